@@ -1,0 +1,20 @@
+"""How long work tells the outside what it is doing, without knowing who listens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+Advance = Callable[[int], None]
+
+
+class Progress:
+    """A listener that hears nothing; the command line brings one that draws bars, another that prints JSON lines."""
+
+    @contextmanager
+    def stage(self, name: str, total: int | None = None) -> Iterator[Advance]:
+        """Announce a stage of `total` steps (None: not known) and give a function that counts steps done."""
+        yield lambda steps=1: None
+
+    def note(self, text: str) -> None:
+        """Say one line that the user should see, such as a warning about a damaged frame."""
