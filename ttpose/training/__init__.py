@@ -1,0 +1,1 @@
+"""Where the base model is made: labelled clips, synthetic people, the joint training loop."""
