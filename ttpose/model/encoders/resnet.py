@@ -6,10 +6,13 @@ torchvision gives them, so that ImageNet weights and published checkpoints map o
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
 import torch
 from torch import nn
+
+from ttpose.model.torch_file import load_exactly, read_state_dict
 
 _STAGES: dict[int, tuple[int, int, int, int]] = {18: (2, 2, 2, 2), 50: (3, 4, 6, 3)}
 _WIDTHS = (64, 128, 256, 512)
@@ -50,6 +53,16 @@ class ResNetEncoder(nn.Module):
         x = self.maxpool(self.relu(self.bn1(self.conv1(images))))
         x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
         return self.deconv_layers(x)
+
+    def load_imagenet(self, path: Path | str) -> None:
+        """Start from torchvision's ImageNet weights of the same depth; the transposed convolutions keep theirs.
+
+        Raises:
+            WeightsError: The file is missing, damaged, or of another network.
+        """
+        found = {name: tensor for name, tensor in read_state_dict(path).items() if not name.startswith("fc.")}
+        kept = {name: tensor for name, tensor in self.state_dict().items() if name.startswith("deconv_layers.")}
+        load_exactly(self, {**found, **kept}, path)
 
     def _initialise(self) -> None:
         for module in self.modules():
