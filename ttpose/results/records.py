@@ -1,0 +1,202 @@
+"""What was found in a video or photo, in memory: keypoints per person, people per frame, frames per source."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ttpose.errors import InputError
+from ttpose.geometry import Box
+from ttpose.skeleton import Skeleton, skeleton_named
+
+#: Name and version of the file format; a change that breaks readers raises the number.
+SCHEMA = "ttpose.keypoints/1"
+
+_PIXEL_DIGITS = 2  # a hundredth of a pixel is far below any pose model's error
+_SCORE_DIGITS = 4
+_TIME_DIGITS = 6  # microseconds, the finest clock of common containers (Matroska, MP4) that matters here
+
+# Spread given to the keypoints of a set that this version does not know: COCO's shoulder, a middle value.
+_UNKNOWN_SIGMA = 0.079
+
+
+@dataclass(frozen=True)
+class PersonRecord:
+    """One person in one frame.
+
+    Attributes:
+        id: The same number in every frame for the same person.
+        box: Person box in original pixels.
+        keypoints: float [K, 3]: x, y in original pixels and score 0..1. A keypoint that could not be placed has
+            NaN coordinates and score 0.
+
+    Raises:
+        ValueError: The keypoints are not [K, 3] or the box is not finite.
+    """
+
+    id: int
+    box: Box
+    keypoints: np.ndarray
+
+    def __post_init__(self) -> None:
+        if self.keypoints.ndim != 2 or self.keypoints.shape[1] != 3:
+            raise ValueError(f"keypoints must be [K, 3], not {list(self.keypoints.shape)}")
+        if not all(math.isfinite(value) for value in self.box.as_list()):
+            raise ValueError(f"a person's box must be finite, not {self.box.as_list()}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """The record as JSON-ready values, rounded; never NaN."""
+        box = [round(float(value), _PIXEL_DIGITS) for value in self.box.as_list()]
+        return {"id": int(self.id), "box": box, "keypoints": [_point_to_json(row) for row in self.keypoints.tolist()]}
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> PersonRecord:
+        """The inverse of `to_dict`; raises KeyError, TypeError or ValueError on anything else."""
+        rows = [[math.nan if value is None else float(value) for value in point] for point in data["keypoints"]]
+        x, y, width, height = (float(value) for value in data["box"])
+        return cls(int(data["id"]), Box(x, y, width, height), np.array(rows, dtype=np.float64))
+
+
+@dataclass(frozen=True)
+class FrameRecord:
+    """One decoded frame; a frame where nobody was found, or that is damaged, has no people and a note.
+
+    Attributes:
+        index: Position in decoding order, from 0.
+        time_s: Presentation time in seconds; NaN where a damaged file does not tell.
+        people: The people found.
+        note: One line about this frame, or None.
+    """
+
+    index: int
+    time_s: float
+    people: tuple[PersonRecord, ...] = ()
+    note: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The record as JSON-ready values, rounded; never NaN."""
+        time_s = round(float(self.time_s), _TIME_DIGITS) if math.isfinite(self.time_s) else None
+        record: dict[str, Any] = {
+            "index": int(self.index),
+            "time_s": time_s,
+            "people": [person.to_dict() for person in self.people],
+        }
+        if self.note is not None:
+            record["note"] = self.note
+        return record
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> FrameRecord:
+        """The inverse of `to_dict`; raises KeyError, TypeError or ValueError on anything else."""
+        time_s = math.nan if data["time_s"] is None else float(data["time_s"])
+        people = tuple(PersonRecord.from_dict(person) for person in data["people"])
+        return cls(int(data["index"]), time_s, people, data.get("note"))
+
+
+@dataclass(frozen=True)
+class KeypointResult:
+    """The keypoints of one video or photo: what `ttpose.keypoints/1` files hold.
+
+    Attributes:
+        source: path, kind ("video" or "image"), width, height (as shown, after rotation), frames, duration_s.
+        model: base, base_sha256, person, person_sha256 (None for the base model), guard (None, or what the check
+            of the personalization decided and measured).
+        skeleton: The keypoint set.
+        frames: One record for every decoded frame, in order.
+        version: The ttpose version that made it.
+    """
+
+    source: dict[str, Any]
+    model: dict[str, Any]
+    skeleton: Skeleton
+    frames: list[FrameRecord]
+    version: str = field(default_factory=lambda: _own_version())
+
+    def header(self) -> dict[str, Any]:
+        """Everything but the frames, as JSON-ready values."""
+        skeleton = {
+            "name": self.skeleton.name,
+            "keypoints": list(self.skeleton.keypoints),
+            "limbs": [list(limb) for limb in self.skeleton.limbs],
+        }
+        return {
+            "schema": SCHEMA,
+            "ttpose_version": self.version,
+            "source": plain(self.source),
+            "model": plain(self.model),
+            "skeleton": skeleton,
+        }
+
+    def to_dict(self) -> dict[str, Any]:
+        """The whole result as JSON-ready values, rounded; never NaN."""
+        return {**self.header(), "frames": [frame.to_dict() for frame in self.frames]}
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> KeypointResult:
+        """The inverse of `to_dict`.
+
+        Raises:
+            InputError: The data is not of this schema, or a value in it is missing or wrong; the message says which.
+        """
+        if not isinstance(data, dict) or data.get("schema") != SCHEMA:
+            found = data.get("schema") if isinstance(data, dict) else None
+            raise InputError(f"expected the schema {SCHEMA}, found {found or 'none'}")
+        where = "header"
+        try:
+            skeleton = _skeleton_from(data["skeleton"])
+            header = (dict(data["source"]), dict(data["model"]), skeleton)
+            frames = []
+            for position, record in enumerate(data["frames"]):
+                where = f"frame record {position}"
+                frames.append(FrameRecord.from_dict(record))
+                if any(len(person.keypoints) != len(skeleton) for person in frames[-1].people):
+                    raise ValueError(f"a person does not have {len(skeleton)} keypoints")
+            return cls(*header, frames, str(data["ttpose_version"]))
+        except KeyError as error:
+            raise InputError(f"{where}: {error} is missing") from error
+        except (TypeError, ValueError, OverflowError, AttributeError) as error:
+            raise InputError(f"{where}: {error}") from error
+
+
+def plain(value: Any) -> Any:
+    """Turn nested dicts, lists, numpy values and paths into JSON-ready values; NaN and infinity become None."""
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, np.ndarray)):
+        return [plain(item) for item in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float):
+        return float(f"{value:.9g}") if math.isfinite(value) else None
+    return value if value is None or isinstance(value, (str, int)) else str(value)
+
+
+def _point_to_json(row: list[float]) -> list[float | None]:
+    x, y, score = row
+    if not (math.isfinite(x) and math.isfinite(y)):
+        return [None, None, 0.0]
+    score = min(max(score, 0.0), 1.0) if math.isfinite(score) else 0.0
+    return [round(x, _PIXEL_DIGITS), round(y, _PIXEL_DIGITS), round(score, _SCORE_DIGITS)]
+
+
+def _skeleton_from(data: dict[str, Any]) -> Skeleton:
+    keypoints = tuple(str(name) for name in data["keypoints"])
+    try:
+        known = skeleton_named(data["name"])
+    except KeyError:
+        known = None
+    if known is not None and known.keypoints == keypoints:
+        return known
+    limbs = tuple((int(a), int(b)) for a, b in data["limbs"])
+    if not all(0 <= end < len(keypoints) for limb in limbs for end in limb):
+        raise ValueError("a limb names a keypoint that does not exist")
+    return Skeleton(str(data["name"]), keypoints, limbs, (_UNKNOWN_SIGMA,) * len(keypoints))
+
+
+def _own_version() -> str:
+    from ttpose import __version__
+
+    return __version__
