@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -40,8 +41,11 @@ def read_state_dict(path: Path | str) -> dict[str, torch.Tensor]:
     if not path.is_file():
         raise WeightsError(f"no weights file at {path}", "check the path")
     try:
-        with torch.serialization.safe_globals(_NUMPY_SCALARS):
+        with warnings.catch_warnings(), torch.serialization.safe_globals(_NUMPY_SCALARS):
+            warnings.simplefilter("ignore")  # what torch warns of ends in one of the errors below
             content = torch.load(path, map_location="cpu", weights_only=True)
+    except PermissionError as error:
+        raise WeightsError(f"cannot read {path}: no permission") from error
     except Exception as error:  # a damaged or hostile file can raise almost anything while it is parsed
         raise WeightsError(
             f"cannot read {path}: it is damaged, not a PyTorch weights file, or holds more than weights",
@@ -57,22 +61,29 @@ def read_state_dict(path: Path | str) -> dict[str, torch.Tensor]:
 
 
 def load_exactly(module: nn.Module, state: Mapping[str, torch.Tensor], path: Path | str) -> None:
-    """Load `state` into `module`; every name and shape must match.
+    """Load `state` into `module`; every name and shape must match, else WeightsError as in `require_match`."""
+    require_match(state, module.state_dict(), path)
+    module.load_state_dict(dict(state))
+
+
+def require_match(
+    state: Mapping[str, torch.Tensor], wanted: Mapping[str, torch.Tensor], path: Path | str, of: str = "this network"
+) -> None:
+    """Check that `state` has the names and shapes of `wanted`.
 
     Raises:
         WeightsError: One line with the first tensor that is missing, unexpected or of another shape.
     """
-    wanted = module.state_dict()
+    hint = f"it does not hold the weights of {of}"
     missing, unexpected = wanted.keys() - state.keys(), state.keys() - wanted.keys()
     for problem, names in (("lacks", missing), ("has an unexpected", unexpected)):
         if names:
             more = f" and {len(names) - 1} more" if len(names) > 1 else ""
-            raise WeightsError(f"{path} {problem} {min(names)}{more}", "it is of another architecture")
+            raise WeightsError(f"{path} {problem} {min(names)}{more}", hint)
     for name, tensor in wanted.items():
         if state[name].shape != tensor.shape:
             found, needed = list(state[name].shape), list(tensor.shape)
-            raise WeightsError(f"{path}: {name} has shape {found}, needed is {needed}", "it is of another architecture")
-    module.load_state_dict(dict(state))
+            raise WeightsError(f"{path}: {name} has shape {found}, needed is {needed}", hint)
 
 
 def _plain_name(name: object) -> str:

@@ -12,6 +12,7 @@ from typing import Literal
 import torch
 from torch import nn
 
+from ttpose.model.encoders import EncoderOutput
 from ttpose.model.torch_file import load_exactly, read_state_dict
 
 _STAGES: dict[int, tuple[int, int, int, int]] = {18: (2, 2, 2, 2), 50: (3, 4, 6, 3)}
@@ -48,11 +49,11 @@ class ResNetEncoder(nn.Module):
         )
         self._initialise()
 
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
+    def forward(self, images: torch.Tensor) -> EncoderOutput:
         """Features [B, 256, S/4, S/4] of normalised images [B, 3, S, S]."""
         x = self.maxpool(self.relu(self.bn1(self.conv1(images))))
         x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
-        return self.deconv_layers(x)
+        return EncoderOutput(self.deconv_layers(x))
 
     def load_imagenet(self, path: Path | str) -> None:
         """Start from torchvision's ImageNet weights of the same depth; the transposed convolutions keep theirs.

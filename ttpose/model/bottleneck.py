@@ -1,0 +1,43 @@
+"""The keypoint bottleneck: a heatmap is squeezed to one point and drawn again as a Gaussian.
+
+Jakab et al. 2018 (IMM), as used by TTP (Li et al. 2021, section 3.1).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def expected_positions(heatmaps: Tensor, sharpness: float = 1.0) -> Tensor:
+    """One expected position per map: softmax of row sums gives y, softmax of column sums gives x.
+
+    Args:
+        heatmaps: [B, J, h, w].
+        sharpness: Factor on the sums before the softmax.
+
+    Returns:
+        [B, J, 2], (x, y) in heatmap cells, differentiable.
+    """
+    columns = torch.softmax(sharpness * heatmaps.sum(2), -1)
+    rows = torch.softmax(sharpness * heatmaps.sum(3), -1)
+    x = (columns * torch.arange(heatmaps.shape[3], device=heatmaps.device, dtype=heatmaps.dtype)).sum(-1)
+    y = (rows * torch.arange(heatmaps.shape[2], device=heatmaps.device, dtype=heatmaps.dtype)).sum(-1)
+    return torch.stack([x, y], -1)
+
+
+def draw_gaussians(points: Tensor, size: int, sigma: float) -> Tensor:
+    """Gaussians exp(-d² / 2σ²) at points, not normalised.
+
+    Args:
+        points: [B, J, 2], (x, y) in cells.
+        size: Side of the maps in cells.
+        sigma: Standard deviation in cells.
+
+    Returns:
+        [B, J, size, size], values 0..1.
+    """
+    grid = torch.arange(size, device=points.device, dtype=points.dtype)
+    x = torch.exp(-((grid - points[..., 0, None]) ** 2) / (2 * sigma**2))
+    y = torch.exp(-((grid - points[..., 1, None]) ** 2) / (2 * sigma**2))
+    return y[..., :, None] * x[..., None, :]

@@ -1,0 +1,78 @@
+"""From heatmaps to keypoints."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+# The prior divides a peak by (distance to the regressed keypoint + softness): cells of a 64-cell map. MoveNet's own
+# decoding has 1.8; a softer prior keeps more of what the heatmap says (500 held-out stills of LSP-extended: PCK@0.2
+# 0.641 at 1.8, 0.653 at 4, 0.657 at 6, 0.660 at 9).
+_PRIOR_SOFTNESS = 9.0
+_WINDOW = 2  # the peak's neighbourhood is 5×5 cells
+
+
+def decode(heatmaps: Tensor, anchors: Tensor | None = None, offsets: Tensor | None = None) -> Tensor:
+    """Peaks of heatmaps with sub-cell positions.
+
+    Without anchors this is the paper's decoding: argmax plus a quarter cell towards the larger neighbour. With them
+    the peak nearest to the person in the crop's middle is taken, and the position is the mean of the local centre of
+    mass and, where given, of the offset head.
+
+    Args:
+        heatmaps: [B, K, h, w].
+        anchors: [B, K, 2] cells (x, y), or None.
+        offsets: [B, K, 2, h, w] cells (x, y), or None.
+
+    Returns:
+        [B, K, 3]: x, y in cells, and the map's value at the peak.
+    """
+    maps = heatmaps.float()
+    if anchors is None:
+        return _quarter_decode(maps)
+    height, width = maps.shape[2:]
+    ys = torch.arange(height, device=maps.device, dtype=maps.dtype)[:, None]
+    xs = torch.arange(width, device=maps.device, dtype=maps.dtype)[None, :]
+    distance = torch.hypot(ys - anchors[..., 1, None, None], xs - anchors[..., 0, None, None])
+    peak = (maps.clamp_min(0) / (distance + _PRIOR_SOFTNESS * width / 64)).flatten(2).argmax(2)
+    cell = torch.stack([peak % width, peak // width], -1).to(maps.dtype)
+    score = maps.flatten(2).gather(2, peak[..., None])
+    position = _center_of_mass(maps, peak)
+    if offsets is not None:
+        at_peak = offsets.float().flatten(3).gather(3, peak[:, :, None, None].expand(-1, -1, 2, 1))[..., 0]
+        # MoveNet reads its offsets as crop pixel = 4 · (cell + offset), which is this in cells.
+        position = (position + cell + at_peak - 0.375) / 2
+    return torch.cat([position, score], -1)
+
+
+def _center_of_mass(maps: Tensor, peak: Tensor) -> Tensor:
+    """Centre of mass [B, K, 2] of the peak's neighbourhood, weak cells left out."""
+    width = maps.shape[3]
+    span = torch.arange(-_WINDOW, _WINDOW + 1, device=maps.device)
+    padded = F.pad(maps, (_WINDOW,) * 4)
+    rows = (peak // width + _WINDOW)[..., None, None] + span[:, None]
+    columns = (peak % width + _WINDOW)[..., None, None] + span[None, :]
+    values = (
+        padded.flatten(2).gather(2, (rows * padded.shape[3] + columns).flatten(2)).unflatten(2, (span.numel(),) * 2)
+    )
+    values = values * (values > 0.2 * values[..., _WINDOW, _WINDOW][..., None, None])
+    total = values.sum((2, 3)) + 1e-9
+    x = (values * span).sum((2, 3)) / total + peak % width
+    y = (values * span[:, None]).sum((2, 3)) / total + peak // width
+    return torch.stack([x, y], -1)
+
+
+def _quarter_decode(maps: Tensor) -> Tensor:
+    height, width = maps.shape[2:]
+    score, peak = maps.flatten(2).max(2)
+    x, y = peak % width, peak // width
+    padded = F.pad(maps, (1, 1, 1, 1), mode="replicate").flatten(2)
+    at = (y + 1) * (width + 2) + x + 1
+
+    def step(right: int) -> Tensor:
+        difference = padded.gather(2, (at + right)[..., None]) - padded.gather(2, (at - right)[..., None])
+        return torch.sign(difference[..., 0])
+
+    inside_x, inside_y = (x > 0) & (x < width - 1), (y > 0) & (y < height - 1)
+    return torch.stack([x + 0.25 * step(1) * inside_x, y + 0.25 * step(width + 2) * inside_y, score], -1)

@@ -1,0 +1,129 @@
+"""The joint model of TTP: encoder, self-supervised maps, affinity, supervised maps, and the reconstruction nets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ttpose.model.affinity import AffinityTransformer, weighted_maps
+from ttpose.model.bottleneck import draw_gaussians, expected_positions
+from ttpose.model.config import ModelConfig
+from ttpose.model.encoders import EncoderOutput, build_encoder
+from ttpose.model.self_head import PlainSelfHead, SeededSelfHead
+from ttpose.skeleton import Skeleton, skeleton_named
+
+
+@dataclass(frozen=True)
+class PoseOutput:
+    """What the pose path gives for a batch.
+
+    Attributes:
+        supervised: H_sup [B, K, h, w].
+        self_supervised: H_self [B, J, h, w].
+        affinity: W [B, K, J], rows sum to 1.
+        encoded: The encoder's output.
+    """
+
+    supervised: Tensor
+    self_supervised: Tensor
+    affinity: Tensor
+    encoded: EncoderOutput
+
+
+class PoseModel(nn.Module):
+    """Encoder–Transformer pose model with a self-supervised branch (Li et al. 2021, section 3).
+
+    Args:
+        config: Structure; the weights file stores it.
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        count, width = len(self.skeleton), config.transformer_width
+        self.encoder = build_encoder(config)
+        seeded = config.encoder == "movenet"
+        self.self_head: nn.Module = (
+            SeededSelfHead(width, config.num_self, count) if seeded else PlainSelfHead(width, config.num_self, 1)
+        )
+        self.affinity = AffinityTransformer(config, count)
+        self.reconstructor = _build_reconstructor(config, self.skeleton)
+        self.register_buffer("mean", torch.tensor(config.mean).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(config.std).view(1, 3, 1, 1), persistent=False)
+
+    @property
+    def skeleton(self) -> Skeleton:
+        """The supervised keypoint set."""
+        return skeleton_named(self.config.skeleton)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.mean.device
+
+    def normalise(self, images: Tensor) -> Tensor:
+        """RGB 0..255 [B, 3, H, W] to the network's range."""
+        return (images.to(self.mean.dtype) - self.mean) / self.std
+
+    def forward(self, images: Tensor) -> PoseOutput:
+        """The pose path of normalised crops [B, 3, S, S]; the reconstruction nets are not touched."""
+        encoded = self.encoder(images)
+        if isinstance(encoded, Tensor):
+            encoded = EncoderOutput(encoded)
+        self_supervised = self.self_head(encoded)
+        affinity = self.affinity(encoded.features)
+        return PoseOutput(weighted_maps(affinity, self_supervised), self_supervised, affinity, encoded)
+
+    def heatmaps(self, images: np.ndarray | Tensor) -> tuple[Tensor, Tensor]:
+        """Heatmaps of crops, without gradients.
+
+        Args:
+            images: RGB uint8 [B, S, S, 3].
+
+        Returns:
+            Supervised [B, K, S/4, S/4] and self-supervised [B, J, S/4, S/4] maps.
+        """
+        with torch.inference_mode():
+            out = self(self.normalise(torch.as_tensor(images).to(self.device).permute(0, 3, 1, 2)))
+        return out.supervised, out.self_supervised
+
+    def points(self, self_supervised: Tensor) -> Tensor:
+        """Bottleneck positions [B, J, 2], (x, y) in cells, of self-supervised maps [B, J, h, w]."""
+        return expected_positions(self_supervised, self.config.bottleneck_sharpness)
+
+    def reconstruct(self, source: Tensor, source_points: Tensor, target_points: Tensor) -> Tensor:
+        """Repaint the target from the source's look.
+
+        Args:
+            source: Normalised images [B, 3, R, R] with R = config.reconstruction_size.
+            source_points: [B, J, 2] in heatmap cells; the paper's nets do not look at them.
+            target_points: [B, J, 2] in heatmap cells.
+
+        Returns:
+            Normalised images [B, 3, R, R].
+        """
+        cells = self.config.heatmap_size
+        if self.config.reconstructor == "transport":
+            return self.reconstructor(source, _to_shares(source_points, cells), _to_shares(target_points, cells))
+        drawn = draw_gaussians(target_points, cells, self.config.bottleneck_sigma)
+        scale = self.config.reconstruction_size / cells
+        return self.reconstructor(source, F.interpolate(drawn, scale_factor=scale, mode="bilinear"))
+
+
+def _to_shares(points: Tensor, cells: int) -> Tensor:
+    """Heatmap cells to shares of the side, -0.5..0.5 for the image."""
+    return (points + 0.5) / cells - 0.5
+
+
+def _build_reconstructor(config: ModelConfig, skeleton: Skeleton) -> nn.Module:
+    if config.reconstructor == "transport":
+        from ttpose.model.transport import TransportReconstructor
+
+        return TransportReconstructor(skeleton, config.num_self)
+    from ttpose.model.reconstruction import Reconstructor
+
+    return Reconstructor(config.num_self)
