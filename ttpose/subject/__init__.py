@@ -1,0 +1,1 @@
+"""Who the video is about and where that person is in every frame."""
