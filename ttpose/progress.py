@@ -14,7 +14,11 @@ class Progress:
     @contextmanager
     def stage(self, name: str, total: int | None = None) -> Iterator[Advance]:
         """Announce a stage of `total` steps (None: not known) and give a function that counts steps done."""
-        yield lambda steps=1: None
+
+        def advance(steps: int = 1) -> None:
+            pass
+
+        yield advance
 
     def note(self, text: str) -> None:
         """Say one line that the user should see, such as a warning about a damaged frame."""

@@ -27,6 +27,14 @@ def paper_weights(paper_numbers):
 
 
 @pytest.fixture(scope="session")
+def paper_checkpoint(paper_weights, tmp_path_factory):
+    """A .pth file with `paper_weights`."""
+    path = tmp_path_factory.mktemp("paper") / "checkpoint.pth"
+    torch.save(paper_weights, path)
+    return path
+
+
+@pytest.fixture(scope="session")
 def paper_value():
     """The rule that gives a tensor of `paper_weights` from its name and shape."""
     return _value

@@ -1,0 +1,1 @@
+"""Networks and weights files: tensors live here; `Predictor` is the door for numpy."""

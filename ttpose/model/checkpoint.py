@@ -13,6 +13,9 @@ from ttpose.errors import WeightsError
 from ttpose.files import atomic_path
 from ttpose.model.config import ModelConfig
 from ttpose.model.pose_model import PoseModel
+from ttpose.model.reference import import_reference
+
+__all__ = ["import_reference", "load_model", "read_tensors", "save_model"]
 
 _FORMAT = "ttpose.model/1"
 

@@ -41,6 +41,9 @@ class PoseModel(nn.Module):
         config: Structure; the weights file stores it.
     """
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config

@@ -24,8 +24,9 @@ class SeededSelfHead(nn.Module):
         super().__init__()
         self.num_seeds = num_seeds
         self.maps = nn.Conv2d(channels, num_self, 1)
-        nn.init.zeros_(self.maps.weight[:num_seeds])
-        nn.init.zeros_(self.maps.bias)
+        with torch.no_grad():
+            self.maps.weight[:num_seeds] = 0
+            self.maps.bias.fill_(0)  # type: ignore[union-attr]
 
     def forward(self, encoded: EncoderOutput) -> Tensor:
         """Maps [B, J, h, w], 0..1."""

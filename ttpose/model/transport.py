@@ -28,6 +28,10 @@ class BodyParts(nn.Module):
         num_points: Number of self-supervised points J; those beyond the skeleton are free.
     """
 
+    starts: Tensor
+    ends: Tensor
+    widths: Tensor
+
     def __init__(self, skeleton: Skeleton, num_points: int) -> None:
         super().__init__()
         starts, ends, widths = _segments(skeleton, num_points)
@@ -143,16 +147,16 @@ class TransportReconstructor(nn.Module):
         width: Channels of the transported appearance.
     """
 
-    def __init__(self, skeleton: Skeleton, num_points: int, width: int = 32) -> None:
+    def __init__(self, skeleton: Skeleton, num_points: int, width: int = 16) -> None:
         super().__init__()
         self.parts = BodyParts(skeleton, num_points)
         count = len(self.parts.widths)
-        self.appearance = nn.Sequential(_conv(3, 24), _conv(24, width, 2), _conv(width, width))
-        self.enter = _conv(2 * (width + 3) + count + 1, 64)
-        self.down, self.deep = _conv(64, 96, 2), nn.Sequential(_conv(96, 96), _conv(96, 96))
-        self.up = _conv(96 + 64, 64)
+        self.appearance = nn.Sequential(_conv(3, 16), _conv(16, 24, 2), _conv(24, width))
+        self.enter = _conv(2 * (width + 3) + 1 + count, 48)
+        self.down, self.deep = _conv(48, 64, 2), nn.Sequential(_conv(64, 64), _conv(64, 48))
+        self.up = _conv(48 + 48, 48)
         self.leave = nn.Sequential(
-            _conv(64, 32), nn.Upsample(scale_factor=2, mode="nearest"), _conv(32, 24), nn.Conv2d(24, 3, 3, 1, 1)
+            _conv(48, 32), nn.Upsample(scale_factor=2, mode="nearest"), _conv(32, 16), nn.Conv2d(16, 3, 3, 1, 1)
         )
 
     def forward(self, source: Tensor, source_points: Tensor, target_points: Tensor) -> Tensor:
@@ -168,7 +172,7 @@ class TransportReconstructor(nn.Module):
         """
         look = torch.cat([self.appearance(source), F.avg_pool2d(source, 2)], 1)
         carried, masks = self.carry(look, self.parts(source_points), self.parts(target_points))
-        x = self.enter(torch.cat([carried, look, masks, masks.amax(1, keepdim=True)], 1))
+        x = self.enter(torch.cat([carried, look, masks.amax(1, keepdim=True), masks], 1))
         deep = F.interpolate(self.deep(self.down(x)), scale_factor=2, mode="bilinear", align_corners=False)
         # The decoder corrects what was carried; it does not paint from nothing.
         painted = F.interpolate(carried[:, -3:], scale_factor=2, mode="bilinear", align_corners=False)

@@ -1,1 +1,1 @@
-"""Where the base model is made: labelled clips, synthetic people, the joint training loop."""
+"""The workshop: datasets, synthetic people, augmentation and the training loops."""
