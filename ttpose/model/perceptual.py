@@ -20,7 +20,8 @@ class PerceptualLoss(nn.Module):
     call `reset` before the next, or results depend on the order of the clips. They move only in training mode.
 
     Args:
-        features: Frozen network from normalised images [B, 3, H, W] to a sequence of maps [B, C, h, w].
+        features: Network from normalised images [B, 3, H, W] to a sequence of maps [B, C, h, w]. It is frozen here, so
+            give a copy of what learns.
         initial: First running mean of each term, pixels first; None starts at the first values seen.
         momentum: Share of a new value in the running mean, 0.01 in the paper.
     """
