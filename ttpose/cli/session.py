@@ -1,0 +1,113 @@
+"""One run of a command: whom it reports to, and how each way of failing ends (one line, and an exit code)."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+import traceback
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+from types import FrameType
+from typing import Any, NoReturn
+
+import typer
+
+from ttpose.cli.reporting import JsonReporter, QuietReporter, Reporter
+from ttpose.cli.streams import drop_stdout
+from ttpose.errors import TTPoseError, UsageError
+
+DEBUG_HINT = "this should not happen; repeat it with --debug and report what that shows"
+
+
+@contextmanager
+def session(*, quiet: bool = False, json_lines: bool = False, debug: bool = False) -> Iterator[Reporter]:
+    """Give the reporter that the options ask for, and turn exceptions into one line and an exit code.
+
+    Exit codes: 1 for failures, 2 for wrong use, 130 for Ctrl-C, 143 for a polite kill.
+    """
+    reporter = _reporter(quiet, json_lines)
+    try:
+        with _polite_kill(), _warnings_as_notes(reporter, debug), _own_stdout(json_lines):
+            yield reporter
+    except KeyboardInterrupt:
+        reporter.failure("interrupted; nothing half-written was left, finished results are kept", None)
+        raise typer.Exit(130) from None
+    except BrokenPipeError:
+        drop_stdout()
+        raise typer.Exit(1) from None
+    except typer.Exit:
+        raise
+    except Exception as error:
+        if debug:
+            traceback.print_exc()
+        message, hint = describe(error)
+        reporter.failure(message, hint)
+        raise typer.Exit(2 if isinstance(error, UsageError) else 1) from None
+    finally:
+        reporter.close()
+
+
+def describe(error: Exception) -> tuple[str, str | None]:
+    """The line and the hint for an error; whatever is no `TTPoseError` is called unexpected."""
+    if isinstance(error, TTPoseError):
+        return error.message, error.hint
+    first_line = next(iter(str(error).splitlines()), "")
+    return f"unexpected {type(error).__name__}: {first_line}", DEBUG_HINT
+
+
+def _reporter(quiet: bool, json_lines: bool) -> Reporter:
+    if json_lines:
+        return JsonReporter(sys.stdout)
+    if quiet:
+        return QuietReporter()
+    from ttpose.cli.terminal import TerminalReporter
+
+    return TerminalReporter()
+
+
+@contextmanager
+def _polite_kill() -> Iterator[None]:
+    """Let SIGTERM unwind the stack like Ctrl-C does, so that no partial file stays behind."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def leave(number: int, frame: FrameType | None) -> NoReturn:
+        raise SystemExit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def _warnings_as_notes(reporter: Reporter, debug: bool) -> Iterator[None]:
+    """Show a library's warnings as one line, once; with `debug` they keep Python's own form and place."""
+    if debug:
+        yield
+        return
+    seen: set[str] = set()
+
+    def show(message: Warning | str, category: type[Warning], *_place: Any, **_more: Any) -> None:
+        text = next(iter(str(message).splitlines()), "")
+        if issubclass(category, (UserWarning, RuntimeWarning)) and text not in seen:
+            seen.add(text)
+            reporter.note(f"warning: {text}")
+
+    with warnings.catch_warnings():
+        warnings.showwarning = show
+        yield
+
+
+@contextmanager
+def _own_stdout(json_lines: bool) -> Iterator[None]:
+    """Keep stdout for the JSON lines alone: what a library prints goes to stderr."""
+    if not json_lines:
+        yield
+        return
+    with redirect_stdout(sys.stderr):
+        yield
