@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from ttpose.errors import NoPersonError
+from ttpose.files import write_text
+from ttpose.geometry import Box
+from ttpose.progress import Progress
+from ttpose.results import FrameRecord, KeypointResult, PersonRecord
+from ttpose.skeleton import COCO17
+
+
+def made_result(source: Path) -> KeypointResult:
+    person = PersonRecord(1, Box(0, 0, 10, 10), np.full((17, 3), 0.5))
+    return KeypointResult(
+        {"path": str(source), "kind": "video", "width": 64, "height": 48, "frames": 2, "duration_s": 0.1},
+        {"base": "mobile", "base_sha256": "ab" * 32, "person": None, "person_sha256": None, "guard": None},
+        COCO17,
+        [FrameRecord(0, 0.0, (person,)), FrameRecord(1, 0.04, (), "nobody found")],
+    )
+
+
+class FakePerson:
+    def save(self, path: Path) -> None:
+        write_text(path, "weights")
+
+
+class FakeGuard:
+    verdict = "personalized"
+    figures = {"flip": {"base": 0.25, "personalized": 0.125}, "frames": 8}  # noqa: RUF012
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"verdict": self.verdict, "figures": self.figures}
+
+
+@dataclass
+class FakePersonalization:
+    keypoints: KeypointResult
+    person: FakePerson = field(default_factory=FakePerson)
+    guard: FakeGuard = field(default_factory=FakeGuard)
+    timings: dict[str, float] = field(default_factory=lambda: {"adapt": 0.1})
+
+
+class FakeApi(ModuleType):
+    """Stands in for `ttpose.api`: remembers calls; a file whose name says so fails."""
+
+    def __init__(self) -> None:
+        super().__init__("ttpose.api")
+        self.calls: list[tuple[str, Path, dict[str, Any]]] = []
+
+    def _work(self, name: str, source: Path, progress: Progress, how: dict[str, Any]) -> KeypointResult:
+        self.calls.append((name, source, how))
+        with progress.stage("look", total=2) as advance:
+            advance()
+            advance()
+        progress.note("frame 1 is damaged")
+        progress.note("frame 1 is damaged")
+        if "empty" in source.name:
+            raise NoPersonError(f"nobody was found in {source}", "try another clip")
+        if "crash" in source.name:
+            raise ZeroDivisionError("division by zero\nsecond line")
+        if "interrupt" in source.name:
+            raise KeyboardInterrupt
+        return made_result(source)
+
+    def personalize(self, source: Path, *, progress: Progress, **how: Any) -> FakePersonalization:
+        return FakePersonalization(self._work("personalize", source, progress, how))
+
+    def predict(self, source: Path, *, progress: Progress, **how: Any) -> KeypointResult:
+        return self._work("predict", source, progress, how)
+
+    def write_overlay(self, source: Path, result: KeypointResult, path: Path) -> None:
+        write_text(path, f"overlay of {source.name}")

@@ -1,0 +1,41 @@
+"""The `ttpose` command and its subcommands, one file each."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from ttpose import __version__
+from ttpose.cli.evaluate import evaluate
+from ttpose.cli.import_checkpoint import import_checkpoint
+from ttpose.cli.info import info
+from ttpose.cli.personalize import personalize
+from ttpose.cli.predict import predict
+
+app = typer.Typer(
+    name="ttpose",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"ttpose {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def ttpose(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Personalize a human pose model on your own video: on your own machine, with no labels and no upload."""
+
+
+for command in (personalize, predict, evaluate, info):
+    app.command()(command)
+app.command("import-checkpoint")(import_checkpoint)

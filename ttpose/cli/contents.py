@@ -1,0 +1,93 @@
+"""What a weights file or a keypoints file holds, without torch."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from ttpose.errors import InputError, WeightsError
+
+
+def describe_file(path: Path) -> dict[str, Any]:
+    """Describe a safetensors file by its header, or a keypoints file by its content, as JSON-ready values.
+
+    Raises:
+        InputError: The file cannot be read or is neither.
+        WeightsError: It is a damaged safetensors file.
+    """
+    try:
+        with open(path, "rb") as handle:
+            head = handle.read(64)
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror or error}") from error
+    # A safetensors file is the length of its header in 8 bytes, then the header, a JSON object.
+    if head[8:9] == b"{" and not head.lstrip().startswith(b"{"):
+        return _describe_weights(path)
+    if head.lstrip().startswith(b"{"):
+        return _describe_keypoints(path)
+    raise InputError(
+        f"{path} is neither a weights file nor a keypoints file", "give a .safetensors file or a keypoints.json"
+    )
+
+
+def _describe_weights(path: Path) -> dict[str, Any]:
+    from safetensors import SafetensorError, safe_open
+
+    from ttpose.files import sha256_of
+
+    types: Counter[str] = Counter()
+    try:
+        with safe_open(path, framework="np") as weights:
+            metadata = weights.metadata() or {}
+            names = list(weights.keys())
+            for name in names:
+                tensor = weights.get_slice(name)
+                types[tensor.get_dtype()] += math.prod(tensor.get_shape())
+    except SafetensorError as error:
+        raise WeightsError(f"{path} is a damaged weights file: {error}", "copy or download it again") from error
+    return {
+        "file": str(path),
+        "holds": "weights",
+        "bytes": path.stat().st_size,
+        "sha256": sha256_of(path),
+        "tensors": len(names),
+        "parameters": dict(types),
+        "metadata": {key: _unpacked(value) for key, value in sorted(metadata.items())},
+    }
+
+
+def _unpacked(text: str) -> Any:
+    """Metadata values are strings; many hold JSON."""
+    try:
+        return json.loads(text, parse_constant=str)
+    except ValueError:
+        return text
+
+
+def _describe_keypoints(path: Path) -> dict[str, Any]:
+    import numpy as np
+
+    from ttpose.results import SCHEMA, read_json
+    from ttpose.results.records import plain
+
+    result = read_json(path)
+    people = [person for frame in result.frames for person in frame.people]
+    scores = [person.keypoints[:, 2].mean() for person in people]
+    description = {
+        "file": str(path),
+        "holds": f"keypoints ({SCHEMA})",
+        "ttpose_version": result.version,
+        "source": result.source,
+        "model": result.model,
+        "skeleton": f"{result.skeleton.name}, {len(result.skeleton)} keypoints",
+        "frames": len(result.frames),
+        "frames_with_people": sum(bool(frame.people) for frame in result.frames),
+        "people": len({person.id for person in people}),
+        "mean_score": round(float(np.mean(scores)), 3) if scores else None,
+        "notes": dict(Counter(frame.note for frame in result.frames if frame.note)),
+    }
+    shown: dict[str, Any] = plain(description)
+    return shown

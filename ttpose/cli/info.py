@@ -1,0 +1,67 @@
+"""`ttpose info`: this machine and the shipped models, or what a weights or keypoints file holds."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ttpose import __version__
+from ttpose.cli import options
+from ttpose.cli.session import session
+
+
+def info(
+    file: Annotated[
+        Path | None, typer.Argument(metavar="[FILE]", show_default=False, help="A weights or keypoints file.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    debug: options.Debug = False,
+) -> None:
+    """Show this machine, its devices, versions and the shipped models, or what FILE holds."""
+    with session(quiet=True, debug=debug):
+        from ttpose.cli.contents import describe_file
+
+        values = describe_this() if file is None else describe_file(file)
+        if as_json:
+            print(json.dumps(values, ensure_ascii=False, allow_nan=False))
+        else:
+            print("\n".join(lines(values)))
+
+
+def describe_this() -> dict[str, Any]:
+    """The package, the machine and the shipped models, as JSON-ready values."""
+    from ttpose.cli.contents import describe_file
+    from ttpose.cli.machine import describe_machine
+    from ttpose.model.store import model_folders
+
+    found = {path.name: path for folder in reversed(model_folders()) for path in sorted(folder.glob("*.safetensors"))}
+    models = [describe_file(path) for _, path in sorted(found.items())]
+    return {"ttpose": __version__, **describe_machine(), "models": models}
+
+
+def lines(values: dict[str, Any], indent: str = "") -> list[str]:
+    """Nested values as indented `name: value` lines."""
+    shown = []
+    for name, value in values.items():
+        label = f"{indent}{name}:"
+        if isinstance(value, dict) and value:
+            shown += [label, *lines(value, indent + "  ")]
+        elif isinstance(value, list) and value and isinstance(value[0], dict):
+            shown.append(label)
+            for item in value:
+                first, *rest = lines(item, indent + "    ")
+                shown += [f"{indent}  - {first.lstrip()}", *rest]
+        else:
+            shown.append(f"{label} {_shown(value)}")
+    return shown
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, list):
+        return ", ".join(map(_shown, value)) or "-"
+    return str(value) if value != {} else "-"

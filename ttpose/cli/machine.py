@@ -1,0 +1,73 @@
+"""What this machine has: processor, memory, devices that can compute, and the versions of what we stand on."""
+
+from __future__ import annotations
+
+import os
+import platform
+from importlib import metadata
+from typing import Any
+
+from ttpose.errors import UsageError
+
+PACKAGES = ("torch", "numpy", "opencv-python", "av", "decord", "safetensors", "typer", "rich")
+
+
+def cores() -> int:
+    """How many processor cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def devices() -> dict[str, str]:
+    """The devices that torch can use, best first: name and what it is."""
+    import torch
+
+    found = {}
+    for number in range(torch.cuda.device_count() if torch.cuda.is_available() else 0):
+        card = torch.cuda.get_device_properties(number)
+        found[f"cuda:{number}"] = f"{card.name}, {card.total_memory / 2**30:.0f} GiB"
+    if torch.backends.mps.is_available():
+        found["mps"] = "Apple GPU"
+    return {**found, "cpu": f"{cores()} cores"}
+
+
+def choose_device(name: str) -> str:
+    """Turn `auto` into the best device there is, and refuse one that is not there.
+
+    Raises:
+        UsageError: The machine has no such device.
+    """
+    there = devices()
+    if name == "auto":
+        return next(iter(there))
+    wanted = "cuda:0" if name == "cuda" else name
+    if wanted not in there:
+        raise UsageError(f"this machine has no device {name}", f"there is {', '.join(there)}")
+    return wanted
+
+
+def describe_machine() -> dict[str, Any]:
+    """System, processor, memory, package versions and devices, as JSON-ready values."""
+    return {
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        "cores": cores(),
+        "memory_gib": _memory_gib(),
+        "packages": {name: _version(name) for name in PACKAGES},
+        "devices": devices(),
+    }
+
+
+def _memory_gib() -> float | None:
+    try:
+        return round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1)
+    except (AttributeError, ValueError, OSError):  # Windows has no sysconf
+        return None
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None

@@ -1,0 +1,74 @@
+"""The options that commands share, each declared once, and the checks of their values."""
+
+from __future__ import annotations
+
+import re
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+_SUBJECT = re.compile(r"auto|largest|center|-?\d+(\.\d+)?,-?\d+(\.\d+)?")
+_DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
+
+
+class Preset(str, Enum):
+    """How much work a personalization may take."""
+
+    fast = "fast"
+    balanced = "balanced"
+    thorough = "thorough"
+    paper = "paper"
+
+
+class Mode(str, Enum):
+    """Whether to learn from the whole clip first, or frame by frame."""
+
+    offline = "offline"
+    online = "online"
+
+
+def check_subject(value: str | None) -> str | None:
+    """Refuse what is no way to choose a subject (typer shows it as wrong use)."""
+    if value is not None:
+        value = value.replace(" ", "")
+        if not _SUBJECT.fullmatch(value):
+            raise typer.BadParameter("use auto, largest, center or a point of the first frame such as 640,360")
+    return value
+
+
+def check_device(value: str) -> str:
+    """Refuse what is no device name (typer shows it as wrong use)."""
+    if not _DEVICE.fullmatch(value):
+        raise typer.BadParameter("use auto, cpu, cuda, cuda:N or mps")
+    return value
+
+
+Inputs = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="INPUT...", show_default=False, help="Videos, photos, or folders of them (searched deeply)."
+    ),
+]
+Output = Annotated[
+    Path,
+    typer.Option("--output", "-o", metavar="DIR", help="Where to put the folders <name>_ttpose.", file_okay=False),
+]
+Subject = Annotated[
+    str | None,
+    typer.Option(
+        metavar="WHO",
+        callback=check_subject,
+        show_default=False,
+        help="Whom to follow: auto, largest, center, or X,Y, a point of the first frame.",
+    ),
+]
+Device = Annotated[str, typer.Option(callback=check_device, help="auto, cpu, cuda, cuda:N or mps.")]
+PresetOption = Annotated[Preset, typer.Option("--preset", help="How much work to spend; paper is the original method.")]
+Seed = Annotated[int, typer.Option(min=0, help="Start of the random numbers; the same seed repeats a run.")]
+Overlay = Annotated[bool, typer.Option("--overlay/--no-overlay", help="Also draw the skeleton over the input.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Do finished inputs again instead of skipping them.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
+JsonLines = Annotated[bool, typer.Option("--json", help="Print events for machines on stdout, one JSON object a line.")]
+Debug = Annotated[bool, typer.Option("--debug", envvar="TTPOSE_DEBUG", help="Show tracebacks of unexpected errors.")]
