@@ -10,7 +10,7 @@ import numpy as np
 from ttpose.errors import UsageError
 from ttpose.subject.appearance import look_distance
 from ttpose.subject.settings import TrackSettings
-from ttpose.subject.tracklets import NEVER, Sighting, Tracklet, assign, distance
+from ttpose.subject.tracklets import NEVER, Sighting, Tracklet, assign, misfit
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def _short_cost(a: Tracklet, b: Tracklet, s: TrackSettings) -> float:
     gap = b.first.time - a.last.time
     if a.shot != b.shot or not 0 < gap <= s.join_s:
         return NEVER
-    fit = distance(a.predict(b.first.time), b.first.box, gap, s.reach, s.join_reach_per_second, s.size_ratio)
+    fit = misfit(a, b.first.box, b.first.time, s)
     look = _look_distance(a, b)
     if look is not None and look > s.join_look:
         return NEVER
@@ -121,8 +121,8 @@ def parse_subject(subject: str) -> str | Point:
 def choose(people: list[Person], rule: str | Point, scene: Scene) -> Person:
     """Choose the one subject of a clip.
 
-    "auto" takes the greatest area × duration × continuity: the mean of box area / frame area weighted by detection
-    score, times sightings / samples of the clip, times sightings / samples between the person's first and last.
+    "auto" takes the greatest area × duration × continuity: the mean of box area / frame area, times
+    sightings / samples of the clip, times sightings / samples between the person's first and last.
     "largest" takes the greatest mean area, "center" the least mean distance from the middle of the frame, both among
     people seen in at least half as many samples as the one seen most. A point takes the person whose box in the
     first sampled frame holds it, the nearest centre if several do.
@@ -148,7 +148,7 @@ def choose(people: list[Person], rule: str | Point, scene: Scene) -> Person:
 def importance(person: Person, scene: Scene) -> float:
     """Area × duration × continuity, 0..1, see `choose`."""
     seen = person.sightings
-    area = float(np.mean([s.box.area * s.score for s in seen])) / (scene.width * scene.height)
+    area = float(np.mean([s.box.area for s in seen])) / (scene.width * scene.height)
     span = sum(seen[0].frame <= index <= seen[-1].frame for index in scene.samples)
     return area * len(seen) / len(scene.samples) * len(seen) / span
 

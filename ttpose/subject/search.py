@@ -9,7 +9,7 @@ import numpy as np
 from ttpose.geometry import Box
 from ttpose.subject.finder import Detection, Finder
 from ttpose.subject.settings import TrackSettings
-from ttpose.subject.tracklets import Tracklet, are_doubles, covered, distance
+from ttpose.subject.tracklets import NEVER, Tracklet, are_doubles, covered, misfit
 
 #: The enlarged parts of a frame that is searched for small people, as shares of its width and height: x, y, w, h.
 TILES = ((0.0, 0.0), (0.45, 0.0), (0.0, 0.45), (0.45, 0.45), (0.225, 0.225))
@@ -55,7 +55,7 @@ class Searcher:
             t
             for t in expected
             if len(t.sightings) > 1
-            and not any(distance(t.predict(time), p.box, time - t.last.time, s.reach, 0.5, 1.6) < 1 for p in sure)
+            and not any(misfit(t, p.box, time, s) < NEVER for p in sure)
         ]
         return sorted(missed, key=lambda t: -t.last.box.area * len(t.sightings))[: s.most_zooms]
 
@@ -93,7 +93,7 @@ def drop_doubles(people: list[Detection]) -> list[Detection]:
     kept: list[Detection] = []
     for person in sorted(people, key=lambda p: -p.score):
         rivals = [other for other in kept if are_doubles(person.box, other.box)]
-        same = any(person.box.iou(other.box) > 0.6 for other in rivals)
+        same = any(person.box.iou(other.box) > 0.5 for other in rivals)
         weak = any(person.score < 0.6 * other.score for other in rivals)
         if not same and not weak:
             kept.append(person)

@@ -23,15 +23,16 @@ class TrackSettings:
 
     # Linking boxes of successive samples
     reach: float = 0.35  # how far a box may lie from where motion predicts it ...
-    reach_per_second: float = 1.5  # ... growing with time
+    reach_per_second: float = 2.2  # ... growing with time; a falling body covers 0.8 of its height in 0.23 s
+    most_reach: float = 2.0
     size_ratio: float = 2.2  # crouching or a somersault halves the side, a leap doubles it
     look_limit: float = 0.7  # Hellinger distance; successive boxes of one person measured up to 0.45
+    weak_overlap: float = 0.4  # a weak box must lie this much where the person is expected (intersection over union)
     lost_s: float = 1.0  # a person unseen for longer is no longer linked, only joined
     margin: float = 0.15  # a link must be better than exchanging people by this much, else it is cut
 
     # Joining pieces of one person's path
     join_s: float = 2.0  # gaps up to here may be bridged by motion
-    join_reach_per_second: float = 1.0
     join_look: float = 0.5  # and these colours; backlight alone changes them by 0.4
     long_look: float = 0.15  # longer gaps and cuts: as good as the same colours, ...
     long_look_alone: float = 0.35  # ... or this where no two people are ever seen together (4 cameras: 0.19 to 0.33)

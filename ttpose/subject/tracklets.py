@@ -54,16 +54,20 @@ class Tracklet:
         return mean_look(looks[:RECENT] if early else looks[-RECENT:]) if looks else None
 
     def predict(self, time: float) -> Box:
-        """Where motion carries the last box; at most half a second on, for people turn and stop."""
+        """Where motion carries the last box; at most half a second on, for people turn and stop.
+
+        Its size is the median of the last three, for single boxes may be cut short or run over.
+        """
         if len(self.sightings) < 2:
             return self.last.box
         a, b = self.sightings[-2:]
         share = min(time - b.time, 0.5) / max(b.time - a.time, 1e-3)
         (ax, ay), (bx, by) = a.box.center, b.box.center
+        width, height = np.median([(s.box.width, s.box.height) for s in self.sightings[-3:]], axis=0).tolist()
         # A step of more than a body a sample is doubtful, and so is going on at that pace.
-        limit = b.box.side
-        dx, dy = np.clip(((bx - ax) * share, (by - ay) * share), -limit, limit)
-        return Box(b.box.x + float(dx), b.box.y + float(dy), b.box.width, b.box.height)
+        limit = max(width, height)
+        dx, dy = np.clip(((bx - ax) * share, (by - ay) * share), -limit, limit).tolist()
+        return Box(bx + dx - width / 2, by + dy - height / 2, width, height)
 
 
 def covered(inner: Box, outer: Box) -> float:
@@ -78,13 +82,19 @@ def are_doubles(a: Box, b: Box) -> bool:
     return a.iou(b) > 0.45 or max(covered(a, b), covered(b, a)) > 0.7
 
 
-def distance(before: Box, after: Box, seconds: float, reach: float, per_second: float, ratio: float) -> float:
-    """How badly two boxes fit one person, 0..1 within the limits of motion and size, else NEVER."""
-    side = (before.side + after.side) / 2
-    if side <= 0 or before.side <= 0 or after.side <= 0:
+def misfit(tracklet: Tracklet, box: Box, time: float, s: TrackSettings) -> float:
+    """How badly a box fits a person's path, 0..1 within the limits of motion and size, else NEVER.
+
+    The person may have gone on as before or stayed where it was, whichever is nearer.
+    """
+    expected, seconds = tracklet.predict(time), time - tracklet.last.time
+    side = (expected.side + box.side) / 2
+    if min(expected.area, box.area) <= 0:
         return NEVER
-    far = float(np.hypot(*np.subtract(before.center, after.center))) / side / (reach + per_second * seconds)
-    size = abs(float(np.log(after.side / before.side))) / float(np.log(ratio))
+    centers = expected.center, tracklet.last.box.center
+    far = min(float(np.hypot(*np.subtract(center, box.center))) for center in centers) / side
+    far /= min(s.reach + s.reach_per_second * seconds, s.most_reach)
+    size = abs(float(np.log(box.side / expected.side))) / float(np.log(s.size_ratio))
     return 0.65 * far + 0.35 * size if far <= 1 and size <= 1 else NEVER
 
 
@@ -133,14 +143,15 @@ class Linker:
         s = self.settings
         costs = np.full((len(self.active), len(people)), NEVER)
         for row, tracklet in enumerate(self.active):
-            seconds, own = time - tracklet.last.time, tracklet.look()
-            predicted = tracklet.predict(time)
+            own, expected = tracklet.look(), tracklet.predict(time)
             for column, person in enumerate(people):
-                fit = distance(predicted, person.box, seconds, s.reach, s.reach_per_second, s.size_ratio)
+                fit = misfit(tracklet, person.box, time, s)
                 look = 0.3 if own is None or looks[column] is None else look_distance(own, looks[column])
-                if fit < NEVER and look <= s.look_limit:
-                    # Among boxes of one person the better score wins, but only just.
-                    costs[row, column] = fit + 0.5 * (1 - predicted.iou(person.box)) + look - 0.2 * person.score
+                overlap = expected.iou(person.box)
+                known = person.score >= self.begin_score or overlap >= s.weak_overlap
+                if fit < NEVER and look <= s.look_limit and known:
+                    # Of boxes that fit alike the surer one is drawn more exactly.
+                    costs[row, column] = fit + 0.5 * (1 - overlap) + look - 0.5 * person.score
         return costs
 
 
