@@ -7,9 +7,10 @@ import numpy as np
 from ttpose.geometry import Box
 from ttpose.skeleton import Skeleton
 
-# Okabe & Ito's colour-blind-safe palette, RGB: the person's left orange, right blue, the rest white-ish.
+# Okabe & Ito's colour-blind-safe palette, RGB: the person's left orange, right blue, head and trunk white-ish.
 LEFT, RIGHT, MIDDLE = (230, 159, 0), (86, 180, 233), (240, 240, 240)
 _OUTLINE = (20, 20, 20)
+_OF_ARMS_AND_LEGS = frozenset({"elbow", "wrist", "knee", "ankle"})
 # Limb width in shares of the person's longer side (judged by eye from 100-pixel to 1000-pixel people).
 _WIDTH = 0.012
 # OpenCV draws at sub-pixel positions given with this many fractional bits.
@@ -53,12 +54,13 @@ def draw_skeleton(image: np.ndarray, keypoints: np.ndarray, skeleton: Skeleton, 
 
 
 def _colour(*names: str) -> tuple[int, int, int]:
+    """The colour of a keypoint, or of a limb between two: arms and legs by side, head and trunk neutral."""
+    parts = {name.split("_")[-1] for name in names}
+    if len(names) == 2 and not parts & _OF_ARMS_AND_LEGS:
+        return MIDDLE
     if all(name.startswith("left_") for name in names):
         return LEFT
-    if all(name.startswith("right_") for name in names):
-        return RIGHT
-    sides = {name.split("_")[0] for name in names} & {"left", "right"}
-    return MIDDLE if len(sides) != 1 or len(names) == 1 else (LEFT if sides == {"left"} else RIGHT)
+    return RIGHT if all(name.startswith("right_") for name in names) else MIDDLE
 
 
 def _stroke(

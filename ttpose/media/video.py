@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 # 720p clip read at 50 frames/s), so it is given only clips whose frames would all fit in this many bytes of RGB.
 _DECORD_BYTES = 256 << 20
 DAMAGED = "damaged: this frame could not be decoded"
+SMEARED = "follows a damaged frame, the picture may be smeared"
 
 
 class VideoSource(Source):
@@ -36,22 +37,24 @@ class VideoSource(Source):
         count = line.declared or None if line.pts is None else len(line.pts)
         self.info = SourceInfo(path, "video", width, height, count, line.duration_s, line.fps, line.orientation.degrees)
         self.decoder = "decord" if use_decord and _decord_can(line) else "pyav"
-        self._cut = f"the file ends early: {line.missing} of {line.declared} frames are missing" if line.missing else ""
+        self._cut = _cut(line)
         self.warnings = [self._cut] if self._cut else []
 
     def frames(self, step: int = 1) -> Iterator[Frame]:
         """See `Source.frames`."""
-        damage = _Damage()
+        damage, smeared = _Damage(), False
         try:
             for index, time_s, picture in self._pictures():
                 if picture is None:
                     damage.add(index)
-                if index % step == 0:
-                    yield (
-                        Frame(index, time_s, None, DAMAGED)
-                        if picture is None
-                        else Frame(index, time_s, self._pixels(picture))
-                    )
+                # Until the next key frame, pictures are built on the one that was lost.
+                smeared = picture is None or (smeared and not getattr(picture, "key_frame", True))
+                if index % step:
+                    continue
+                if picture is None:
+                    yield Frame(index, time_s, None, DAMAGED)
+                else:
+                    yield Frame(index, time_s, self._pixels(picture), SMEARED if smeared else None)
         finally:
             self.warnings = [line for line in (self._cut, damage.text()) if line]
 
@@ -73,6 +76,10 @@ class VideoSource(Source):
         # The size is given because a stream may change it midway; every frame comes in the size of the first.
         image = picture.to_ndarray(format="rgb24", width=self._line.width, height=self._line.height)
         return self._line.orientation.upright(image)
+
+
+def _cut(line: Timeline) -> str:
+    return f"{line.missing} of {line.declared} frames are missing from the file" if line.missing else ""
 
 
 def _decord_can(line: Timeline) -> bool:
@@ -167,4 +174,5 @@ class _Damage:
         if not self.count:
             return ""
         runs = ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in self.runs[:5])
-        return f"{self.count} damaged frames have no image (frames {runs}{', ...' if len(self.runs) > 5 else ''})"
+        more = ", ..." if len(self.runs) > 5 else ""
+        return f"{self.count} damaged frame{'s have' if self.count > 1 else ' has'} no image ({runs}{more})"

@@ -23,8 +23,11 @@ if TYPE_CHECKING:
 _TIME_BASE = Fraction(1, 90_000)
 # Sound that MP4 players know; anything else is left out rather than converted.
 _SOUND_CODECS = frozenset({"aac", "mp3", "ac3", "eac3", "alac", "opus"})
+# Encoders put a packet or two before the start, which decoders need to warm up (AAC: 2112 samples at 44.1 kHz).
+_PRIMING = Fraction(1, 20)
 # Nearly invisible loss at a moderate size (x264's own default is 23), fast enough to keep up with prediction.
-_X264 = {"crf": "20", "preset": "veryfast"}
+# Without B-frames the order of decoding is the order shown, which keeps the track's length right at any frame times.
+_X264 = {"crf": "20", "preset": "veryfast", "bf": "0"}
 
 
 class OverlayWriter(AbstractContextManager["OverlayWriter"]):
@@ -143,6 +146,6 @@ class _Sound:
                 return
             shift = round(self._start / packet.time_base)
             packet.pts, packet.dts = packet.pts - shift, packet.dts - shift
-            if packet.dts >= 0:
+            if packet.dts * packet.time_base > -_PRIMING:
                 packet.stream = self._track
                 self._out.mux(packet)
