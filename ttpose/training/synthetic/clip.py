@@ -1,0 +1,141 @@
+"""A labelled clip of a synthetic person: the way from two seeds to pictures and ground truth."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ttpose.geometry import Box, crop_to_heatmap
+from ttpose.skeleton import COCO17
+from ttpose.training.synthetic.assets import SyntheticAssets
+from ttpose.training.synthetic.labels import POINTS, box_of, inside, own_bones, visible_points
+from ttpose.training.synthetic.person import Person, sample_person
+from ttpose.training.synthetic.raster import SUPERSAMPLE
+from ttpose.training.synthetic.scene import ClipRanges, Scene, Studio, sample_scene
+from ttpose.training.synthetic.take import Take, act
+
+_STREAM = 77  # keeps the clip's random numbers apart from other uses of the same two seeds
+
+
+@dataclass(frozen=True)
+class SyntheticClip:
+    """T pictures of one person with ground truth. Pixel centres are at integers.
+
+    Attributes:
+        images: uint8 [T, S, S, 3], RGB.
+        keypoints: float32 [T, 17, 3], COCO order: x, y in pixels, and visibility: 2 visible, 1 hidden, 0 outside the
+            picture (its coordinates are still where the point is).
+        boxes: T boxes, tight around the person on the picture, as if nothing stood before them.
+        masks: uint8 [T, S, S], how much of each pixel shows the person, 0..255.
+        head_points: float32 [T, 2, 3], likewise: middle of the head, top of the head.
+        identity_seed: Of the person.
+        clip_seed: Of the clip.
+        motion: Name of the recorded motion.
+        frame_step: Thirtieths of a second between two pictures.
+        description: Gender, origin, clothes and hair.
+    """
+
+    images: np.ndarray
+    keypoints: np.ndarray
+    boxes: tuple[Box, ...]
+    masks: np.ndarray
+    head_points: np.ndarray
+    identity_seed: int
+    clip_seed: int
+    motion: str
+    frame_step: float
+    description: tuple[str, ...]
+
+
+def render_clip(
+    assets: SyntheticAssets,
+    identity_seed: int,
+    clip_seed: int,
+    frames: int = 16,
+    size: int = 256,
+    *,
+    ranges: ClipRanges | None = None,
+) -> SyntheticClip:
+    """Render one clip of one person; the same arguments give the same bytes.
+
+    Args:
+        assets: What to draw from.
+        identity_seed: Chooses the person: body, skin, clothes, hair.
+        clip_seed: Chooses motion, camera, place and light.
+        frames: Pictures.
+        size: Their side in pixels.
+        ranges: How clips differ; the defaults suit training.
+    """
+    person = sample_person(assets, identity_seed)
+    return render_person(assets, person, clip_seed, frames, size, ranges=ranges)
+
+
+def render_person(
+    assets: SyntheticAssets,
+    person: Person,
+    clip_seed: int,
+    frames: int = 16,
+    size: int = 256,
+    *,
+    ranges: ClipRanges | None = None,
+) -> SyntheticClip:
+    """Render one clip of a person drawn before, as `render_clip` does; saves time for several clips of one person."""
+    ranges = ranges or ClipRanges()
+    rng = np.random.default_rng([person.seed, clip_seed, _STREAM])
+    take = act(assets, person, rng, frames, ranges.motion, ranges.faults.motion_blur_share)
+    scene = sample_scene(assets, rng, take, size, ranges)
+    studio, own = Studio(person, take, scene), own_bones(assets.rig)
+    images = np.empty((frames, size, size, 3), np.uint8)
+    masks = np.empty((frames, size, size), np.uint8)
+    points = np.empty((frames, len(POINTS), 3), np.float32)
+    boxes = []
+    for frame in range(frames):
+        light, mask, points[frame] = _expose_frame(studio, person, take, scene, frame, own)
+        boxes.append(box_of(mask))
+        picture = np.sqrt(np.minimum(light, 1)) * 255
+        if scene.occluder is not None:
+            cover = scene.occluder.cover(size, frame)
+            picture = scene.occluder.paint(picture, cover)
+            mask[cover > 128] = 0
+            points[frame] = _hide(points[frame], cover)
+        images[frame], masks[frame] = scene.faults.apply(rng, picture), mask
+    body = len(COCO17)
+    return SyntheticClip(
+        images=images,
+        keypoints=points[:, :body].copy(),
+        boxes=tuple(boxes),
+        masks=masks,
+        head_points=points[:, body:].copy(),
+        identity_seed=person.seed,
+        clip_seed=clip_seed,
+        motion=assets.motion.names[take.window.clip],
+        frame_step=float(take.window.step),
+        description=person.description,
+    )
+
+
+def _expose_frame(
+    studio: Studio, person: Person, take: Take, scene: Scene, frame: int, own: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Average the moments of one picture: linear light [S, S, 3], mask uint8 [S, S], points [points, 3]."""
+    light = coverage = position = 0.0
+    for number in range(frame * take.slow, (frame + 1) * take.slow):
+        moment = studio.render(number)
+        samples, depth = scene.camera.project(take.points[number], number)
+        light, coverage = light + moment.image, coverage + moment.coverage
+        position = position + crop_to_heatmap(samples, SUPERSAMPLE)
+    seen = visible_points(samples, depth, moment.depth_buffer, moment.face_buffer, person.face_bone, own)
+    share = np.float32(1 / take.slow)
+    position = position / take.slow
+    visibility = np.where(inside(position, scene.size), 1 + seen, 0)
+    return light * share, (coverage * share * 255).astype(np.uint8), np.column_stack([position, visibility])
+
+
+def _hide(points: np.ndarray, cover: np.ndarray) -> np.ndarray:
+    """Mark points [points, 3] under an occluder [S, S] as hidden."""
+    column, row = np.floor(points[:, :2].T + 0.5).astype(int)
+    on_picture = points[:, 2] > 0
+    hidden = on_picture.copy()
+    hidden[on_picture] = cover[row[on_picture], column[on_picture]] > 128
+    return np.column_stack([points[:, :2], np.where(hidden, 1, points[:, 2])])

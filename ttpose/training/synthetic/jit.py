@@ -1,0 +1,16 @@
+"""The just-in-time compiler that makes rendering fast; it comes with the extra `ttpose[training]`."""
+
+from __future__ import annotations
+
+from ttpose.errors import UsageError
+
+try:
+    from numba import njit
+except ImportError as error:
+    raise UsageError(
+        "rendering synthetic people needs numba, which is not installed", "pip install 'ttpose[training]'"
+    ) from error
+
+# fastmath: sums may be reordered, which lets the compiler vectorise; cache: compile once per installation.
+# Functions that call each other sit in one file, because the cache only notices changes of the caller's own file.
+kernel = njit(fastmath=True, cache=True)
