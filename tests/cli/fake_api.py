@@ -43,7 +43,7 @@ class FakePersonalization:
     keypoints: KeypointResult
     person: FakePerson = field(default_factory=FakePerson)
     guard: FakeGuard = field(default_factory=FakeGuard)
-    timings: dict[str, float] = field(default_factory=lambda: {"adapt": 0.1})
+    timings: dict[str, float] = field(default_factory=lambda: {"adapt": np.float64(0.5), "look": float("nan")})
 
 
 class FakeApi(ModuleType):

@@ -208,12 +208,23 @@ def test_json_lines_tell_everything(api: FakeApi, clips: Path) -> None:
     )
     assert done[0]["files"] == ["person.safetensors", "keypoints.json", "overlay.mp4"]
     assert done[0]["details"]["guard"]["verdict"] == "personalized"
+    assert done[0]["details"]["timings"] == {"adapt": 0.5, "look": None}
     assert [event["input"] for event in skipped] == [str(clips / "b.mp4")]
     stages = [event for event in found if event["event"] == "stage" and event["input"] == str(clips / "a.mp4")]
     assert [(event["stage"], event["done"], event["total"], event["finished"]) for event in stages] == [
         ("look", 0, 2, False), ("look", 2, 2, True),
         ("draw the overlay", 0, None, False), ("draw the overlay", 0, None, True),
     ]  # fmt: skip
+
+
+def test_a_run_that_is_cut_short_still_has_a_summary(api: FakeApi, clips: Path) -> None:
+    (clips / "b_interrupt.mp4").write_bytes(b"x")
+    result = run("predict", clips, "--device", "cpu", "--json")
+    assert result.exit_code == 130
+    *_, summary, error = events(result)
+    assert (summary["event"], summary["done"], summary["exit_code"]) == ("summary", 2, None)
+    assert (error["event"], error["input"]) == ("error", None)
+    assert "interrupted" in error["message"]
 
 
 def test_libraries_that_print_do_not_spoil_the_json(api: FakeApi, clips: Path, monkeypatch: pytest.MonkeyPatch) -> None:

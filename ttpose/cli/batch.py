@@ -69,7 +69,9 @@ def run_batch(
         TTPoseError: Something that no input is to blame for and that would fail for all of them: weights, options,
             a full disk.
     """
-    begin, folders, outcomes = time.monotonic(), output_folders(inputs, root), []
+    begin, folders = time.monotonic(), output_folders(inputs, root)
+    outcomes: list[Outcome] = []
+    code = None
     try:
         for number, source in enumerate(inputs, start=1):
             reporter.begin(source, number, len(inputs))
@@ -86,12 +88,12 @@ def run_batch(
                 outcome = Outcome(source, "failed", folders[source], (), seconds, message, hint)
             outcomes.append(outcome)
             reporter.end(outcome)
+        code = int(any(outcome.status == "failed" for outcome in outcomes))
+        return code
     finally:
-        code = int(len(outcomes) < len(inputs) or any(outcome.status == "failed" for outcome in outcomes))
         if outcomes:
             reporter.close()
             reporter.summary(outcomes, time.monotonic() - begin, code)
-    return code
 
 
 def _run_one(job: Job, source: Path, path: Path, reporter: Reporter, overwrite: bool) -> Outcome:

@@ -47,9 +47,7 @@ def check_device(value: str) -> str:
 
 Inputs = Annotated[
     list[Path],
-    typer.Argument(
-        metavar="INPUT...", show_default=False, help="Videos, photos, or folders of them (searched deeply)."
-    ),
+    typer.Argument(metavar="INPUT", show_default=False, help="Videos, photos, or folders of them (searched deeply)."),
 ]
 Output = Annotated[
     Path,
@@ -64,9 +62,11 @@ Subject = Annotated[
         help="Whom to follow: auto, largest, center, or X,Y, a point of the first frame.",
     ),
 ]
-Device = Annotated[str, typer.Option(callback=check_device, help="auto, cpu, cuda, cuda:N or mps.")]
+Device = Annotated[str, typer.Option(metavar="NAME", callback=check_device, help="auto, cpu, cuda, cuda:N or mps.")]
 PresetOption = Annotated[Preset, typer.Option("--preset", help="How much work to spend; paper is the original method.")]
-Seed = Annotated[int, typer.Option(min=0, help="Start of the random numbers; the same seed repeats a run.")]
+Seed = Annotated[
+    int, typer.Option(min=0, metavar="N", help="Start of the random numbers; the same seed repeats a run.")
+]
 Overlay = Annotated[bool, typer.Option("--overlay/--no-overlay", help="Also draw the skeleton over the input.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Do finished inputs again instead of skipping them.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from ttpose.cli.batch import Job, Product
     from ttpose.cli.reporting import Reporter
 
-Steps = Annotated[int | None, typer.Option(min=1, show_default="as the preset says", help="Learning steps.")]
+Steps = Annotated[
+    int | None, typer.Option(min=1, metavar="N", show_default="as the preset says", help="Learning steps.")
+]
 
 
 def personalize(

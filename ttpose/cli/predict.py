@@ -32,7 +32,10 @@ Weights = Annotated[
     Path | None, typer.Option(metavar="FILE", show_default=False, help="A person file, or a whole model.")
 ]
 Formats = Annotated[
-    str, typer.Option("--format", callback=check_formats, help="json, coco or csv, or several with commas between.")
+    str,
+    typer.Option(
+        "--format", metavar="LIST", callback=check_formats, help="json, coco or csv, or several with commas between."
+    ),
 ]
 
 

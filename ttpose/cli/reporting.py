@@ -61,8 +61,8 @@ class Reporter(Progress):
     def end(self, outcome: Outcome) -> None:
         """Work on that input is over."""
 
-    def summary(self, outcomes: Sequence[Outcome], seconds: float, code: int) -> None:
-        """The run is over and will exit with `code`."""
+    def summary(self, outcomes: Sequence[Outcome], seconds: float, code: int | None) -> None:
+        """The run is over and will exit with `code`; None if it was cut short, then `failure` follows."""
 
     def failure(self, message: str, hint: str | None) -> None:
         """The whole run fails."""
@@ -133,6 +133,8 @@ class JsonReporter(Reporter):
         if outcome.status == "failed":
             self._emit("error", input=source, message=outcome.text, hint=outcome.hint)
             return
+        from ttpose.results.records import plain
+
         self._emit(
             "result",
             input=source,
@@ -141,10 +143,10 @@ class JsonReporter(Reporter):
             files=list(outcome.files),
             seconds=round(outcome.seconds, 3),
             text=outcome.text,
-            details=outcome.details,
+            details=plain(outcome.details),
         )
 
-    def summary(self, outcomes: Sequence[Outcome], seconds: float, code: int) -> None:
+    def summary(self, outcomes: Sequence[Outcome], seconds: float, code: int | None) -> None:
         """Event `summary`."""
         counts = {status: sum(o.status == status for o in outcomes) for status in ("done", "skipped", "failed")}
         self._emit("summary", **counts, seconds=round(seconds, 3), exit_code=code)

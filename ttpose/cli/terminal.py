@@ -92,7 +92,7 @@ class TerminalReporter(Reporter):
         if outcome.text:
             self._out.print(Text(f"  {outcome.text}"))
 
-    def summary(self, outcomes: Sequence[Outcome], seconds: float, code: int) -> None:
+    def summary(self, outcomes: Sequence[Outcome], seconds: float, code: int | None) -> None:
         """A table of all inputs, if there are several."""
         if len(outcomes) < 2:
             return
