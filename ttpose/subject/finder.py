@@ -27,7 +27,9 @@ class Detection:
 class FinderSettings:
     """Numbers of the person finder."""
 
-    size: int = 416  # longer side of the network's input, the size it was trained at
+    # Longer sides of the network's input. It was trained at 416, but is half blind for people who fill three quarters
+    # of that; at 256 they score 0.8 instead of 0.3, for a third of the cost.
+    sizes: tuple[int, ...] = (416, 256)
     multiple: int = 32  # the coarsest level's stride; both sides of the input are padded to it
     min_score: float = 0.35  # upstream's demos use 0.35 to 0.4
     nms_iou: float = 0.6  # upstream's value; people who overlap by less stay apart
@@ -71,23 +73,31 @@ class PersonFinder:
         Returns:
             For each image its people, best score first, boxes clipped to the image.
         """
-        import torch
-
         threshold = self.settings.min_score if min_score is None else min_score
         found: list[list[Detection]] = [[] for _ in images]
         groups: dict[tuple[int, ...], list[int]] = {}
         for index, image in enumerate(images):
             groups.setdefault(image.shape, []).append(index)
         for members in groups.values():
-            boards = [letterbox(images[index], self.settings.size, self.settings.multiple) for index in members]
-            batch = torch.from_numpy(np.stack([board for board, _ in boards])).to(self._model.mean.device)
-            with torch.inference_mode():
-                scores, boxes = (values.float().cpu().numpy() for values in self._model(batch))
-            for row, index in enumerate(members):
-                keep = scores[row] >= threshold
-                corners = boards[row][1].to_image(boxes[row][keep].astype(np.float64))
-                found[index] = self._select(corners, scores[row][keep], images[index].shape)
+            rows = [self._run([images[index] for index in members], size, threshold) for size in self.settings.sizes]
+            for index, parts in zip(members, zip(*rows, strict=True), strict=True):
+                corners, scores = (np.concatenate(values) for values in zip(*parts, strict=True))
+                found[index] = self._select(corners, scores, images[index].shape)
         return found
+
+    def _run(self, images: list[np.ndarray], size: int, threshold: float) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Corner boxes [N, 4] in image pixels and scores [N] of each of some images of one shape."""
+        import torch
+
+        boards = [letterbox(image, size, self.settings.multiple) for image in images]
+        batch = torch.from_numpy(np.stack([board for board, _ in boards])).to(self._model.mean.device)
+        with torch.inference_mode():
+            scores, boxes = (values.float().cpu().numpy() for values in self._model(batch))
+        keep = scores >= threshold
+        return [
+            (place.to_image(boxes[row][keep[row]].astype(np.float64)), scores[row][keep[row]])
+            for row, (_, place) in enumerate(boards)
+        ]
 
     def _select(self, corners: np.ndarray, scores: np.ndarray, shape: tuple[int, ...]) -> list[Detection]:
         """Corner boxes [N, 4] of one image to detections without doubles."""
