@@ -101,6 +101,15 @@ def test_odd_sizes_are_padded_to_even(tmp_path: Path) -> None:
     assert np.abs(frame.image.astype(int) - 200).max() < 8
 
 
+@pytest.mark.parametrize("size", [(320, 240), (1280, 720)])
+def test_colours_survive(tmp_path: Path, size: tuple[int, int]) -> None:
+    with OverlayWriter(tmp_path / "out.mp4", *size) as writer:
+        writer.write(np.full((size[1], size[0], 3), (200, 60, 30), np.uint8), 0.0)
+    (frame,) = open_source(tmp_path / "out.mp4").frames()
+    assert frame.image is not None
+    assert np.abs(frame.image[9:-9, 9:-9].astype(int) - (200, 60, 30)).max() <= 5
+
+
 def test_equal_times_still_give_one_frame_each(tmp_path: Path) -> None:
     with OverlayWriter(tmp_path / "out.mp4", 64, 48) as writer:
         for _ in range(3):

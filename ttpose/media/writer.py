@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 # 90 kHz, the clock of MPEG: fine enough for any frame time, and 60, 50, 30, 25 and 24 frames/s are whole in it.
 _TIME_BASE = Fraction(1, 90_000)
+# FFmpeg's numbers for the colours of high-definition video, written into the file so that players need not guess.
+_BT709, _LIMITED = 1, 1
 # Sound that MP4 players know; anything else is left out rather than converted.
 _SOUND_CODECS = frozenset({"aac", "mp3", "ac3", "eac3", "alac", "opus"})
 # Encoders put a packet or two before the start, which decoders need to warm up (AAC: 2112 samples at 44.1 kHz).
@@ -62,7 +64,10 @@ class OverlayWriter(AbstractContextManager["OverlayWriter"]):
             self._video: Any = self._out.add_stream("libx264", rate=rate, options=dict(_X264))
             self._video.width, self._video.height = self._width + self._width % 2, self._height + self._height % 2
             self._video.pix_fmt = "yuv420p"
-            self._video.codec_context.time_base = _TIME_BASE
+            context = self._video.codec_context
+            context.time_base = _TIME_BASE
+            context.colorspace = context.color_primaries = context.color_trc = _BT709
+            context.color_range = _LIMITED
             self._sound = _Sound(self._sound_from, self._out, stack)
             self._stack = stack.pop_all()
         return self
@@ -77,6 +82,7 @@ class OverlayWriter(AbstractContextManager["OverlayWriter"]):
         frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
         # A later frame always gets a later stamp, even where two times round to the same tick.
         self._last = max(round(time_s / _TIME_BASE), self._last + 1)
+        frame = frame.reformat(format="yuv420p", dst_colorspace=_BT709, dst_color_range=_LIMITED)
         frame.pts, frame.time_base = self._last, _TIME_BASE
         with self._errors():
             self._mux(frame)
