@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ttpose.media.source import Frame, Source, SourceInfo
-from ttpose.media.timeline import Timeline, open_container, scan
+from ttpose.media.timeline import Orientation, Timeline, open_container, scan
 
 if TYPE_CHECKING:
     import av
@@ -34,7 +34,7 @@ class VideoSource(Source):
         self._line = line = scan(path)
         turned = line.orientation.transpose
         width, height = (line.height, line.width) if turned else (line.width, line.height)
-        count = line.declared or None if line.pts is None else len(line.pts)
+        count = (line.declared - line.missing or None) if line.pts is None else len(line.pts)
         self.info = SourceInfo(path, "video", width, height, count, line.duration_s, line.fps, line.orientation.degrees)
         self.decoder = "decord" if use_decord and _decord_can(line) else "pyav"
         self._cut = _cut(line)
@@ -83,7 +83,7 @@ def _cut(line: Timeline) -> str:
 
 
 def _decord_can(line: Timeline) -> bool:
-    if line.pts is None or not line.plain or line.missing or line.orientation != type(line.orientation)():
+    if line.pts is None or not line.plain or line.missing or line.orientation != Orientation():
         return False
     fits = len(line.pts) * line.width * line.height * 3 <= _DECORD_BYTES
     return fits and importlib.util.find_spec("decord") is not None
