@@ -40,8 +40,10 @@ def look_of(image: np.ndarray, box: Box) -> np.ndarray:
     # Neighbouring bins share, so that a colour on a bin's edge does not jump.
     for axis in range(3):
         moved = np.moveaxis(counts, axis, 0)
-        moved[...] = 0.5 * moved + 0.25 * np.concatenate([moved[:1], moved[:-1]]) + 0.25 * np.concatenate(
-            [moved[1:], moved[-1:]]
+        moved[...] = (
+            0.5 * moved
+            + 0.25 * np.concatenate([moved[:1], moved[:-1]])
+            + 0.25 * np.concatenate([moved[1:], moved[-1:]])
         )
     return np.sqrt(counts.ravel() / counts.sum()).astype(np.float32)
 

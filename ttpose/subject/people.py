@@ -41,9 +41,11 @@ def join(tracklets: list[Tracklet], settings: TrackSettings) -> list[Person]:
 def _chain(people: list[Person], cost: Callable[[Tracklet, Tracklet], float], margin: float) -> list[Person]:
     """Give each person at most one successor and one predecessor, by the cheapest sure pairs; earliest first."""
     people = sorted(people, key=lambda p: p.tracklets[0].first.time)
+    if not people:
+        return []
     costs = np.array([[cost(a.tracklets[-1], b.tracklets[0]) for b in people] for a in people])
-    together = np.array([[a.tracklets[0].overlaps(b.tracklets[0]) for b in people] for a in people], bool)
-    pairs, _ = assign(costs.reshape(len(people), -1), margin, together.reshape(len(people), -1))
+    together = np.array([[a.tracklets[0].overlaps(b.tracklets[0]) for b in people] for a in people])
+    pairs, _ = assign(costs, margin, together)
     after = dict(pairs)
     chains = []
     for start in sorted(set(range(len(people))) - set(after.values())):

@@ -33,8 +33,9 @@ def refine_box(
 ) -> Box:
     """Correct a person's box by the person's keypoints.
 
-    Each side goes out to the pose's box where that reaches further. It goes in only as far as the pose is complete:
-    a box whose legs were not recognised keeps its lower end.
+    Each side goes out to the pose's box where that reaches further. It goes in only as far as the pose is complete,
+    all the way if all keypoints count and not at all if half of them do: a box whose legs were not recognised keeps
+    most of its lower end.
 
     Args:
         track_box: The box so far, in image pixels.
@@ -56,7 +57,7 @@ def refine_box(
     old = np.array(_corners(track_box))
     outward = np.array([-1.0, -1.0, 1.0, 1.0])
     move = (pose - old) * outward
-    complete = float(sure.mean()) ** 2
+    complete = max(2 * float(sure.mean()) - 1, 0.0)
     move = np.where(move > 0, np.minimum(move, s.most_growth * track_box.side), move * complete)
     x0, y0, x1, y1 = (old + move * outward).tolist()
     if x1 <= x0 or y1 <= y0:

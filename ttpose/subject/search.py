@@ -51,12 +51,7 @@ class Searcher:
         """The largest of those expected people whom no sure detection fits."""
         s = self.settings
         sure = [p for p in people if p.score >= s.sure_score]
-        missed = [
-            t
-            for t in expected
-            if len(t.sightings) > 1
-            and not any(misfit(t, p.box, time, s) < NEVER for p in sure)
-        ]
+        missed = [t for t in expected if not any(misfit(t, p.box, time, s) < NEVER for p in sure)]
         return sorted(missed, key=lambda t: -t.last.box.area * len(t.sightings))[: s.most_zooms]
 
     def _part(self, image: np.ndarray, part: Box, min_score: float) -> list[Detection]:

@@ -138,7 +138,11 @@ def _survey(source: Source, finder: Finder, min_score: float, progress: Progress
             ]
             linker.add(frame.index, frame.time_s, shots[-1], people, looks)
     linker.cut()
-    return _Survey(join(linker.finished, settings), samples, shots, width, height, step)
+    persons = join(linker.finished, settings)
+    if len(samples) >= settings.least_samples:
+        # Seen once in a clip's many samples: a mistake of the finder, or nobody to follow.
+        persons = [p for p in persons if len(p.sightings) > 1]
+    return _Survey(persons, samples, shots, width, height, step)
 
 
 def _fill(
@@ -196,7 +200,9 @@ def _carry(run: Sequence[Sighting], frames: range) -> list[Box]:
     else:
         where = _hermite(at, centers, when)
         extent = np.stack([np.interp(when, at, sizes[:, axis]) for axis in range(2)], axis=1)
-    return [Box(x - w / 2, y - h / 2, w, h) for (x, y), (w, h) in zip(where.tolist(), np.exp(extent).tolist(), strict=True)]
+    return [
+        Box(x - w / 2, y - h / 2, w, h) for (x, y), (w, h) in zip(where.tolist(), np.exp(extent).tolist(), strict=True)
+    ]
 
 
 def _hermite(at: np.ndarray, values: np.ndarray, when: np.ndarray) -> np.ndarray:

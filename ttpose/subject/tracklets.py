@@ -146,7 +146,8 @@ class Linker:
             own, expected = tracklet.look(), tracklet.predict(time)
             for column, person in enumerate(people):
                 fit = misfit(tracklet, person.box, time, s)
-                look = 0.3 if own is None or looks[column] is None else look_distance(own, looks[column])
+                seen = looks[column]
+                look = 0.3 if own is None or seen is None else look_distance(own, seen)
                 overlap = expected.iou(person.box)
                 known = person.score >= self.begin_score or overlap >= s.weak_overlap
                 if fit < NEVER and look <= s.look_limit and known:
