@@ -1,0 +1,1 @@
+"""Measuring keypoints against labels, before and after personalization."""
