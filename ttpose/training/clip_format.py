@@ -228,6 +228,16 @@ def encode_jpeg(image: np.ndarray, quality: int) -> bytes:
     return _encode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])
 
 
+def decode_jpeg(data: np.ndarray) -> np.ndarray:
+    """RGB uint8 [H, W, 3] picture of JPEG bytes uint8 [N]; raises ValueError when they are damaged."""
+    import cv2
+
+    image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+    if image is None:
+        raise ValueError("not a JPEG picture")
+    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+
+
 def _encode(suffix: str, image: np.ndarray, options: Sequence[int] = ()) -> bytes:
     import cv2
 

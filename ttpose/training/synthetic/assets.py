@@ -19,7 +19,7 @@ from ttpose.training.synthetic.body import BodyModel, MorphTargets
 from ttpose.training.synthetic.garments import Wardrobe
 from ttpose.training.synthetic.image_bank import ImageBank
 from ttpose.training.synthetic.motion import MotionLibrary
-from ttpose.training.synthetic.rig import Rig
+from ttpose.training.synthetic.rig import BoneEnds, Rig
 
 
 @dataclass(frozen=True)
@@ -84,8 +84,8 @@ class SyntheticAssets:
         rig = Rig(
             names=tuple(meta["bones"]),
             parent=tuple(int(parent) for parent in arrays["bone_parent"]),
-            head_vertices=_ragged(arrays, "bone_head"),
-            tail_vertices=_ragged(arrays, "bone_tail"),
+            head_ends=_bone_ends(arrays, "bone_head"),
+            tail_ends=_bone_ends(arrays, "bone_tail"),
         )
         motion = MotionLibrary(
             joints=tuple(meta["motion"]["joints"]),
@@ -142,6 +142,5 @@ def _bank(arrays: Mapping[str, np.ndarray], name: str, names: list[str] | None =
     return ImageBank(arrays[name + "_bytes"], arrays[name + "_offset"].astype(np.int64), tuple(names or ()))
 
 
-def _ragged(arrays: Mapping[str, np.ndarray], name: str) -> tuple[np.ndarray, ...]:
-    index, offset = arrays[name + "_vertex"].astype(np.int64), arrays[name + "_offset"]
-    return tuple(index[a:b] for a, b in zip(offset[:-1], offset[1:], strict=True))
+def _bone_ends(arrays: Mapping[str, np.ndarray], name: str) -> BoneEnds:
+    return BoneEnds(arrays[name + "_vertex"].astype(np.int64), arrays[name + "_offset"].astype(np.int64))

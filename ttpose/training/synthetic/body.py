@@ -11,6 +11,8 @@ from functools import cached_property
 
 import numpy as np
 
+from ttpose.training.synthetic.meshes import displace
+
 #: Stored displacements are in ten-thousandths of a metre.
 _TARGET_UNIT = 1e-4
 _ETHNICITIES = ("african", "asian", "caucasian")
@@ -36,7 +38,7 @@ class MorphTargets:
         """Displace vertices [V, 3] (metres) in place; a name without a target is a combination without effect."""
         rows = self.rows.get(name)
         if rows is not None and weight > 1e-3:
-            vertices[self.index[rows]] += self.delta[rows] * np.float32(weight * _TARGET_UNIT)
+            displace(vertices, self.index[rows], self.delta[rows], np.float32(weight * _TARGET_UNIT))
 
 
 @dataclass(frozen=True)

@@ -58,8 +58,8 @@ class Camera:
 
     def pinhole(self, moment: int) -> Pinhole:
         """The camera of one moment, for kernels."""
-        lens = (np.float32(value) for value in (self.focal, self.cx, self.cy))
-        return Pinhole(*lens, self.rotation[moment].astype(np.float32), self.centre[moment].astype(np.float32))
+        rotation, centre = self.rotation[moment].astype(np.float32), self.centre[moment].astype(np.float32)
+        return Pinhole(np.float32(self.focal), np.float32(self.cx), np.float32(self.cy), rotation, centre)
 
     def project(self, points: np.ndarray, moment: int) -> tuple[np.ndarray, np.ndarray]:
         """World points [N, 3] to samples [N, 2] and depths [N] in metres."""
@@ -112,7 +112,7 @@ def sample_camera(
 
 
 def look_at(centre: np.ndarray, target: np.ndarray, roll: float) -> np.ndarray:
-    """World to camera rotation [3, 3] of a camera at `centre` that looks at `target` and is turned by `roll` radians."""
+    """World to camera rotation [3, 3] of a camera at `centre` that looks at `target`, turned by `roll` radians."""
     forward = (target - centre) / np.linalg.norm(target - centre)
     right = np.cross(forward, [0, 1, 0])
     right /= np.linalg.norm(right)

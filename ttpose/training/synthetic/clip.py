@@ -93,7 +93,7 @@ def render_person(
     for frame in range(frames):
         light, mask, points[frame] = _expose_frame(studio, person, take, scene, frame, own)
         boxes.append(box_of(mask))
-        picture = np.sqrt(np.minimum(light, 1)) * 255
+        picture = _display(light)
         if scene.occluder is not None:
             cover = scene.occluder.cover(size, frame)
             picture = scene.occluder.paint(picture, cover)
@@ -118,18 +118,28 @@ def render_person(
 def _expose_frame(
     studio: Studio, person: Person, take: Take, scene: Scene, frame: int, own: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Average the moments of one picture: linear light [S, S, 3], mask uint8 [S, S], points [points, 3]."""
-    light = coverage = position = 0.0
-    for number in range(frame * take.slow, (frame + 1) * take.slow):
-        moment = studio.render(number)
-        samples, depth = scene.camera.project(take.points[number], number)
-        light, coverage = light + moment.image, coverage + moment.coverage
-        position = position + crop_to_heatmap(samples, SUPERSAMPLE)
-    seen = visible_points(samples, depth, moment.depth_buffer, moment.face_buffer, person.face_bone, own)
-    share = np.float32(1 / take.slow)
-    position = position / take.slow
-    visibility = np.where(inside(position, scene.size), 1 + seen, 0)
-    return light * share, (coverage * share * 255).astype(np.uint8), np.column_stack([position, visibility])
+    """One picture as the mean of its moments: linear light [S, S, 3], mask uint8 [S, S], points [points, 3]."""
+    numbers = range(frame * take.slow, (frame + 1) * take.slow)
+    moments = [studio.render(number) for number in numbers]
+    projected = [scene.camera.project(take.points[number], number) for number in numbers]
+    position = crop_to_heatmap(_mean([samples for samples, _ in projected]), SUPERSAMPLE)
+    coverage = _mean([moment.coverage for moment in moments])
+    # What can be seen hardly changes while the shutter is open; the last moment decides.
+    last, (samples, depth) = moments[-1], projected[-1]
+    seen = visible_points(samples, depth, last.depth_buffer, last.face_buffer, person.face_bone, own)
+    points = np.column_stack([position, np.where(inside(position, scene.size), 1 + seen, 0)])
+    return _mean([moment.image for moment in moments]), (coverage * 255).astype(np.uint8), points
+
+
+def _display(light: np.ndarray) -> np.ndarray:
+    """Linear light to display values 0..255 (gamma 2), float32."""
+    picture = np.sqrt(np.minimum(light, 1))
+    picture *= 255
+    return picture
+
+
+def _mean(arrays: list[np.ndarray]) -> np.ndarray:
+    return arrays[0] if len(arrays) == 1 else np.mean(arrays, axis=0)
 
 
 def _hide(points: np.ndarray, cover: np.ndarray) -> np.ndarray:

@@ -6,9 +6,7 @@ import cv2
 import numpy as np
 
 from ttpose.training.synthetic.assets import Backgrounds
-
-#: Side of every texture on a person. At 256-pixel frames a garment covers fewer pixels than this.
-TEXTURE_SIZE = 256
+from ttpose.training.synthetic.image_bank import TEXTURE_SIZE
 
 
 def cloth_colour(rng: np.random.Generator) -> np.ndarray:
@@ -54,9 +52,8 @@ def fabric(backgrounds: Backgrounds, rng: np.random.Generator) -> np.ndarray:
     size = TEXTURE_SIZE
     cloth = pattern(backgrounds, rng)
     weave = cv2.GaussianBlur(rng.normal(0, 1, (size, size)).astype(np.float32), (0, 0), rng.uniform(0.5, 2))
-    weave /= weave.std() + 1e-6
     folds = cv2.resize(rng.normal(0, 1, (12, 12)).astype(np.float32), (size, size), interpolation=cv2.INTER_CUBIC)
-    cloth = np.clip(cloth * (1 + 0.05 * weave + 0.08 * folds)[..., None], 0, 255)
+    cloth = np.clip(cloth * (1 + 0.05 * weave / (weave.std() + 1e-6) + 0.08 * folds)[..., None], 0, 255)
     return np.dstack([cloth, np.full((size, size), 255)]).astype(np.uint8)
 
 

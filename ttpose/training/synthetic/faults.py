@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from ttpose.training.clip_format import decode_jpeg, encode_jpeg
 from ttpose.training.synthetic.assets import Backgrounds
 
 
@@ -120,13 +121,12 @@ class CameraFaults:
         size = len(image)
         if self.blur > 0.35:  # less does not change a pixel visibly
             image = cv2.GaussianBlur(image, (0, 0), self.blur)
-        image = (image - np.float32(128)) * np.float32(self.contrast) + np.float32(128 + self.brightness)
+        image = image * np.float32(self.contrast)
+        image += np.float32(128 * (1 - self.contrast) + self.brightness)
         if self.noise:
             row, column = rng.integers(0, size, 2)
             image += self.grain[row : row + size, column : column + size, None] * np.float32(self.noise)
         taken = np.clip(image, 0, 255).astype(np.uint8)
         if self.quality is None:
             return taken
-        bgr = cv2.cvtColor(taken, cv2.COLOR_RGB2BGR)
-        jpeg = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, self.quality])[1]
-        return cv2.cvtColor(cv2.imdecode(jpeg, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+        return decode_jpeg(np.frombuffer(encode_jpeg(taken, self.quality), np.uint8))

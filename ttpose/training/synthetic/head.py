@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ttpose.training.synthetic.body import BodyModel, BodyShape
-from ttpose.training.synthetic.image_bank import ImageBank, with_alpha
+from ttpose.training.synthetic.image_bank import ImageBank, texture_sized, with_alpha
 from ttpose.training.synthetic.rig import Rig
 
 # RGB of black, dark brown, brown, dark blond, blond, grey, red hair, and how often they are drawn.
@@ -29,10 +29,10 @@ def hair_texture(rng: np.random.Generator, texture: np.ndarray) -> np.ndarray:
 
 
 def skin_texture(skins: ImageBank, rng: np.random.Generator, shape: BodyShape) -> np.ndarray:
-    """Draw a skin that fits the body, and its tone: RGBA uint8 [H, W, 4]."""
+    """Draw a skin that fits the body, and its tone: RGBA uint8 [256, 256, 4]."""
     dark = shape.ethnicity == "african"
     names = [n for n in skins.names if n.split("_")[2] == shape.gender and ("darkskinned" in n) == dark]
-    skin = with_alpha(skins.named(str(rng.choice(names)))).astype(np.float32)
+    skin = texture_sized(with_alpha(skins.named(str(rng.choice(names))))).astype(np.float32)
     brightness, blue, green = rng.uniform(0.75, 1.15), rng.uniform(0.9, 1.08), rng.uniform(0.95, 1.04)
     skin[..., :3] = np.clip(skin[..., :3] * (brightness * np.array([1.0, green, blue], np.float32)), 0, 255)
     return skin.astype(np.uint8)
@@ -42,7 +42,11 @@ def face_points(model: BodyModel, rig: Rig, body: np.ndarray) -> dict[str, np.nd
     """Nose, eyes, ears, top of the head and middle of the head of a body [V, 3] in the rest pose, metres."""
     head, tail = rig.heads(body), rig.tails(body)
     left_ear = body[_LEFT_EAR_VERTEX]
-    points = {"nose": body[_NOSE_VERTEX], "left_ear": left_ear, "right_ear": left_ear * np.float32([-1, 1, 1])}
+    points = {
+        "nose": body[_NOSE_VERTEX],
+        "left_ear": left_ear,
+        "right_ear": left_ear * np.array([-1, 1, 1], np.float32),
+    }
     for suffix, name in ((".L", "left_eye"), (".R", "right_eye")):
         bone = rig.number["eye" + suffix]  # runs from the eyeball's centre through the pupil
         points[name] = head[bone] + (tail[bone] - head[bone]) * 0.45

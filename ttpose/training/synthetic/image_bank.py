@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 
+#: Side of every texture on a person. At 256-pixel frames a garment covers fewer pixels than this.
+TEXTURE_SIZE = 256
+
 
 @dataclass(frozen=True)
 class ImageBank:
@@ -46,3 +49,10 @@ def with_alpha(image: np.ndarray) -> np.ndarray:
     if image.shape[2] == 4:
         return image.copy()
     return np.dstack([image, np.full(image.shape[:2], 255, np.uint8)])
+
+
+def texture_sized(image: np.ndarray) -> np.ndarray:
+    """A square picture shrunk or enlarged to `TEXTURE_SIZE`."""
+    if len(image) == TEXTURE_SIZE:
+        return image
+    return cv2.resize(image, (TEXTURE_SIZE, TEXTURE_SIZE), interpolation=cv2.INTER_AREA)

@@ -97,7 +97,7 @@ def visible_points(
 
 def inside(points: np.ndarray, size: int) -> np.ndarray:
     """bool [...]: which points [..., 2] lie on a picture of the given side."""
-    return ((points >= -0.5) & (points < size - 0.5)).all(-1)
+    return np.all((points >= -0.5) & (points < size - 0.5), axis=-1)
 
 
 def box_of(mask: np.ndarray) -> Box:

@@ -36,6 +36,14 @@ class Surface(NamedTuple):
 
 
 @kernel
+def displace(vertices: np.ndarray, index: np.ndarray, delta: np.ndarray, scale: np.float32) -> None:
+    """Move vertices [V, 3] in place: those at `index` [N] by `scale` times `delta` [N, 3]."""
+    for row in range(len(index)):
+        for c in range(3):
+            vertices[index[row], c] += scale * delta[row, c]
+
+
+@kernel
 def skin_vertices(
     rest: np.ndarray,
     bone_index: np.ndarray,
@@ -62,10 +70,9 @@ def skin_vertices(
             if w == 0:
                 continue
             b = bone_index[v, k]
-            r, t = rotation[b], translation[b]
-            px += w * (r[0, 0] * x + r[0, 1] * y + r[0, 2] * z + t[0])
-            py += w * (r[1, 0] * x + r[1, 1] * y + r[1, 2] * z + t[1])
-            pz += w * (r[2, 0] * x + r[2, 1] * y + r[2, 2] * z + t[2])
+            px += w * (rotation[b, 0, 0] * x + rotation[b, 0, 1] * y + rotation[b, 0, 2] * z + translation[b, 0])
+            py += w * (rotation[b, 1, 0] * x + rotation[b, 1, 1] * y + rotation[b, 1, 2] * z + translation[b, 1])
+            pz += w * (rotation[b, 2, 0] * x + rotation[b, 2, 1] * y + rotation[b, 2, 2] * z + translation[b, 2])
         out[v, 0], out[v, 1], out[v, 2] = px, py, pz
 
 

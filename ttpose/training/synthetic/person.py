@@ -6,13 +6,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-import cv2
 import numpy as np
 
 from ttpose.training.synthetic.assets import SyntheticAssets
 from ttpose.training.synthetic.body import BodyRanges, BodyShape, sample_body
-from ttpose.training.synthetic.fabric import TEXTURE_SIZE, fabric, recoloured
+from ttpose.training.synthetic.fabric import fabric, recoloured
 from ttpose.training.synthetic.head import face_points, hair_texture, skin_texture
+from ttpose.training.synthetic.image_bank import texture_sized
 from ttpose.training.synthetic.meshes import Surface, vertex_normals
 from ttpose.training.synthetic.outfit import Collection, Piece, choose_outfit
 from ttpose.training.synthetic.rig import Bones, fit_bones
@@ -147,7 +147,7 @@ def _merge(parts: list[_Part]) -> dict[str, Any]:
         face=np.ascontiguousarray(faces, np.int32),
         uv=np.ascontiguousarray(np.concatenate([part.uv for part in parts]), np.float32),
         material=np.repeat(np.arange(len(parts), dtype=np.int32), [len(part.face) for part in parts]),
-        texture=np.stack([_texture(part.texture) for part in parts]),
+        texture=np.stack([texture_sized(part.texture) for part in parts]),
         alpha_test=np.array([piece.holes and not piece.key.startswith("shell/") for piece in pieces], np.int32),
         cull_back=np.array([piece.key == "skin" for piece in pieces], np.int32),
         specular=np.array([piece.specular for piece in pieces], np.float32),
@@ -161,9 +161,3 @@ def _merge(parts: list[_Part]) -> dict[str, Any]:
         "face_bone": strongest[faces[:, 0]],
         "lift": np.concatenate(lift),
     }
-
-
-def _texture(texture: np.ndarray) -> np.ndarray:
-    if texture.shape[0] == TEXTURE_SIZE:
-        return texture
-    return cv2.resize(texture, (TEXTURE_SIZE, TEXTURE_SIZE), interpolation=cv2.INTER_AREA)

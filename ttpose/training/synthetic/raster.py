@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ttpose.training.synthetic.jit import kernel
+from ttpose.training.synthetic.jit import inlined, kernel
 from ttpose.training.synthetic.meshes import Surface
 
 #: Samples per pixel and axis. Two give smooth outlines at a quarter of the speed of one.
@@ -107,8 +107,8 @@ def rasterise_depth(x: np.ndarray, y: np.ndarray, depth: np.ndarray, face: np.nd
             row1 += dy1
 
 
-@kernel
-def _covered(a: float, b: float, c: float, limit: int) -> tuple[int, int]:
+@inlined
+def _covered(a: np.float32, b: np.float32, c: np.float32, limit: int) -> tuple[int, int]:
     """First and last integer between the least and the greatest of three numbers, within 0..limit - 1.
 
     Clamped before the cast, because vertices beside the camera project arbitrarily far out.
@@ -119,16 +119,18 @@ def _covered(a: float, b: float, c: float, limit: int) -> tuple[int, int]:
     return int(first), int(last)
 
 
-@kernel
-def _edge(xa: float, ya: float, xb: float, yb: float, x: int, y: int, area: float) -> tuple[float, float, float]:
+@inlined
+def _edge(
+    xa: np.float32, ya: np.float32, xb: np.float32, yb: np.float32, x: int, y: int, area: np.float32
+) -> tuple[np.float32, np.float32, np.float32]:
     """Barycentric weight opposite the edge a-b at (x, y), and its change per step in x and in y."""
     scale = _ONE / area
     dx, dy = (ya - yb) * scale, (xb - xa) * scale
     return (np.float32(x) - xa) * dx + (np.float32(y) - ya) * dy, dx, dy
 
 
-@kernel
-def _opaque(surface: Surface, f: int, m: int, b0: float, b1: float) -> bool:
+@inlined
+def _opaque(surface: Surface, f: int, m: int, b0: np.float32, b1: np.float32) -> bool:
     """Whether the texture has substance at these perspective-correct weights."""
     b2 = _ONE - b0 - b1
     uv, size = surface.uv, surface.texture.shape[1]

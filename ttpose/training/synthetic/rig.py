@@ -32,20 +32,37 @@ _SIDE_JOINTS = (
 
 
 @dataclass(frozen=True)
+class BoneEnds:
+    """Points that are means of body vertices, so that bones follow the body's shape.
+
+    Attributes:
+        index: int64 [N], vertices, point after point.
+        offset: int64 [B + 1], where each point's vertices begin and end.
+    """
+
+    index: np.ndarray
+    offset: np.ndarray
+
+    def of(self, vertices: np.ndarray) -> np.ndarray:
+        """The points of a body [V, 3], as [B, 3]."""
+        return np.add.reduceat(vertices[self.index], self.offset[:-1]) / np.diff(self.offset)[:, None]
+
+
+@dataclass(frozen=True)
 class Rig:
     """Bones of the base mesh; parents come before children.
 
     Attributes:
         names: Of the B bones; `.L` and `.R` are the person's own sides.
         parent: Number of each bone's parent, -1 for the root.
-        head_vertices: For each bone the body vertices whose mean is its start.
-        tail_vertices: For each bone the body vertices whose mean is its end.
+        head_ends: For each bone the body vertices whose mean is its start.
+        tail_ends: For each bone the body vertices whose mean is its end.
     """
 
     names: tuple[str, ...]
     parent: tuple[int, ...]
-    head_vertices: tuple[np.ndarray, ...]
-    tail_vertices: tuple[np.ndarray, ...]
+    head_ends: BoneEnds
+    tail_ends: BoneEnds
 
     @cached_property
     def number(self) -> dict[str, int]:
@@ -54,11 +71,11 @@ class Rig:
 
     def heads(self, vertices: np.ndarray) -> np.ndarray:
         """Where the bones of a body [V, 3] start, [B, 3]."""
-        return np.stack([vertices[index].mean(0) for index in self.head_vertices])
+        return self.head_ends.of(vertices)
 
     def tails(self, vertices: np.ndarray) -> np.ndarray:
         """Where the bones of a body [V, 3] end, [B, 3]."""
-        return np.stack([vertices[index].mean(0) for index in self.tail_vertices])
+        return self.tail_ends.of(vertices)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -34,7 +35,20 @@ class RoomRanges:
     hue_share: float = 0.25
 
 
-def sample_room(backgrounds: Backgrounds, rng: np.random.Generator, camera: Camera, ranges: RoomRanges) -> RoomBox:
+@dataclass(frozen=True)
+class Room:
+    """A place: its box and its six textures, uint8 [6, 384, 384, 3], as `shade_room` takes them."""
+
+    box: RoomBox
+    texture: np.ndarray
+
+    @cached_property
+    def reflectance(self) -> float:
+        """Mean linear reflectance of all sides, 0..1."""
+        return float(np.mean([((side[::4, ::4] / 255.0) ** 2).mean() for side in self.texture]))
+
+
+def sample_room(backgrounds: Backgrounds, rng: np.random.Generator, camera: Camera, ranges: RoomRanges) -> Room:
     """Draw a place that holds the camera's whole path."""
     if rng.random() < ranges.outdoor_share:
         half_x, half_z = rng.uniform(*ranges.outdoor_half), rng.uniform(*ranges.outdoor_half)
@@ -51,7 +65,7 @@ def sample_room(backgrounds: Backgrounds, rng: np.random.Generator, camera: Came
         max(half_x, reach), max(half_z, reach), height, rng.uniform(0.08, 0.9), rng.uniform(0.5, 1.1) / height,
         np.cos(yaw), np.sin(yaw), middle[0], middle[2],
     )  # fmt: skip
-    return RoomBox(*(np.float32(value) for value in numbers), _textures(backgrounds, rng, ranges))
+    return Room(RoomBox(*map(np.float32, numbers)), _textures(backgrounds, rng, ranges))
 
 
 @dataclass(frozen=True)
@@ -67,13 +81,12 @@ class RoomExposure:
         """Draw it; ranges chosen by eye."""
         return cls(0.3 * rng.uniform(0.5, 1.5), rng.uniform(0.4, 1.3), rng.uniform(0.25, 0.8))
 
-    def at(self, exposure: float, room: RoomBox, key_up: float) -> RoomLight:
+    def at(self, exposure: float, room: Room, key_up: float) -> RoomLight:
         """Expose it for the person, but keep the room from going black or white."""
-        reflectance = np.mean([((side[::4, ::4] / 255.0) ** 2).mean() for side in room.texture])
-        brightness = reflectance * (self.ambient + self.key * 0.4) * exposure
+        brightness = room.reflectance * (self.ambient + self.key * 0.4) * exposure
         exposure *= np.clip(brightness, 0.05, 0.45) / max(brightness, 1e-4)
         numbers = (self.ambient * exposure, self.key * exposure, self.shadow_share, key_up)
-        return RoomLight(*(np.float32(number) for number in numbers))
+        return RoomLight(*map(np.float32, numbers))
 
 
 def _textures(backgrounds: Backgrounds, rng: np.random.Generator, ranges: RoomRanges) -> np.ndarray:

@@ -14,9 +14,9 @@ from ttpose.training.synthetic.meshes import vertex_normals
 from ttpose.training.synthetic.motion import MotionRanges
 from ttpose.training.synthetic.person import Person
 from ttpose.training.synthetic.raster import SUPERSAMPLE, rasterise
-from ttpose.training.synthetic.room import RoomExposure, RoomRanges, sample_room
+from ttpose.training.synthetic.room import Room, RoomExposure, RoomRanges, sample_room
 from ttpose.training.synthetic.shade_person import Light, PosedMesh, shade_person
-from ttpose.training.synthetic.shade_room import RoomBox, shade_room
+from ttpose.training.synthetic.shade_room import shade_room
 from ttpose.training.synthetic.take import Take
 
 
@@ -39,7 +39,7 @@ class Scene:
     size: int
     camera: Camera
     light: Light
-    room: RoomBox
+    room: Room
     room_exposure: RoomExposure
     room_ratio: float
     occluder: Occluder | None
@@ -95,14 +95,14 @@ class Studio:
         depth_buffer, face_buffer = np.zeros((side, side), np.float32), np.full((side, side), -1, np.int32)
         rasterise(screen, person.surface, depth_buffer, face_buffer)
         shadow = cast_shadow(posed, person.surface.face, scene.light.key_direction)
-        image, coverage = np.zeros((size, size, 3), np.float32), np.empty((size, size), np.float32)
+        image = np.zeros((size, size, 3), np.float32)
         mesh, pinhole = PosedMesh(posed, self._normal), scene.camera.pinhole(number)
-        shade_person(face_buffer, screen, mesh, person.surface, pinhole, scene.light, shadow, image, coverage)
+        coverage = shade_person(face_buffer, screen, mesh, person.surface, pinhole, scene.light, shadow, image)
         exposure = self._expose(image, coverage)
         image *= np.float32(exposure)
         key_up = float(scene.light.key_direction[1])
         room_light = scene.room_exposure.at(exposure * scene.room_ratio, scene.room, key_up)
-        shade_room(coverage, pinhole, shadow, scene.room, room_light, image)
+        shade_room(coverage, pinhole, shadow, scene.room.box, scene.room.texture, room_light, image)
         return Moment(image, coverage, depth_buffer, face_buffer)
 
     def _expose(self, image: np.ndarray, coverage: np.ndarray) -> float:

@@ -1,4 +1,4 @@
-"""The room behind the person: a textured box seen by casting one ray per pixel, with the person's shadow on its floor."""
+"""The room behind the person: a textured box with the person's shadow on its floor, one ray per pixel."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ttpose.training.synthetic.jit import kernel
+from ttpose.training.synthetic.jit import inlined, kernel
 from ttpose.training.synthetic.raster import SUPERSAMPLE
 from ttpose.training.synthetic.shade_person import Pinhole, ShadowMap
 
@@ -30,7 +30,6 @@ class RoomBox(NamedTuple):
         sin_yaw: Of its turn about y.
         centre_x: In the world.
         centre_z: In the world.
-        texture: uint8 [6, T, T, 3], RGB: floor, ceiling, walls at +x, -x, +z, -z.
     """
 
     half_x: np.float32
@@ -42,7 +41,6 @@ class RoomBox(NamedTuple):
     sin_yaw: np.float32
     centre_x: np.float32
     centre_z: np.float32
-    texture: np.ndarray
 
 
 class RoomLight(NamedTuple):
@@ -56,7 +54,13 @@ class RoomLight(NamedTuple):
 
 @kernel
 def shade_room(
-    coverage: np.ndarray, camera: Pinhole, shadow: ShadowMap, room: RoomBox, light: RoomLight, image: np.ndarray
+    coverage: np.ndarray,
+    camera: Pinhole,
+    shadow: ShadowMap,
+    room: RoomBox,
+    texture: np.ndarray,
+    light: RoomLight,
+    image: np.ndarray,
 ) -> None:
     """Put the room behind the person.
 
@@ -65,47 +69,59 @@ def shade_room(
         camera: In samples.
         shadow: The person's shadow map.
         room: The box.
+        texture: uint8 [6, T, T, 3], RGB: floor, ceiling, walls at +x, -x, +z, -z.
         light: On the box.
-        image: float32 [H, W, 3], linear RGB with the person, finite everywhere; read and written.
+        image: float32 [H, W, 3], linear RGB with the person; read and written.
     """
     height, width, _ = image.shape
-    origin_x, origin_z = _into_room(room, camera.centre[0] - room.centre_x, camera.centre[2] - room.centre_z)
-    origin_y, view = camera.centre[1], camera.rotation
+    size, depth, m = texture.shape[1], shadow.depth, shadow.matrix
+    eye, view, focal = camera.centre, camera.rotation, camera.focal
+    origin_x, origin_z = _into_room(room, eye[0] - room.centre_x, eye[2] - room.centre_z)
     middle = np.float32((SUPERSAMPLE - 1) / 2)  # a pixel's centre among its samples
     for y in range(height):
-        dy = (np.float32(y * SUPERSAMPLE) + middle - camera.cy) / camera.focal
+        dy = (np.float32(y * SUPERSAMPLE) + middle - camera.cy) / focal
         for x in range(width):
             share = coverage[y, x]
             if share >= _ONE:
                 continue
-            dx = (np.float32(x * SUPERSAMPLE) + middle - camera.cx) / camera.focal
+            dx = (np.float32(x * SUPERSAMPLE) + middle - camera.cx) / focal
             wx = view[0, 0] * dx + view[1, 0] * dy + view[2, 0]
             wy = view[0, 1] * dx + view[1, 1] * dy + view[2, 1]
             wz = view[0, 2] * dx + view[1, 2] * dy + view[2, 2]
             rx, rz = _into_room(room, wx, wz)
-            side, reach = _hit(room, origin_x, origin_y, origin_z, rx, wy, rz)
-            hx, hy, hz = origin_x + reach * rx, origin_y + reach * wy, origin_z + reach * rz
-            u, v = _texture_coordinates(room, side, hx, hy, hz)
-            lit = _ONE
+            side, reach = _hit(room, origin_x, eye[1], origin_z, rx, wy, rz)
+            hx, hy, hz = origin_x + reach * rx, eye[1] + reach * wy, origin_z + reach * rz
+            energy = light.key * _facing(side, light.key_up)
             if side == _FLOOR:
-                lit = _soft_lit(shadow, camera.centre[0] + reach * wx, camera.centre[2] + reach * wz)
-                lit = light.shadow_share + (_ONE - light.shadow_share) * lit
-            energy = light.ambient + light.key * _facing(side, light.key_up) * lit
-            r, g, b = _texel(room.texture, side, u, v)
-            rest = (_ONE - share) * energy
-            image[y, x, 0] = image[y, x, 0] * share + r * rest
-            image[y, x, 1] = image[y, x, 1] * share + g * rest
-            image[y, x, 2] = image[y, x, 2] * share + b * rest
+                px, pz = eye[0] + reach * wx, eye[2] + reach * wz
+                lit = _soft_lit(
+                    depth,
+                    m[0, 0] * px + m[0, 2] * pz + m[0, 3],
+                    m[1, 0] * px + m[1, 2] * pz + m[1, 3],
+                    m[2, 0] * px + m[2, 2] * pz + m[2, 3] - _SHADOW_BIAS,
+                )
+                energy *= light.shadow_share + (_ONE - light.shadow_share) * lit
+            energy = (energy + light.ambient) * (_ONE - share)
+            u, v = _texture_coordinates(room, side, hx, hy, hz)
+            left, fx = _texel(u, size)
+            top, fy = _texel(v, size)
+            for c in range(3):
+                upper = texture[side, top, left, c] * (_ONE - fx) + texture[side, top, left + 1, c] * fx
+                lower = texture[side, top + 1, left, c] * (_ONE - fx) + texture[side, top + 1, left + 1, c] * fx
+                display = (upper * (_ONE - fy) + lower * fy) * _TO_SHARE
+                image[y, x, c] = image[y, x, c] * share + display * display * energy
 
 
-@kernel
-def _into_room(room: RoomBox, x: float, z: float) -> tuple[float, float]:
+@inlined
+def _into_room(room: RoomBox, x: np.float32, z: np.float32) -> tuple[np.float32, np.float32]:
     """Turn a world direction into the room's own axes."""
     return room.cos_yaw * x + room.sin_yaw * z, room.cos_yaw * z - room.sin_yaw * x
 
 
-@kernel
-def _hit(room: RoomBox, ox: float, oy: float, oz: float, rx: float, ry: float, rz: float) -> tuple[int, float]:
+@inlined
+def _hit(
+    room: RoomBox, ox: np.float32, oy: np.float32, oz: np.float32, rx: np.float32, ry: np.float32, rz: np.float32
+) -> tuple[int, np.float32]:
     """The side that a ray from inside meets, and how far along the ray: per axis only one side lies ahead."""
     side, reach = _FLOOR, _FAR
     if ry < -_TINY:
@@ -123,8 +139,10 @@ def _hit(room: RoomBox, ox: float, oy: float, oz: float, rx: float, ry: float, r
     return side, reach
 
 
-@kernel
-def _texture_coordinates(room: RoomBox, side: int, x: float, y: float, z: float) -> tuple[float, float]:
+@inlined
+def _texture_coordinates(
+    room: RoomBox, side: int, x: np.float32, y: np.float32, z: np.float32
+) -> tuple[np.float32, np.float32]:
     """Texture coordinates 0..1 of a point in the room; walls show their picture once from floor to ceiling."""
     if side == _FLOOR:  # shifted, so that the mirror lines do not meet under the person
         return _fold(x * room.floor_tiles + np.float32(7.3)), _fold(z * room.floor_tiles + np.float32(3.1))
@@ -134,15 +152,15 @@ def _texture_coordinates(room: RoomBox, side: int, x: float, y: float, z: float)
     return _fold(along * room.wall_tiles + _HALF), _fold((room.height - y) / room.height)
 
 
-@kernel
-def _fold(u: float) -> float:
+@inlined
+def _fold(u: np.float32) -> np.float32:
     """Fold a coordinate into 0..1 by mirrored repetition."""
     u = u - _TWO * np.floor(u * _HALF)
     return _TWO - u if u > _ONE else u
 
 
-@kernel
-def _facing(side: int, key_up: float) -> float:
+@inlined
+def _facing(side: int, key_up: np.float32) -> np.float32:
     """How much of the key light a side gets; walls differ, so that corners show."""
     if side == _FLOOR:
         return max(key_up, np.float32(0.05))
@@ -151,13 +169,9 @@ def _facing(side: int, key_up: float) -> float:
     return np.float32(0.45) if side in (_RIGHT, _LEFT) else np.float32(0.6)
 
 
-@kernel
-def _soft_lit(shadow: ShadowMap, x: float, z: float) -> float:
-    """Share of key light on the floor, averaged over 3 x 3 texels with sub-texel weights; 1 outside the map."""
-    m, depth = shadow.matrix, shadow.depth
-    u = m[0, 0] * x + m[0, 2] * z + m[0, 3]
-    v = m[1, 0] * x + m[1, 2] * z + m[1, 3]
-    near = m[2, 0] * x + m[2, 2] * z + m[2, 3] - _SHADOW_BIAS
+@inlined
+def _soft_lit(depth: np.ndarray, u: np.float32, v: np.float32, near: np.float32) -> np.float32:
+    """Share of key light at depth `near`, averaged over 3 x 3 texels around (u, v) of a shadow map; 1 outside it."""
     column, row = int(np.floor(u)), int(np.floor(v))
     if column < 1 or row < 1 or column >= depth.shape[1] - 2 or row >= depth.shape[0] - 2:
         return _ONE
@@ -172,17 +186,9 @@ def _soft_lit(shadow: ShadowMap, x: float, z: float) -> float:
     return total / np.float32(9)
 
 
-@kernel
-def _texel(texture: np.ndarray, side: int, u: float, v: float) -> tuple[float, float, float]:
-    """Reflectance of a side at texture coordinates 0..1, blended between four texels."""
-    size = texture.shape[1]
-    x, y = u * np.float32(size - 1), v * np.float32(size - 1)
-    left, top = min(int(x), size - 2), min(int(y), size - 2)
-    fx, fy = x - np.float32(left), y - np.float32(top)
-    w00, w01, w10, w11 = (_ONE - fx) * (_ONE - fy), fx * (_ONE - fy), (_ONE - fx) * fy, fx * fy
-    a, b = texture[side, top, left], texture[side, top, left + 1]
-    c, d = texture[side, top + 1, left], texture[side, top + 1, left + 1]
-    red = (a[0] * w00 + b[0] * w01 + c[0] * w10 + d[0] * w11) * _TO_SHARE
-    green = (a[1] * w00 + b[1] * w01 + c[1] * w10 + d[1] * w11) * _TO_SHARE
-    blue = (a[2] * w00 + b[2] * w01 + c[2] * w10 + d[2] * w11) * _TO_SHARE
-    return red * red, green * green, blue * blue
+@inlined
+def _texel(u: np.float32, size: int) -> tuple[int, np.float32]:
+    """The first of two neighbouring texels around a coordinate 0..1, and the second one's share."""
+    at = u * np.float32(size - 1)
+    first = min(int(at), size - 2)
+    return first, at - np.float32(first)
