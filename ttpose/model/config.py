@@ -11,6 +11,8 @@ from ttpose.errors import WeightsError
 
 EncoderName = Literal["movenet", "resnet18", "resnet50"]
 ReconstructorName = Literal["imm", "transport"]
+PoseHeadName = Literal["transformer", "separate", "linear"]
+SelfTaskName = Literal["reconstruction", "rotation", "none"]
 
 # ImageNet statistics in 0..255, RGB order.
 _IMAGENET_MEAN = (123.675, 116.28, 103.53)
@@ -42,6 +44,11 @@ class ModelConfig:
         bottleneck_sigma: Standard deviation of the re-rendered Gaussians in heatmap cells.
         reconstructor: Kind of the image reconstruction nets.
         reconstruction_size: Side of the reconstruction in pixels.
+        encoder_width: Channels of a ResNet's first stage; 64 is He et al. 2016, smaller is for quick trials.
+        reconstruction_width: Channels of the paper's reconstruction nets at full size.
+        pose_head: Where supervised maps come from: the paper's Transformer, or one of its baselines, a separate
+            1×1 convolution of the features or a linear map of the self-supervised points.
+        self_task: What is learned without labels: the paper's reconstruction, a baseline's rotation, or nothing.
     """
 
     preset: str = "paper"
@@ -62,6 +69,10 @@ class ModelConfig:
     bottleneck_sigma: float = 2.0
     reconstructor: ReconstructorName = "imm"
     reconstruction_size: int = 128
+    encoder_width: int = 64
+    reconstruction_width: int = 32
+    pose_head: PoseHeadName = "transformer"
+    self_task: SelfTaskName = "reconstruction"
 
     @property
     def heatmap_size(self) -> int:

@@ -13,6 +13,7 @@ from ttpose.model.affinity import AffinityTransformer, weighted_maps
 from ttpose.model.bottleneck import draw_gaussians, expected_positions
 from ttpose.model.config import ModelConfig
 from ttpose.model.encoders import EncoderOutput, build_encoder
+from ttpose.model.other_heads import RotationHead, build_pose_head
 from ttpose.model.self_head import PlainSelfHead, SeededSelfHead
 from ttpose.skeleton import Skeleton, skeleton_named
 
@@ -24,7 +25,7 @@ class PoseOutput:
     Attributes:
         supervised: H_sup [B, K, h, w].
         self_supervised: H_self [B, J, h, w].
-        affinity: W [B, K, J], rows sum to 1.
+        affinity: W [B, K, J], rows sum to 1; zeros where another head than the Transformer makes H_sup.
         encoded: The encoder's output.
     """
 
@@ -53,8 +54,13 @@ class PoseModel(nn.Module):
         self.self_head: nn.Module = (
             SeededSelfHead(width, config.num_self, count) if seeded else PlainSelfHead(width, config.num_self, 1)
         )
-        self.affinity = AffinityTransformer(config, count)
+        by_transformer = config.pose_head == "transformer"
+        self.affinity: nn.Module = AffinityTransformer(config, count) if by_transformer else nn.Identity()
+        if not by_transformer:
+            self.pose_head = build_pose_head(config, count)
         self.reconstructor = _build_reconstructor(config, self.skeleton)
+        if config.self_task == "rotation":
+            self.rotation_head = RotationHead(width)
         self.register_buffer("mean", torch.tensor(config.mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(config.std).view(1, 3, 1, 1), persistent=False)
 
@@ -78,8 +84,13 @@ class PoseModel(nn.Module):
         if isinstance(encoded, Tensor):
             encoded = EncoderOutput(encoded)
         self_supervised = self.self_head(encoded)
-        affinity = self.affinity(encoded.features)
-        return PoseOutput(weighted_maps(affinity, self_supervised), self_supervised, affinity, encoded)
+        if self.config.pose_head == "transformer":
+            affinity = self.affinity(encoded.features)
+            supervised = weighted_maps(affinity, self_supervised)
+        else:
+            supervised = self.pose_head(encoded.features, self_supervised)
+            affinity = supervised.new_zeros(*supervised.shape[:2], self.config.num_self)
+        return PoseOutput(supervised, self_supervised, affinity, encoded)
 
     def heatmaps(self, images: np.ndarray | Tensor) -> tuple[Tensor, Tensor]:
         """Heatmaps of crops, without gradients.
@@ -123,10 +134,12 @@ def _to_shares(points: Tensor, cells: int) -> Tensor:
 
 
 def _build_reconstructor(config: ModelConfig, skeleton: Skeleton) -> nn.Module:
+    if config.self_task != "reconstruction":
+        return nn.Identity()
     if config.reconstructor == "transport":
         from ttpose.model.transport import TransportReconstructor
 
         return TransportReconstructor(skeleton, config.num_self)
     from ttpose.model.reconstruction import Reconstructor
 
-    return Reconstructor(config.num_self)
+    return Reconstructor(config.num_self, config.reconstruction_width)

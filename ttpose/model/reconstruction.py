@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-_WIDTHS = (32, 64, 128, 256)  # channels of the four stages of an encoder; the decoder walks them backwards
+_WIDTHS = (1, 2, 4, 8)  # of an encoder's four stages, in widths of the first; the decoder walks them backwards
 
 
 class StageEncoder(nn.Module):
@@ -18,34 +18,35 @@ class StageEncoder(nn.Module):
 
     Args:
         in_channels: 3 for an image, the number of maps for keypoints.
+        width: Channels of the first stage, 32 in the paper.
     """
 
-    def __init__(self, in_channels: int) -> None:
+    def __init__(self, in_channels: int, width: int = 32) -> None:
         super().__init__()
-        first, second, third, fourth = _WIDTHS
+        first, second, third, fourth = (width * wider for wider in _WIDTHS)
         self.layer1 = nn.Sequential(*_conv(in_channels, first, kernel=7), *_conv(first, first))
         self.layer2 = nn.Sequential(*_conv(first, second, stride=2), *_conv(second, second))
         self.layer3 = nn.Sequential(*_conv(second, third, stride=2), *_conv(third, third))
         self.layer4 = nn.Sequential(*_conv(third, fourth, stride=2), *_conv(fourth, fourth))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """[B, in_channels, S, S] to [B, 256, S/8, S/8]."""
+        """[B, in_channels, S, S] to [B, 8 · width, S/8, S/8]."""
         return self.layer4(self.layer3(self.layer2(self.layer1(x))))
 
 
 class Decoder(nn.Module):
-    """Paints a normalised image [B, 3, S, S] from the two encodings side by side [B, 512, S/8, S/8]."""
+    """Paints a normalised image [B, 3, S, S] from the two encodings side by side [B, 16 · width, S/8, S/8]."""
 
-    def __init__(self) -> None:
+    def __init__(self, width: int = 32) -> None:
         super().__init__()
-        fourth, third, second, first = _WIDTHS[::-1]
+        fourth, third, second, first = (width * wider for wider in _WIDTHS[::-1])
         self.layer1 = nn.Sequential(*_conv(2 * fourth, fourth), *_conv(fourth, fourth))
         self.layer2 = nn.Sequential(*_conv(fourth, third), *_conv(third, third))
         self.layer3 = nn.Sequential(*_conv(third, second), *_conv(second, second))
         self.layer4 = nn.Sequential(*_conv(second, first), *_conv(first, first), nn.Conv2d(first, 3, 3, padding=1))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """[B, 512, S/8, S/8] to [B, 3, S, S]."""
+        """[B, 16 · width, S/8, S/8] to [B, 3, S, S]."""
         for layer in (self.layer1, self.layer2, self.layer3):
             x = F.interpolate(layer(x), scale_factor=2, mode="nearest")
         return self.layer4(x)
@@ -56,13 +57,14 @@ class Reconstructor(nn.Module):
 
     Args:
         num_maps: How many keypoint maps the bottleneck renders, 30 in the paper.
+        width: Channels at full size, 32 in the paper.
     """
 
-    def __init__(self, num_maps: int) -> None:
+    def __init__(self, num_maps: int, width: int = 32) -> None:
         super().__init__()
-        self.appearance = StageEncoder(3)
-        self.keypoints = StageEncoder(num_maps)
-        self.decoder = Decoder()
+        self.appearance = StageEncoder(3, width)
+        self.keypoints = StageEncoder(num_maps, width)
+        self.decoder = Decoder(width)
 
     def forward(self, source: torch.Tensor, maps: torch.Tensor) -> torch.Tensor:
         """Repaint the target.

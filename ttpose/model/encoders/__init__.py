@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from torch import Tensor, nn
 
@@ -35,4 +36,5 @@ def build_encoder(config: ModelConfig) -> nn.Module:
         return MobileEncoder(config.transformer_width)
     from ttpose.model.encoders.resnet import ResNetEncoder
 
-    return ResNetEncoder(50 if config.encoder == "resnet50" else 18)
+    depth: Literal[18, 50] = 50 if config.encoder == "resnet50" else 18
+    return ResNetEncoder(depth, width=config.encoder_width, out_channels=config.transformer_width)

@@ -16,41 +16,44 @@ from ttpose.model.encoders import EncoderOutput
 from ttpose.model.torch_file import load_exactly, read_state_dict
 
 _STAGES: dict[int, tuple[int, int, int, int]] = {18: (2, 2, 2, 2), 50: (3, 4, 6, 3)}
-_WIDTHS = (64, 128, 256, 512)
-_DECONV_CHANNELS = 256  # Xiao et al. 2018, and the width of the Transformer's tokens
+_WIDTHS = (1, 2, 4, 8)  # of the stages, in widths of the first
 
 
 class ResNetEncoder(nn.Module):
-    """Turns normalised images [B, 3, S, S] into features [B, 256, S/4, S/4]; S is a multiple of 32.
+    """Turns normalised images [B, 3, S, S] into features [B, C, S/4, S/4]; S is a multiple of 32.
 
     Args:
         depth: 18 or 50 layers.
+        width: Channels of the first stage, 64 in He et al. 2016.
+        out_channels: Channels C of the features, 256 in Xiao et al. 2018; the width of the Transformer's tokens.
     """
 
     stride = 4
 
-    def __init__(self, depth: Literal[18, 50]) -> None:
+    def __init__(self, depth: Literal[18, 50], *, width: int = 64, out_channels: int = 256) -> None:
         super().__init__()
         block = _BasicBlock if depth == 18 else _Bottleneck
-        self.out_channels = _DECONV_CHANNELS
-        self.conv1 = nn.Conv2d(3, 64, 7, stride=2, padding=3, bias=False)
-        self.bn1 = nn.BatchNorm2d(64)
+        self.out_channels = out_channels
+        self.conv1 = nn.Conv2d(3, width, 7, stride=2, padding=3, bias=False)
+        self.bn1 = nn.BatchNorm2d(width)
         self.relu = nn.ReLU(inplace=True)
         self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
-        stages, channels = [], 64
-        for index, (width, count) in enumerate(zip(_WIDTHS, _STAGES[depth], strict=True)):
-            blocks = [block(channels, width, stride=1 if index == 0 else 2)]
-            channels = width * block.expansion
-            blocks += [block(channels, width, stride=1) for _ in range(count - 1)]
+        stages, channels = [], width
+        for index, (wider, count) in enumerate(zip(_WIDTHS, _STAGES[depth], strict=True)):
+            blocks = [block(channels, width * wider, stride=1 if index == 0 else 2)]
+            channels = width * wider * block.expansion
+            blocks += [block(channels, width * wider, stride=1) for _ in range(count - 1)]
             stages.append(nn.Sequential(*blocks))
         self.layer1, self.layer2, self.layer3, self.layer4 = stages
         self.deconv_layers = nn.Sequential(
-            *_upsample(channels), *_upsample(_DECONV_CHANNELS), *_upsample(_DECONV_CHANNELS)
+            *_upsample(channels, out_channels),
+            *_upsample(out_channels, out_channels),
+            *_upsample(out_channels, out_channels),
         )
         self._initialise()
 
     def forward(self, images: torch.Tensor) -> EncoderOutput:
-        """Features [B, 256, S/4, S/4] of normalised images [B, 3, S, S]."""
+        """Features [B, C, S/4, S/4] of normalised images [B, 3, S, S]."""
         x = self.maxpool(self.relu(self.bn1(self.conv1(images))))
         x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
         return EncoderOutput(self.deconv_layers(x))
@@ -73,10 +76,10 @@ class ResNetEncoder(nn.Module):
                 nn.init.normal_(module.weight, std=0.001)  # Xiao et al. 2018
 
 
-def _upsample(channels: int) -> list[nn.Module]:
+def _upsample(channels: int, out: int) -> list[nn.Module]:
     return [
-        nn.ConvTranspose2d(channels, _DECONV_CHANNELS, 4, stride=2, padding=1, bias=False),
-        nn.BatchNorm2d(_DECONV_CHANNELS),
+        nn.ConvTranspose2d(channels, out, 4, stride=2, padding=1, bias=False),
+        nn.BatchNorm2d(out),
         nn.ReLU(inplace=True),
     ]
 
