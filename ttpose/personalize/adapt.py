@@ -1,0 +1,111 @@
+"""One optimiser for one person: which weights learn, one step, the running average that predicts."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ttpose.model.pose_model import PoseModel
+from ttpose.personalize.augment import PLAIN, Warp, draw_warp, view_batch
+from ttpose.personalize.crops import PersonCrop
+from ttpose.personalize.objectives import Objective, Step
+from ttpose.personalize.settings import PersonalizeSettings
+
+
+class Adapter:
+    """A model in the course of its personalization.
+
+    Args:
+        base: The model to start from; it stays as it is.
+        objectives: Terms of the loss.
+        settings: Rates, what learns, the average.
+    """
+
+    def __init__(self, base: PoseModel, objectives: Sequence[Objective], settings: PersonalizeSettings) -> None:
+        self.base = base
+        self.objectives = list(objectives)
+        self.settings = settings
+        # Evaluation mode keeps norm statistics and dropout still, as the paper does.
+        self.model = copy.deepcopy(base).eval()
+        self.average = self.model if settings.ema is None else copy.deepcopy(base).eval()
+        self.rng = np.random.default_rng(settings.seed)
+        pose, decoder = _learning(self.model, settings)
+        self.optimizer = torch.optim.Adam([
+            {"params": pose, "lr": settings.pose_rate, "name": "pose"},
+            {"params": decoder, "lr": settings.decoder_rate, "name": "decoder"},
+        ])  # fmt: skip
+        self.steps_done = 0
+        #: Each step's loss terms by name, and the total.
+        self.history: list[dict[str, float]] = []
+
+    def step(
+        self, targets: Sequence[PersonCrop], sources: Sequence[PersonCrop], *, first_plain: bool = False
+    ) -> dict[str, float]:
+        """Take one optimiser step on random views of `targets`; returns the loss terms."""
+        warps = [draw_warp(self.rng, self.settings.augmentation) for _ in targets]
+        if first_plain:
+            warps[0] = PLAIN
+        warm = self.steps_done < self.settings.decoder_warmup
+        step = self._look(targets, sources, warps, with_gradient=not warm)
+        terms = {o.name: o.loss(step) for o in self.objectives if not warm or o.name == "reconstruction"}
+        weights = {o.name: o.weight for o in self.objectives}
+        total: Tensor = torch.stack([weights[name] * term for name, term in terms.items()]).sum()
+        self.optimizer.zero_grad(set_to_none=True)
+        total.backward()
+        self._descend(warm)
+        self.steps_done += 1
+        record = {name: float(term.detach()) for name, term in terms.items()} | {"total": float(total.detach())}
+        self.history.append(record)
+        return record
+
+    def _look(
+        self,
+        targets: Sequence[PersonCrop],
+        sources: Sequence[PersonCrop],
+        warps: Sequence[Warp],
+        *,
+        with_gradient: bool,
+    ) -> Step:
+        images, matrices = view_batch(targets, warps, self.model.config.input_size)
+        normalised = self.model.normalise(images.to(self.model.device))
+        with torch.set_grad_enabled(with_gradient):
+            output = self.model(normalised)
+        return Step(
+            self.model, self.average, self.base, targets, warps, normalised, matrices, sources, output, self.rng
+        )
+
+    def _descend(self, warm: bool) -> None:
+        pose, decoder = self.optimizer.param_groups
+        after = self.steps_done - self.settings.decoder_warmup + 1
+        rise = min(1.0, after / self.settings.rate_warmup) if self.settings.rate_warmup else 1.0
+        pose["lr"] = 0.0 if warm else self.settings.pose_rate * rise
+        if self.settings.clip_norm is not None:
+            nn.utils.clip_grad_norm_(pose["params"], self.settings.clip_norm)
+            nn.utils.clip_grad_norm_(decoder["params"], self.settings.clip_norm)
+        self.optimizer.step()
+        if self.settings.ema is None or warm:
+            return
+        # Early on the average follows closely, or it would still be the base after a short run.
+        keep = min(self.settings.ema, after / (after + 5))
+        with torch.no_grad():
+            for kept, new in zip(self.average.parameters(), self.model.parameters(), strict=True):
+                if new.requires_grad:
+                    kept.lerp_(new, 1 - keep)
+
+
+def _learning(model: PoseModel, settings: PersonalizeSettings) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
+    """Switch gradients on for what learns and off for the rest; the pose path's and the decoder's parameters."""
+    norms = (nn.BatchNorm2d, nn.LayerNorm)
+    still = {id(p) for module in model.modules() if isinstance(module, norms) for p in module.parameters()}
+    pose, decoder = [], []
+    for name, parameter in model.named_parameters():
+        in_decoder = name.startswith("reconstructor.")
+        learns = (in_decoder and settings.reconstruction > 0) or name.startswith(settings.trainable)
+        parameter.requires_grad_(learns and id(parameter) not in still)
+        if parameter.requires_grad:
+            (decoder if in_decoder else pose).append(parameter)
+    return pose, decoder

@@ -1,0 +1,71 @@
+"""Pictures of one person, cut out once and kept small, as the samples of an adaptation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ttpose import geometry
+from ttpose.geometry import Box
+from ttpose.model.predictor import CROP_PAD
+
+# A stored crop shows 1.5 times the network's view, so that augmentations that turn, move and shrink the person find
+# pixels; at 256 px input that is 384 px, 0.44 MB a crop.
+_MARGIN = 1.5
+
+
+@dataclass(frozen=True)
+class PersonCrop:
+    """One frame's cut-out.
+
+    Attributes:
+        index: The frame's number in the clip.
+        time_s: Its presentation time.
+        image: RGB uint8 [M, M, 3], about 1.5 times the network's view.
+        box: The person's box in the cut-out's pixels.
+        to_source: Affine map [2, 3] from the cut-out's pixels to the original image's.
+    """
+
+    index: int
+    time_s: float
+    image: np.ndarray
+    box: Box
+    to_source: np.ndarray
+
+    def matrix(self, size: int, **warp: float | bool | tuple[float, float]) -> np.ndarray:
+        """Affine map from the cut-out to a network crop of `size` px; `warp` as in `geometry.crop_matrix`."""
+        return geometry.crop_matrix(self.box, size, pad=CROP_PAD, **warp)  # type: ignore[arg-type]
+
+    def view(self, matrix: np.ndarray, size: int) -> np.ndarray:
+        """The network crop uint8 [size, size, 3] for a map from `matrix`."""
+        return geometry.warp(self.image, matrix, size)
+
+
+def cut_crop(image: np.ndarray, box: Box, size: int, *, index: int = 0, time_s: float = 0.0) -> PersonCrop:
+    """Cut the person in `box` out of an image for a network with crops of `size` px."""
+    side = round(size * _MARGIN)
+    # The margin shows more surroundings at the same zoom as the network's plain crop.
+    matrix = geometry.crop_matrix(box, side, pad=CROP_PAD * side / size)
+    inverse = geometry.invert(matrix)
+    corners = geometry.apply(matrix, np.array([[box.x, box.y], [box.x + box.width, box.y + box.height]]))
+    return PersonCrop(index, time_s, geometry.warp(image, matrix, side), Box.around(corners), inverse)
+
+
+def spread(count: int, most: int) -> list[int]:
+    """At most `most` positions out of `count`, evenly spaced, first and last included."""
+    if count <= most:
+        return list(range(count))
+    return np.unique(np.linspace(0, count - 1, most).round().astype(int)).tolist()
+
+
+def plain_views(
+    crops: Sequence[PersonCrop], size: int, batch: int = 8
+) -> Iterator[tuple[np.ndarray, list[np.ndarray]]]:
+    """Batches of plain network crops uint8 [B, size, size, 3] with their maps from the original images."""
+    for start in range(0, len(crops), batch):
+        part = crops[start : start + batch]
+        matrices = [crop.matrix(size) for crop in part]
+        views = np.stack([crop.view(matrix, size) for crop, matrix in zip(part, matrices, strict=True)])
+        yield views, [geometry.compose(m, geometry.invert(c.to_source)) for m, c in zip(matrices, part, strict=True)]

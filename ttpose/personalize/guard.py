@@ -1,0 +1,159 @@
+"""The guard: label-free checks on held-out frames decide between personalized, interpolated and base weights."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from ttpose import geometry
+from ttpose.model.perceptual_features import perceptual_loss
+from ttpose.model.pose_model import PoseModel
+from ttpose.personalize.augment import PLAIN, view_batch
+from ttpose.personalize.crops import PersonCrop
+from ttpose.personalize.objectives.reconstruction import person_weight
+from ttpose.personalize.views import VIEWS, observe
+from ttpose.skeleton import Skeleton
+
+Verdict = Literal["personalized", "interpolated", "base"]
+#: How much of the change each verdict keeps.
+STRENGTH: dict[Verdict, float] = {"personalized": 1.0, "interpolated": 0.5, "base": 0.0}
+
+_RUN = 3  # held-out frames come in runs of three neighbours, so that movement can be checked
+_VIEWS = (*VIEWS[:2], VIEWS[2])  # plain, mirrored, turned and scaled
+
+
+@dataclass(frozen=True)
+class Checks:
+    """What can be said of weights without labels, on held-out frames; lower is better, except for the score.
+
+    Attributes:
+        disagreement: How far mirrored, turned and scaled views differ, in shares of the torso.
+        jumps: Median acceleration between neighbouring frames in shares of the torso.
+        limb_spread: Spread of limb lengths over the frames, relative to their means.
+        score: Mean keypoint score.
+        moved: Mean distance from the base's keypoints in shares of the torso.
+        reconstruction: Error of repainting held-out frames, or None where the decoder was not adapted.
+    """
+
+    disagreement: float
+    jumps: float
+    limb_spread: float
+    score: float
+    moved: float
+    reconstruction: float | None
+
+
+@dataclass(frozen=True)
+class GuardReport:
+    """The choice, why, and the figures behind it.
+
+    Attributes:
+        verdict: Which weights the result uses.
+        reason: One line in plain words.
+        checks: Figures of each candidate.
+    """
+
+    verdict: Verdict
+    reason: str
+    checks: dict[str, Checks]
+
+    @property
+    def figures(self) -> dict[str, dict[str, float | None]]:
+        """Each check's value by candidate."""
+        names = [field.name for field in dataclasses.fields(Checks)]
+        return {name: {kind: getattr(c, name) for kind, c in self.checks.items()} for name in names}
+
+    def to_dict(self) -> dict[str, object]:
+        """For files: verdict, reason, figures."""
+        return {"verdict": self.verdict, "reason": self.reason, "figures": self.figures}
+
+
+def hold_out(count: int, most: int = 24) -> list[int]:
+    """Positions of held-out crops: runs of three neighbours, at most a fifth of all and at most `most`."""
+    runs = min(count // (5 * _RUN), most // _RUN)
+    starts = np.linspace(0, count - _RUN, runs + 2)[1:-1].astype(int) if runs else np.zeros(0, int)
+    return sorted({int(s) + k for s in starts for k in range(_RUN)})
+
+
+def run_checks(
+    model: PoseModel, base_keypoints: np.ndarray | None, crops: Sequence[PersonCrop], painter: PoseModel | None
+) -> tuple[Checks, np.ndarray]:
+    """Check one set of weights.
+
+    Args:
+        model: The weights.
+        base_keypoints: The base's keypoints of the same crops [N, K, 3], or None when `model` is the base.
+        crops: Held-out crops, runs of neighbours in order.
+        painter: A model whose reconstruction nets were adapted to the clip, or None.
+
+    Returns:
+        The figures and the keypoints [N, K, 3] in original pixels.
+    """
+    seen = observe(model, crops, _VIEWS)
+    keypoints, skeleton = seen.keypoints, model.skeleton
+    torso = _torso(keypoints, skeleton)
+    crop_sides = np.array([_original_side(crop, model.config.input_size) for crop in crops])
+    disagreement = np.minimum(seen.spread * crop_sides[:, None] / torso, 0.5)
+    moved = 0.0
+    if base_keypoints is not None:
+        distance = np.linalg.norm(keypoints[..., :2] - base_keypoints[..., :2], axis=-1) / torso
+        moved = float(np.minimum(distance, 1.0).mean())
+    checks = Checks(
+        disagreement=float(disagreement.mean()),
+        jumps=_jumps(keypoints, crops, torso),
+        limb_spread=_limb_spread(keypoints, skeleton, torso),
+        score=float(keypoints[..., 2].mean()),
+        moved=moved,
+        reconstruction=None if painter is None else _repainting_error(model, painter, crops),
+    )
+    return checks, keypoints
+
+
+def _torso(keypoints: np.ndarray, skeleton: Skeleton) -> float:
+    """Median torso length of the frames, pixels."""
+    pairs = [[skeleton.index(f"{side}_{part}") for side in ("left", "right")] for part in ("shoulder", "hip")]
+    shoulders, hips = (keypoints[:, pair, :2].mean(1) for pair in pairs)
+    return float(max(np.median(np.linalg.norm(shoulders - hips, axis=1)), 1.0))
+
+
+def _original_side(crop: PersonCrop, size: int) -> float:
+    """Side of the network's view of a crop in original pixels."""
+    to_view = geometry.compose(crop.matrix(size), geometry.invert(crop.to_source))
+    return size / float(np.sqrt(abs(np.linalg.det(to_view[:, :2]))))
+
+
+def _jumps(keypoints: np.ndarray, crops: Sequence[PersonCrop], torso: float) -> float:
+    """Median over runs of three neighbours of how far the middle one is from half-way between the others."""
+    triples = range(0, len(crops) - len(crops) % _RUN, _RUN)
+    middle = [keypoints[i + 1, :, :2] - (keypoints[i, :, :2] + keypoints[i + 2, :, :2]) / 2 for i in triples]
+    return float(np.median(np.linalg.norm(np.stack(middle), axis=-1)) / torso) if middle else 0.0
+
+
+def _limb_spread(keypoints: np.ndarray, skeleton: Skeleton, torso: float) -> float:
+    """Mean over limbs of the interquartile range of their lengths, in torsos."""
+    ends = np.array(skeleton.limbs)
+    lengths = np.linalg.norm(keypoints[:, ends[:, 0], :2] - keypoints[:, ends[:, 1], :2], axis=-1) / torso
+    return float((np.percentile(lengths, 75, axis=0) - np.percentile(lengths, 25, axis=0)).mean())
+
+
+@torch.inference_mode()
+def _repainting_error(model: PoseModel, painter: PoseModel, crops: Sequence[PersonCrop]) -> float:
+    """Perceptual error of repainting each crop from another one, with the same decoder for all candidates."""
+    size, side = model.config.input_size, model.config.reconstruction_size
+    loss = perceptual_loss(painter).eval()
+    images = model.normalise(view_batch(crops, [PLAIN] * len(crops), size)[0].to(model.device))
+    points = torch.cat([model.points(model(part).self_supervised.float()) for part in images.split(8)])
+    small = F.adaptive_avg_pool2d(images, side)
+    other = torch.arange(len(crops), device=images.device).roll(len(crops) // 2)
+    errors = []
+    for part in torch.arange(len(crops), device=images.device).split(8):
+        painted = painter.reconstruct(small[other[part]], points[other[part]], points[part])
+        errors.append(loss(painted, small[part], person_weight(painter, points[part], side))[1])
+    # Terms relative to the first candidate's would depend on the order; their logarithms add up the same everywhere.
+    return float(torch.stack(errors).mean(0).clamp_min(1e-9).log().mean())

@@ -1,0 +1,49 @@
+"""The guard's rule, apart from its measurements: which weights the checks speak for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ttpose.personalize.guard import Checks, GuardReport, Verdict
+
+
+@dataclass(frozen=True)
+class GuardRule:
+    """Limits of the rule.
+
+    Attributes:
+        most_moved: Mean movement of keypoints, in torsos, beyond which weights are refused.
+        most_worse: Largest ratio to the base of a check that may get worse.
+    """
+
+    most_moved: float = 0.35
+    most_worse: float = 1.15
+
+
+def decide(checks: dict[str, Checks], rule: GuardRule | None = None) -> GuardReport:
+    """Keep as much of the change as no check speaks against."""
+    rule = rule or GuardRule()
+    base = checks["base"]
+    reasons = []
+    order: tuple[Verdict, ...] = ("personalized", "interpolated")
+    for verdict in order:
+        objection = _objection(base, checks[verdict], rule)
+        if objection is None:
+            why = "every check passed" if not reasons else f"all of the change fails ({reasons[0]}), half of it passes"
+            return GuardReport(verdict, why, checks)
+        reasons.append(objection)
+    return GuardReport("base", f"kept the base: {reasons[-1]}", checks)
+
+
+def _objection(base: Checks, found: Checks, rule: GuardRule) -> str | None:
+    if found.moved > rule.most_moved:
+        return f"keypoints moved {found.moved:.2f} torso lengths"
+    for name, words in (
+        ("disagreement", "views of one frame disagree more"),
+        ("jumps", "keypoints jump more between frames"),
+        ("limb_spread", "limb lengths vary more"),
+    ):
+        before, after = getattr(base, name), getattr(found, name)
+        if after > rule.most_worse * before + 0.005:
+            return f"{words} ({before:.3f} before, {after:.3f} after)"
+    return None

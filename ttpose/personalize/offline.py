@@ -1,0 +1,72 @@
+"""Offline: adapt on frames of the whole clip, then predict with the final weights."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ttpose.model.pose_model import PoseModel
+from ttpose.personalize.adapt import Adapter
+from ttpose.personalize.crops import PersonCrop
+from ttpose.personalize.objectives import Clip, Objective
+from ttpose.personalize.settings import PersonalizeSettings
+from ttpose.progress import Progress
+
+
+def build_objectives(clip: Clip, base: PoseModel, settings: PersonalizeSettings) -> list[Objective]:
+    """The objectives that the settings give a weight.
+
+    Raises:
+        WeightsError: The paper's reconstruction needs VGG16 weights and there are none.
+    """
+    found: list[Objective] = []
+    if settings.reconstruction > 0:
+        from ttpose.model.perceptual_features import perceptual_loss
+        from ttpose.personalize.objectives.reconstruction import Reconstruction
+
+        found.append(Reconstruction(settings.reconstruction, perceptual_loss(base), settings.reconstruction_batch))
+    if settings.self_training > 0:
+        from ttpose.personalize.objectives.self_training import SelfTraining
+
+        found.append(SelfTraining(clip, settings.self_training))
+    if settings.consistency > 0:
+        from ttpose.personalize.objectives.consistency import Consistency
+
+        found.append(Consistency(settings.consistency, settings.teacher_min_score))
+    if settings.anchor > 0:
+        from ttpose.personalize.objectives.anchor import Anchor
+
+        found.append(Anchor(settings.anchor))
+    return found
+
+
+def adapt_offline(
+    base: PoseModel, clip: Clip, settings: PersonalizeSettings, progress: Progress | None = None
+) -> Adapter:
+    """Take the settings' steps on random pairs of the clip's crops; the adapter's `average` is the result."""
+    adapter = Adapter(base, build_objectives(clip, base, settings), settings)
+    steps = (settings.steps or len(clip.crops)) + settings.decoder_warmup
+    with (progress or Progress()).stage("adapt", steps) as advance:
+        for _ in range(steps):
+            targets = _draw(adapter.rng, clip.crops, settings.batch)
+            adapter.step(targets, _other_frames(adapter.rng, clip.crops, targets))
+            advance(1)
+    return adapter
+
+
+def _draw(rng: np.random.Generator, crops: Sequence[PersonCrop], count: int) -> list[PersonCrop]:
+    return [crops[i] for i in rng.choice(len(crops), count, replace=len(crops) < count)]
+
+
+def _other_frames(
+    rng: np.random.Generator, crops: Sequence[PersonCrop], targets: Sequence[PersonCrop]
+) -> list[PersonCrop]:
+    """A random frame for each target, another one where the clip has more than one."""
+    found = []
+    for target in targets:
+        source = crops[rng.integers(len(crops))]
+        while len(crops) > 1 and source.index == target.index:
+            source = crops[rng.integers(len(crops))]
+        found.append(source)
+    return found

@@ -1,0 +1,56 @@
+"""Online: a step for every frame as it comes, predict it with the weights so far, carry on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+
+from ttpose.model.pose_model import PoseModel
+from ttpose.personalize.adapt import Adapter
+from ttpose.personalize.crops import PersonCrop
+from ttpose.personalize.objectives import Clip
+from ttpose.personalize.objectives.self_training import SelfTraining
+from ttpose.personalize.offline import build_objectives
+from ttpose.personalize.settings import PersonalizeSettings
+from ttpose.personalize.teacher import pseudo_labels
+from ttpose.personalize.views import VIEWS, Observation, observe
+
+
+class OnlineAdapter:
+    """Adapts along a stream (Li et al. 2021, section 3.4): memory stays bounded by `settings.max_crops`.
+
+    Args:
+        base: The model to start from.
+        settings: `steps` is the number of steps a frame, 0 or 1 for the paper's one.
+    """
+
+    def __init__(self, base: PoseModel, settings: PersonalizeSettings) -> None:
+        self.settings = settings
+        self._seen: list[PersonCrop] = []
+        empty = Clip([], np.zeros((0, len(base.skeleton), 3)))
+        self.adapter = Adapter(base, build_objectives(empty, base, settings), settings)
+
+    def advance(self, crop: PersonCrop) -> Observation:
+        """Learn from one frame, then say what is in it."""
+        rng = self.adapter.rng
+        self._remember(crop)
+        for objective in self.adapter.objectives:
+            if isinstance(objective, SelfTraining):
+                seen = observe(self.adapter.average, [crop], VIEWS[: self.settings.views])
+                labels, _ = pseudo_labels(seen, [crop], self.adapter.base.skeleton, self.settings)
+                objective.add(crop, labels[0])
+        sources = [self._seen[i] for i in rng.integers(len(self._seen), size=self.settings.batch)]
+        self.adapter.step([crop] * self.settings.batch, sources, first_plain=True)
+        return observe(self.adapter.average, [crop], VIEWS[: self.settings.predict_views])
+
+    def run(self, crops: Iterable[PersonCrop]) -> Iterator[Observation]:
+        """`advance` for each frame."""
+        for crop in crops:
+            yield self.advance(crop)
+
+    def _remember(self, crop: PersonCrop) -> None:
+        """Keep a random sample of the frames so far (reservoir sampling), always with the newest."""
+        self._seen.append(crop)
+        if len(self._seen) > self.settings.max_crops:
+            del self._seen[int(self.adapter.rng.integers(len(self._seen) - 1))]

@@ -1,0 +1,188 @@
+"""One personalization from crops to predictions: teacher, adaptation, guard, delta."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ttpose.geometry import Box
+from ttpose.model.person import PersonDelta
+from ttpose.model.pose_model import PoseModel
+from ttpose.personalize.adapt import Adapter
+from ttpose.personalize.crops import PersonCrop, cut_crop, spread
+from ttpose.personalize.guard import STRENGTH, Checks, GuardReport, hold_out, run_checks
+from ttpose.personalize.guard_rule import decide
+from ttpose.personalize.objectives import Clip
+from ttpose.personalize.offline import adapt_offline
+from ttpose.personalize.online import OnlineAdapter
+from ttpose.personalize.settings import PersonalizeSettings
+from ttpose.personalize.sides import settle_sides
+from ttpose.personalize.teacher import pseudo_labels
+from ttpose.personalize.views import VIEWS, Observation, observe
+from ttpose.progress import Progress
+from ttpose.skeleton import Skeleton
+
+
+@dataclass(frozen=True)
+class Personalized:
+    """A personalized model and how it came about.
+
+    Attributes:
+        model: The weights that the guard chose.
+        delta: What changed, as the person file will hold it.
+        guard: The choice and its figures.
+        history: Loss terms of every step.
+        timings: Seconds a stage.
+    """
+
+    model: PoseModel
+    delta: PersonDelta
+    guard: GuardReport
+    history: list[dict[str, float]]
+    timings: dict[str, float] = field(default_factory=dict)
+
+
+def personalize_model(
+    base: PoseModel,
+    crops: Sequence[PersonCrop],
+    settings: PersonalizeSettings,
+    *,
+    base_sha256: str = "",
+    progress: Progress | None = None,
+) -> Personalized:
+    """Adapt a base to the person in crops (in order of time), offline.
+
+    Args:
+        base: Stays as it is.
+        crops: At least one; at most `settings.max_crops`, evenly spread, are used.
+        settings: How.
+        base_sha256: Fingerprint of the base's file, for the delta.
+        progress: Hears the stages.
+    """
+    progress, timings = progress or Progress(), {}
+    kept = [crops[i] for i in spread(len(crops), settings.max_crops)]
+    clock = time.perf_counter()
+    labels = np.zeros((len(kept), len(base.skeleton), 3))
+    if settings.self_training > 0:
+        with progress.stage("look", len(kept)) as advance:
+            seen = observe(base, kept, VIEWS[: settings.views], advance)
+        labels, _ = pseudo_labels(seen, kept, base.skeleton, settings)
+    timings["look_s"] = time.perf_counter() - clock
+    held = set(hold_out(len(kept))) if settings.guard else set()
+    learn = [i for i in range(len(kept)) if i not in held]
+    clock = time.perf_counter()
+    adapter = adapt_offline(base, Clip([kept[i] for i in learn], labels[learn]), settings, progress)
+    timings["adapt_s"] = time.perf_counter() - clock
+    clock = time.perf_counter()
+    delta = PersonDelta.between(base, adapter.average, base_sha256)
+    report = _judge(base, delta, adapter, [kept[i] for i in sorted(held)], settings, progress)
+    delta = delta.scaled(STRENGTH[report.verdict]) if report.verdict != "base" else PersonDelta(base_sha256, {})
+    timings["guard_s"] = time.perf_counter() - clock
+    return Personalized(delta.apply(base).eval(), delta, report, adapter.history, timings)
+
+
+def _judge(
+    base: PoseModel,
+    delta: PersonDelta,
+    adapter: Adapter,
+    held: Sequence[PersonCrop],
+    settings: PersonalizeSettings,
+    progress: Progress,
+) -> GuardReport:
+    if not settings.guard:
+        return GuardReport("personalized", "the guard was off", {})
+    if not held:
+        return GuardReport("interpolated", "too few frames to hold some out: half of the change is kept", {})
+    painter = adapter.model if settings.reconstruction > 0 else None
+    checks: dict[str, Checks] = {}
+    with progress.stage("check", 3) as advance:
+        checks["base"], base_keypoints = run_checks(base, None, held, painter)
+        advance(1)
+        for verdict in ("interpolated", "personalized"):
+            candidate = delta.apply(base, STRENGTH[verdict])  # type: ignore[index]
+            checks[verdict], _ = run_checks(candidate, base_keypoints, held, painter)
+            advance(1)
+    return decide(checks)
+
+
+def predict_clip(
+    model: PoseModel,
+    crops: Sequence[PersonCrop],
+    settings: PersonalizeSettings,
+    progress: Progress | None = None,
+) -> np.ndarray:
+    """Keypoints [N, K, 3] of crops in order of time, in original pixels, with sides settled over time."""
+    with (progress or Progress()).stage("predict", len(crops)) as advance:
+        seen = observe(model, crops, VIEWS[: settings.predict_views], advance)
+    return settled(seen, [crop.time_s for crop in crops], model.skeleton, settings)[0]
+
+
+def settled(
+    seen: Observation, times: Sequence[float], skeleton: Skeleton, settings: PersonalizeSettings
+) -> tuple[np.ndarray, np.ndarray]:
+    """An observation's keypoints [N, K, 3] with sides settled where the settings say so, and what was exchanged."""
+    if not settings.settle_sides:
+        return seen.keypoints, np.zeros((len(seen.keypoints), 2), bool)
+    return settle_sides(seen.keypoints, seen.sides, np.array(times), skeleton)
+
+
+@dataclass(frozen=True)
+class PersonalizedClip:
+    """A labelled clip's personalization: what evaluation needs.
+
+    Attributes:
+        keypoints: [N, K, 3] image pixels, after.
+        guard: The choice.
+        timings: Seconds a stage.
+        model: The personalized model.
+    """
+
+    keypoints: np.ndarray
+    guard: GuardReport
+    timings: dict[str, float]
+    model: PoseModel
+
+
+def personalize_crops(
+    model: PoseModel,
+    images: Sequence[np.ndarray] | Callable[[int], np.ndarray],
+    boxes: Sequence[Box],
+    *,
+    settings: PersonalizeSettings,
+    times: Sequence[float] | None = None,
+    progress: Progress | None = None,
+) -> PersonalizedClip:
+    """Personalize on frames with known boxes, then predict all of them.
+
+    Args:
+        model: The base.
+        images: RGB uint8 frames, or a function that reads one.
+        boxes: The person's box in each frame.
+        settings: How.
+        times: Seconds; None takes 25 frames a second.
+        progress: Hears the stages.
+    """
+    read = images if callable(images) else images.__getitem__
+    when = times if times is not None else [i / 25 for i in range(len(boxes))]
+    size = model.config.input_size
+    crops = [cut_crop(read(i), box, size, index=i, time_s=when[i]) for i, box in enumerate(boxes)]
+    if settings.mode == "online":
+        return _online(model, crops, settings)
+    done = personalize_model(model, crops, settings, progress=progress)
+    clock = time.perf_counter()
+    keypoints = predict_clip(done.model, crops, settings, progress)
+    timings = done.timings | {"predict_s": time.perf_counter() - clock}
+    return PersonalizedClip(keypoints, done.guard, timings, done.model)
+
+
+def _online(model: PoseModel, crops: Sequence[PersonCrop], settings: PersonalizeSettings) -> PersonalizedClip:
+    clock = time.perf_counter()
+    stream = OnlineAdapter(model, settings)
+    seen = [o for o in stream.run(crops)]
+    whole = Observation(*(np.concatenate([getattr(o, n) for o in seen]) for n in ("keypoints", "sides", "spread")))
+    keypoints, _ = settled(whole, [crop.time_s for crop in crops], model.skeleton, settings)
+    guard = GuardReport("personalized", "online runs predict as they learn; there is nothing to hold out", {})
+    return PersonalizedClip(keypoints, guard, {"adapt_s": time.perf_counter() - clock}, stream.adapter.average)

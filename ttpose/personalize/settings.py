@@ -1,0 +1,107 @@
+"""How a personalization runs: one frozen dataclass, a few presets, every number with its reason."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from ttpose.errors import UsageError
+from ttpose.personalize.augment import Augmentation
+
+Mode = Literal["offline", "online"]
+
+
+@dataclass(frozen=True)
+class PersonalizeSettings:
+    """Everything that a personalization's result depends on, besides the clip and the base.
+
+    Attributes:
+        preset: Name.
+        mode: `offline` adapts on the whole clip, then predicts; `online` takes a step a frame, predicts, carries on.
+        steps: Optimiser steps offline; online takes one a frame.
+        batch: Views a step.
+        pose_rate: Adam's learning rate of the pose path.
+        decoder_rate: The same of the reconstruction nets.
+        decoder_warmup: Steps in which only the reconstruction nets learn, before `steps`.
+        rate_warmup: Steps over which the pose rate rises from 0.
+        clip_norm: Largest gradient norm of the pose path; None: no clipping.
+        ema: Share of the old average kept each step; the average predicts. None: the last weights predict.
+        trainable: Prefixes of the pose path's parameters that learn.
+        reconstruction, self_training, consistency, anchor: Weights of the objectives; 0 leaves one out.
+        reconstruction_batch: How many of a step's views are also reconstructed.
+        views: Test-time views of the teacher that names the pseudo-labels.
+        predict_views: Test-time views of the final predictions; the second is the mirror image.
+        teacher_min_score: Pseudo-labels with a lower score do not teach.
+        settle_sides: Whether left and right are made consistent over time in pseudo-labels and results.
+        max_crops: Most frames kept for learning, evenly over the clip.
+        guard: Whether label-free checks may fall back to the base.
+        augmentation: Random views.
+        seed: Of every random draw.
+    """
+
+    preset: str = "balanced"
+    mode: Mode = "offline"
+    steps: int = 40
+    batch: int = 8
+    pose_rate: float = 5e-5
+    decoder_rate: float = 5e-4
+    decoder_warmup: int = 0
+    rate_warmup: int = 5
+    clip_norm: float | None = 1.0
+    ema: float | None = 0.9
+    trainable: tuple[str, ...] = ("encoder.", "self_head.")
+    reconstruction: float = 0.0
+    self_training: float = 1.0
+    consistency: float = 0.0
+    anchor: float = 0.0
+    reconstruction_batch: int = 4
+    views: int = 6
+    predict_views: int = 1
+    teacher_min_score: float = 0.25
+    settle_sides: bool = True
+    max_crops: int = 128
+    guard: bool = True
+    augmentation: Augmentation = field(default_factory=lambda: Augmentation(rotation_sd=20.0))
+    seed: int = 0
+
+
+#: Li et al. 2021, section 3 and the public reference code: reconstruction alone, Adam 1e-4, batch 32, as many steps
+#: as frames (steps=0 stands for that), Transformer and norm layers frozen, no guard of any kind.
+PAPER = PersonalizeSettings(
+    preset="paper",
+    steps=0,
+    batch=32,
+    pose_rate=1e-4,
+    decoder_rate=1e-4,
+    rate_warmup=0,
+    clip_norm=None,
+    ema=None,
+    reconstruction=1.0,
+    self_training=0.0,
+    reconstruction_batch=32,
+    views=1,
+    settle_sides=False,
+    max_crops=100_000,
+    guard=False,
+    augmentation=Augmentation(scale=(0.75, 1.25), shift_sd=0.0, contrast=0.0, tint=0.0, brightness=0.0),
+)
+
+_BALANCED = PersonalizeSettings()
+PRESETS = {
+    "fast": replace(_BALANCED, preset="fast", steps=15, max_crops=64, views=4),
+    "balanced": _BALANCED,
+    "thorough": replace(_BALANCED, preset="thorough", steps=150, max_crops=256, ema=0.97),
+    "paper": PAPER,
+}
+
+
+def preset_named(name: str, *, mode: Mode = "offline", steps: int | None = None, seed: int = 0) -> PersonalizeSettings:
+    """A preset with the caller's changes; raises UsageError for a name that there is none of."""
+    if name not in PRESETS:
+        raise UsageError(f"there is no preset {name!r}", f"choose one of {', '.join(PRESETS)}")
+    if mode not in ("offline", "online"):
+        raise UsageError(f"there is no mode {mode!r}", "choose offline or online")
+    if steps is not None and steps < 1:
+        raise UsageError("the number of steps must be at least 1")
+    settings = replace(PRESETS[name], mode=mode, seed=seed)
+    return settings if steps is None else replace(settings, steps=steps)

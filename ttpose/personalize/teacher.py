@@ -1,0 +1,45 @@
+"""The teacher: what many views of the whole clip say together, cleaned over time, as labels for self-training."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ttpose import geometry
+from ttpose.personalize.crops import PersonCrop
+from ttpose.personalize.settings import PersonalizeSettings
+from ttpose.personalize.sides import settle_sides
+from ttpose.personalize.views import Observation
+from ttpose.skeleton import Skeleton
+
+# A label counts half as much when its views disagree by this share of the crop: 3 % of a crop is about 10 % of the
+# person's torso, the finer of the two PCK thresholds.
+_SPREAD = 0.03
+
+
+def pseudo_labels(
+    seen: Observation, crops: Sequence[PersonCrop], skeleton: Skeleton, settings: PersonalizeSettings
+) -> tuple[np.ndarray, np.ndarray]:
+    """Labels for crops from what the base saw in them.
+
+    Args:
+        seen: The base's observation of `crops` through the teacher's views.
+        crops: The same frames, in order.
+        skeleton: The keypoint set.
+        settings: `teacher_min_score` and `settle_sides` are used.
+
+    Returns:
+        Labels [N, K, 3] in the cut-outs' pixels, the third value the trust 0..1, and which limbs were exchanged, bool
+        [N, 2] (legs, arms).
+    """
+    keypoints, exchanged = seen.keypoints, np.zeros((len(crops), 2), bool)
+    if settings.settle_sides:
+        times = np.array([crop.time_s for crop in crops])
+        keypoints, exchanged = settle_sides(keypoints, seen.sides, times, skeleton)
+    labels = keypoints.copy()
+    trust = labels[..., 2] / (1 + (seen.spread / _SPREAD) ** 2)
+    labels[..., 2] = np.where(labels[..., 2] > settings.teacher_min_score, trust, 0.0)
+    for row, crop in zip(labels, crops, strict=True):
+        row[:, :2] = geometry.apply(geometry.invert(crop.to_source), row[:, :2])
+    return labels, exchanged
