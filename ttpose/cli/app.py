@@ -12,6 +12,7 @@ from ttpose.cli.import_checkpoint import import_checkpoint
 from ttpose.cli.info import info
 from ttpose.cli.personalize import personalize
 from ttpose.cli.predict import predict
+from ttpose.cli.synth import synth
 
 app = typer.Typer(
     name="ttpose",
@@ -36,6 +37,6 @@ def ttpose(
     """Personalize a human pose model on your own video: on your own machine, with no labels and no upload."""
 
 
-for command in (personalize, predict, evaluate, info):
+for command in (personalize, predict, evaluate, info, synth):
     app.command()(command)
 app.command("import-checkpoint")(import_checkpoint)
