@@ -1,0 +1,237 @@
+"""PCK on folders of labelled clips, before and after personalization."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from ttpose import __version__
+from ttpose.errors import InputError
+from ttpose.evaluation.loading import base_model
+from ttpose.evaluation.metrics import CLIP_RULE, Measured, by_name, jitter, measure
+from ttpose.evaluation.report import ClipScore, EvaluationReport, JointScore
+from ttpose.geometry import Box
+from ttpose.progress import Progress
+from ttpose.training.clip_format import LabelledClip, find_clips, read_clip
+
+if TYPE_CHECKING:
+    from ttpose.model.pose_model import PoseModel
+    from ttpose.model.predictor import Predictor
+    from ttpose.personalize.settings import Mode, PersonalizeSettings
+
+THRESHOLDS = (0.1, 0.2)
+STILLS = "stills"  # stands for the guard's verdict where there is no one person to personalize on
+_NOT_TRUSTED = "not among the clip's scored_joints"
+_UNKNOWN = "the model has no such keypoint"
+
+
+class Verdict(Protocol):
+    """What a guard decided."""
+
+    @property
+    def verdict(self) -> str:
+        """`personalized`, `interpolated` or `base`."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The decision and its figures, JSON-ready."""
+
+
+class PersonalizedCrops(Protocol):
+    """What personalizing on one person's frames gives."""
+
+    @property
+    def keypoints(self) -> np.ndarray:
+        """[N, K, 3]: x, y in image pixels, score."""
+
+    @property
+    def guard(self) -> Verdict:
+        """The guard's decision."""
+
+    @property
+    def timings(self) -> Mapping[str, float]:
+        """Seconds by stage."""
+
+
+class Personalizer(Protocol):
+    """Adapts a copy of the model to one person's frames and predicts them; the model itself stays as it was."""
+
+    def __call__(
+        self,
+        model: PoseModel,
+        images: Sequence[np.ndarray] | Callable[[int], np.ndarray],
+        boxes: Sequence[Box],
+        *,
+        settings: PersonalizeSettings,
+        progress: Progress,
+    ) -> PersonalizedCrops:
+        """Frame i is `images[i]` or `images(i)`, RGB uint8 [H, W, 3], with its person in `boxes[i]`."""
+
+
+def evaluate_clips(
+    folder: Path | str,
+    *,
+    weights: PoseModel | Path | str | None = None,
+    personalize: bool = False,
+    preset: str = "balanced",
+    mode: Mode = "offline",
+    steps: int | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    progress: Progress | None = None,
+    personalizer: Personalizer | None = None,
+    settings: PersonalizeSettings | None = None,
+) -> EvaluationReport:
+    """Measure PCK@0.1 and PCK@0.2 on every labelled clip in or below a folder.
+
+    Crops are label box × 1.1, square, at the model's input size. Joints are matched by name. Pictures are read one
+    at a time. A clip that fails on the way (a damaged picture) is listed in the report, the others go on.
+
+    Args:
+        folder: Holds clips in the format of `ttpose.training.clip_format`.
+        weights: A base weights file, or a model; None for the shipped base.
+        personalize: Also personalize on each clip, from the base anew each time, and measure the result.
+        preset: Of the personalization.
+        mode: `offline` or `online`.
+        steps: Instead of the preset's.
+        seed: Of the personalization and of the bootstrap intervals.
+        device: A torch device or "auto".
+        progress: Listens.
+        personalizer: Instead of `ttpose.personalize`'s own.
+        settings: Instead of preset, mode, steps and the personalization's seed.
+
+    Raises:
+        InputError: There is no clip, labels are malformed, or every clip failed.
+        WeightsError: The weights cannot be used.
+        UsageError: No such preset or mode.
+    """
+    from ttpose.model.predictor import Predictor
+
+    progress = progress or Progress()
+    root = Path(folder)
+    # All labels are read before any work, so that a malformed file is told at once.
+    clips = [read_clip(path) for path in find_clips(root)]
+    model, described = base_model(weights, device)
+    adapt = None
+    if personalize:
+        from ttpose.personalize.settings import preset_named
+
+        settings = settings or preset_named(preset, mode=mode, steps=steps, seed=seed)
+        adapt = partial(personalizer or _own_personalizer(), model, settings=settings, progress=progress)
+    predictor = Predictor(model)
+    scores, failed = [], {}
+    for clip, name in zip(clips, _distinct_names(clips, root), strict=True):
+        try:
+            found = _predict(predictor, clip, name, progress)
+            after = adapt(_reader(clip), [f.box for f in clip.frames]) if adapt and clip.person is not None else None
+            score = _score(clip, name, root, predictor.skeleton.keypoints, found, after)
+            scores.append(replace(score, guard=STILLS) if adapt and after is None else score)
+        except InputError as error:
+            failed[name] = error.message
+            progress.note(f"{name} is left out: {error.message}")
+    if not scores:
+        raise InputError(f"none of the {len(clips)} clips in {root} could be evaluated", next(iter(failed.values())))
+    return EvaluationReport(
+        settings={
+            "ttpose_version": __version__,
+            "model": described,
+            "device": str(model.device),
+            "rule": asdict(CLIP_RULE),
+            "seed": seed,
+            "personalize": asdict(settings) if adapt and settings else None,
+        },
+        clips=tuple(scores),
+        failed=failed,
+    )
+
+
+def _own_personalizer() -> Personalizer:
+    from ttpose.personalize import personalize_crops
+
+    return personalize_crops
+
+
+def _predict(predictor: Predictor, clip: LabelledClip, name: str, progress: Progress) -> np.ndarray:
+    found = np.empty((len(clip), len(predictor.skeleton), 3))
+    with progress.stage(f"predict {name}", total=len(clip)) as advance:
+        for position, frame in enumerate(clip.frames):
+            found[position] = predictor.predict(frame.read(), [frame.box])[0]
+            advance(1)
+    return found
+
+
+def _reader(clip: LabelledClip) -> Callable[[int], np.ndarray]:
+    return lambda position: clip.frames[position].read()
+
+
+def _score(
+    clip: LabelledClip,
+    name: str,
+    root: Path,
+    keypoints: Sequence[str],
+    found: np.ndarray,
+    after: PersonalizedCrops | None,
+) -> ClipScore:
+    known = np.array([joint in keypoints for joint in clip.joints])
+    scored = clip.scored & known
+    # Different people have no common torso length that a floor could come from.
+    rule = CLIP_RULE if clip.person is not None else replace(CLIP_RULE, floor=0.0)
+
+    def measured(predicted: np.ndarray) -> Measured:
+        return measure(by_name(predicted, keypoints, clip.joints), clip.keypoints, clip.joints, rule, scored)
+
+    first = measured(found)
+    then = None if after is None else measured(after.keypoints)
+    boxes = [frame.box for frame in clip.frames]
+    return ClipScore(
+        clip=name,
+        person=clip.person,
+        folder=clip.folder.relative_to(root).as_posix(),
+        frames=len(clip),
+        frames_without_labels=first.without_labels,
+        frames_without_torso=first.without_length,
+        joints=_joint_scores(clip.joints, scored, first, then),
+        not_scored={
+            joint: _UNKNOWN if trusted else _NOT_TRUSTED
+            for joint, trusted, counts in zip(clip.joints, clip.scored, scored, strict=True)
+            if not counts
+        },
+        before=_figures(first),
+        after=None if then is None else _figures(then),
+        jitter_before=jitter(found, boxes) if clip.person is not None else float("nan"),
+        jitter_after=None if after is None else jitter(after.keypoints, boxes),
+        guard=None if after is None else after.guard.verdict,
+        guard_figures=None if after is None else after.guard.to_dict(),
+        timings={} if after is None else dict(after.timings),
+    )
+
+
+def _figures(measured: Measured) -> dict[str, float]:
+    return {f"pck@{limit}": measured.tally(limit).mean() for limit in THRESHOLDS}
+
+
+def _joint_scores(
+    joints: Sequence[str], scored: np.ndarray, first: Measured, then: Measured | None
+) -> tuple[JointScore, ...]:
+    counted = first.tally(0).counted
+
+    def shares(measured: Measured, column: int) -> dict[str, float]:
+        return {f"pck@{limit}": float(measured.tally(limit).per_joint[column]) for limit in THRESHOLDS}
+
+    return tuple(
+        JointScore(
+            joints[column], int(counted[column]), shares(first, column), None if then is None else shares(then, column)
+        )
+        for column in np.flatnonzero(scored).tolist()
+    )
+
+
+def _distinct_names(clips: Sequence[LabelledClip], root: Path) -> list[str]:
+    """The clips' names; where two are the same, their folders."""
+    times = Counter(clip.name for clip in clips)
+    return [clip.name if times[clip.name] == 1 else clip.folder.relative_to(root).as_posix() for clip in clips]

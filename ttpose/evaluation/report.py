@@ -1,0 +1,237 @@
+"""What an evaluation on labelled clips found: clips, persons, joints, the mean, and files of it (docs/metrics.md)."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ttpose.evaluation.metrics import Interval, bootstrap_mean
+from ttpose.files import atomic_path, write_text
+from ttpose.results.records import plain
+
+SCHEMA = "ttpose.evaluation/1"
+
+#: A share of right joints, 0..1 or NaN, for each measure, such as "pck@0.2".
+Figures = Mapping[str, float]
+
+CSV_COLUMNS = ("part", "clip", "person", "joint", "labels", "measure", "before", "after", "gain", "guard")
+
+
+@dataclass(frozen=True)
+class JointScore:
+    """One joint, in a clip or over all clips: how many labels were counted, and the share of right ones."""
+
+    joint: str
+    labels: int
+    before: Figures
+    after: Figures | None = None
+
+
+@dataclass(frozen=True)
+class ClipScore:
+    """One clip.
+
+    Attributes:
+        clip: Name.
+        person: Who is seen; None for stills of different people.
+        folder: Where it lies, relative to the evaluated folder.
+        frames: How many it has.
+        frames_without_labels: Skipped because no scored joint is labelled.
+        frames_without_torso: Skipped because a shoulder or hip is not labelled.
+        joints: The scored joints.
+        not_scored: The other labelled joints, each with the reason.
+        before, after: PCK of the base and of the personalized predictions (None if it was not personalized).
+        jitter_before, jitter_after: See `ttpose.evaluation.metrics.jitter`, per frame²; NaN for stills.
+        guard: The guard's verdict, or None.
+        guard_figures: What the guard measured.
+        timings: Seconds by stage of the personalization.
+    """
+
+    clip: str
+    person: str | None
+    folder: str
+    frames: int
+    frames_without_labels: int
+    frames_without_torso: int
+    joints: tuple[JointScore, ...]
+    not_scored: Mapping[str, str]
+    before: Figures
+    after: Figures | None = None
+    jitter_before: float = float("nan")
+    jitter_after: float | None = None
+    guard: str | None = None
+    guard_figures: Mapping[str, Any] | None = None
+    timings: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class PersonScore:
+    """The mean over one person's clips."""
+
+    person: str
+    clips: int
+    before: Figures
+    after: Figures | None = None
+
+
+@dataclass(frozen=True)
+class MeanScore:
+    """The mean over clips, each weighing the same."""
+
+    clips: int
+    before: Figures
+    after: Figures | None = None
+
+
+@dataclass(frozen=True)
+class EvaluationReport:
+    """Figures of labelled clips, before and after personalization.
+
+    `persons`, `joints` and `mean` cover the clips that have every figure: in a run with personalization those that
+    were personalized, so that before and after always speak of the same frames.
+
+    Attributes:
+        settings: What the figures depend on: model, rule, preset, mode, steps, seed, device.
+        clips: In order of their folders.
+        failed: Clips that could not be evaluated: name and reason.
+    """
+
+    settings: Mapping[str, Any]
+    clips: tuple[ClipScore, ...]
+    failed: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def compared(self) -> tuple[ClipScore, ...]:
+        """The clips that persons, joints and the mean cover."""
+        personalized = tuple(clip for clip in self.clips if clip.after is not None)
+        return personalized if self.settings.get("personalize") else self.clips
+
+    @property
+    def persons(self) -> tuple[PersonScore, ...]:
+        """Each person's mean over clips, in order of first appearance; stills of different people are left out."""
+        clips: dict[str, list[ClipScore]] = {}
+        for clip in self.compared:
+            if clip.person is not None:
+                clips.setdefault(clip.person, []).append(clip)
+        return tuple(PersonScore(person, len(rows), *_means(rows)) for person, rows in clips.items())
+
+    @property
+    def joints(self) -> tuple[JointScore, ...]:
+        """Each joint over all labels of all clips."""
+        rows: dict[str, list[JointScore]] = {}
+        for clip in self.compared:
+            for row in clip.joints:
+                rows.setdefault(row.joint, []).append(row)
+        return tuple(_pooled(joint) for joint in rows.values())
+
+    @property
+    def mean(self) -> MeanScore:
+        """The mean over clips."""
+        return MeanScore(len(self.compared), *_means(self.compared))
+
+    @property
+    def over_persons(self) -> dict[str, dict[str, Interval]]:
+        """For each measure the mean over persons and its 95 % bootstrap interval: before, after and gain."""
+        seed, persons = int(self.settings.get("seed", 0)), self.persons
+        found: dict[str, dict[str, Interval]] = {}
+        for measure in persons[0].before if persons else ():
+            columns = {"before": [person.before[measure] for person in persons]}
+            if all(person.after is not None for person in persons):
+                columns["after"] = [person.after[measure] for person in persons if person.after is not None]
+                columns["gain"] = list(np.subtract(columns["after"], columns["before"]))
+            found[measure] = {name: bootstrap_mean(values, seed=seed) for name, values in columns.items()}
+        return found
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report as JSON-ready values; figures that could not be measured are None."""
+        as_dict = dataclasses.asdict
+        over_persons = {
+            measure: {name: as_dict(interval) for name, interval in columns.items()}
+            for measure, columns in self.over_persons.items()
+        }
+        report: dict[str, Any] = plain(
+            {
+                "schema": SCHEMA,
+                "settings": dict(self.settings),
+                "clips": [as_dict(clip) for clip in self.clips],
+                "persons": [as_dict(person) for person in self.persons],
+                "joints": [as_dict(joint) for joint in self.joints],
+                "mean": as_dict(self.mean),
+                "over_persons": over_persons,
+                "failed": dict(self.failed),
+            }
+        )
+        return report
+
+    def write_json(self, path: Path | str) -> None:
+        """Write `to_dict()`, whole or not at all; raises `OutputError`."""
+        write_text(path, json.dumps(self.to_dict(), indent=1, allow_nan=False, ensure_ascii=False) + "\n")
+
+    def write_csv(self, path: Path | str) -> None:
+        """Write a tidy table, one row for each figure of a clip, a clip's joint, a person, a joint and the mean.
+
+        Raises:
+            OutputError: It cannot be written; nothing half-written is left.
+        """
+        with atomic_path(path) as partial, open(partial, "w", encoding="utf-8", newline="") as handle:
+            table = csv.DictWriter(handle, CSV_COLUMNS)
+            table.writeheader()
+            for part, row, names in self._rows():
+                for measure in row.before:
+                    table.writerow({"part": part, **names, **_cells(row.before, row.after, measure)})
+
+    def _rows(self) -> Iterable[tuple[str, ClipScore | JointScore | PersonScore | MeanScore, dict[str, Any]]]:
+        for clip in self.clips:
+            names = {"clip": clip.clip, "person": clip.person}
+            yield "clip", clip, {**names, "labels": sum(row.labels for row in clip.joints), "guard": clip.guard}
+            for row in clip.joints:
+                yield "clip joint", row, {**names, "joint": row.joint, "labels": row.labels}
+        for person in self.persons:
+            yield "person", person, {"person": person.person}
+        for row in self.joints:
+            yield "joint", row, {"joint": row.joint, "labels": row.labels}
+        yield "mean", self.mean, {}
+
+
+def _means(rows: Sequence[ClipScore]) -> tuple[dict[str, float], dict[str, float] | None]:
+    """The mean of each measure before and after, over the clips in which it could be measured."""
+    after = [row.after for row in rows if row.after is not None]
+    return _mean([row.before for row in rows]), _mean(after) if after else None
+
+
+def _mean(figures: Sequence[Figures]) -> dict[str, float]:
+    known = {name: [row[name] for row in figures if np.isfinite(row[name])] for name in (figures[0] if figures else ())}
+    return {name: float(np.mean(values)) if values else float("nan") for name, values in known.items()}
+
+
+def _pooled(rows: Sequence[JointScore]) -> JointScore:
+    """One joint over several clips, each label weighing the same."""
+    labels = sum(row.labels for row in rows)
+
+    def share(parts: Sequence[Figures], measure: str) -> float:
+        right = sum(part[measure] * row.labels for part, row in zip(parts, rows, strict=True) if row.labels)
+        return right / labels if labels else float("nan")
+
+    before = [row.before for row in rows]
+    after = [row.after for row in rows if row.after is not None]
+    whole = len(after) == len(rows)
+    return JointScore(
+        rows[0].joint,
+        labels,
+        {measure: share(before, measure) for measure in before[0]},
+        {measure: share(after, measure) for measure in before[0]} if whole else None,
+    )
+
+
+def _cells(before: Figures, after: Figures | None, measure: str) -> dict[str, Any]:
+    """The measure's cells; empty where there is no figure."""
+    first, then = before[measure], float("nan") if after is None else after[measure]
+    values = {"before": first, "after": then, "gain": then - first}
+    return {"measure": measure, **{name: round(value, 6) for name, value in values.items() if np.isfinite(value)}}
