@@ -54,7 +54,7 @@ def evaluate(
 def tables(report: dict[str, Any]) -> list[Table]:
     """A table of clips, persons and the mean, and a table of joints, from `EvaluationReport.to_dict()`."""
     rows: list[tuple[tuple[str, ...], dict[str, Any]]] = [
-        ((clip["clip"], clip["person"], str(clip["frames"])), clip) for clip in report["clips"]
+        ((clip["clip"], clip["person"] or "", str(clip["frames"])), clip) for clip in report["clips"]
     ]
     rows += [(("mean of person", person["person"], ""), person) for person in report["persons"]]
     rows.append((("mean", "", ""), report["mean"]))
