@@ -72,8 +72,8 @@ class Skips:
 
 
 def keep_usable(videos: Sequence[Video], skips: Skips) -> list[Video]:
-    """Leave out videos in which no joint is ever labelled: they can be neither learned from nor measured."""
-    kept = [video for video in videos if any((frame.keypoints[:, 2] > 0).any() for frame in video.frames)]
+    """Leave out videos in which no joint is ever visible: they can be neither learned from nor measured."""
+    kept = [video for video in videos if any((frame.keypoints[:, 2] == 2).any() for frame in video.frames)]
     skips.add("videos without a visible joint", len(videos) - len(kept))
     return kept
 
