@@ -32,7 +32,7 @@ def sample_light(rng: np.random.Generator) -> Light:
 
 
 def cast_shadow(vertices: np.ndarray, face: np.ndarray, direction: np.ndarray) -> ShadowMap:
-    """Shadow map of a mesh: vertices float32 [V, 3], face int32 [F, 3], direction [3] towards the lamp."""
+    """Shadow map of vertices float32 [V, 3], face int32 [F, 3]; direction [3] towards the lamp, not straight up."""
     along = -direction.astype(np.float64)
     across = np.cross(along, [0.0, 1.0, 0.0])
     across /= np.linalg.norm(across) + 1e-9
