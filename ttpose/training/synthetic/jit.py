@@ -12,7 +12,8 @@ except ImportError as error:
     ) from error
 
 # fastmath: sums may be reordered, which lets the compiler vectorise; cache: compile once per installation.
-# Functions that call each other sit in one file, because the cache only notices changes of the caller's own file.
+# Functions that call each other sit in one file, because the cache only notices changes of the caller's own file
+# (after a change of raster.SUPERSAMPLE, remove __pycache__).
 kernel = njit(fastmath=True, cache=True)
 # A part of a kernel: dissolved into its caller, else every call would copy dozens of array descriptions.
 inlined = njit(fastmath=True, cache=True, forceinline=True)

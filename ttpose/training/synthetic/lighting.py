@@ -1,4 +1,4 @@
-"""Lamps and shadows of a scene. Light is linear RGB; 1 is what a white wall sends back at full exposure."""
+"""Lamps and shadows of a scene. Light is linear RGB; after exposure, 1 is white."""
 
 from __future__ import annotations
 

@@ -107,7 +107,7 @@ class ShellCutter:
         face, count = self._model.face, len(self._vertices)
         covered = covered & self._model.on_surface
         keep = covered[face].all(1)
-        phase, frequency = rng.uniform(0, 6.28, 6), rng.uniform(12, 40, 6)  # wrinkles 16 to 52 cm apart
+        phase, frequency = rng.uniform(0, 6.28, 6), rng.uniform(12, 40, 6)  # wrinkles some decimetres apart
         waves = [np.sin(self._vertices @ rng.normal(0, 1, 3) * frequency[i] + phase[i]) for i in range(6)]
         thickness = looseness + loose + sum(waves) / 6 * looseness * 0.35
         used = np.unique(face[keep])
