@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,62 +15,20 @@ from ttpose import __version__
 from ttpose.errors import InputError
 from ttpose.evaluation.loading import base_model
 from ttpose.evaluation.metrics import CLIP_RULE, Measured, by_name, jitter, measure
+from ttpose.evaluation.personalizer import PersonalizedCrops, Personalizer, own_personalizer
+from ttpose.evaluation.prediction import picture_reader, predict_frames
 from ttpose.evaluation.report import ClipScore, EvaluationReport, JointScore
-from ttpose.geometry import Box
 from ttpose.progress import Progress
 from ttpose.training.clip_format import LabelledClip, find_clips, read_clip
 
 if TYPE_CHECKING:
     from ttpose.model.pose_model import PoseModel
-    from ttpose.model.predictor import Predictor
     from ttpose.personalize.settings import Mode, PersonalizeSettings
 
 THRESHOLDS = (0.1, 0.2)
 STILLS = "stills"  # stands for the guard's verdict where there is no one person to personalize on
 _NOT_TRUSTED = "not among the clip's scored_joints"
 _UNKNOWN = "the model has no such keypoint"
-
-
-class Verdict(Protocol):
-    """What a guard decided."""
-
-    @property
-    def verdict(self) -> str:
-        """`personalized`, `interpolated` or `base`."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """The decision and its figures, JSON-ready."""
-
-
-class PersonalizedCrops(Protocol):
-    """What personalizing on one person's frames gives."""
-
-    @property
-    def keypoints(self) -> np.ndarray:
-        """[N, K, 3]: x, y in image pixels, score."""
-
-    @property
-    def guard(self) -> Verdict:
-        """The guard's decision."""
-
-    @property
-    def timings(self) -> Mapping[str, float]:
-        """Seconds by stage."""
-
-
-class Personalizer(Protocol):
-    """Adapts a copy of the model to one person's frames and predicts them; the model itself stays as it was."""
-
-    def __call__(
-        self,
-        model: PoseModel,
-        images: Sequence[np.ndarray] | Callable[[int], np.ndarray],
-        boxes: Sequence[Box],
-        *,
-        settings: PersonalizeSettings,
-        progress: Progress,
-    ) -> PersonalizedCrops:
-        """Frame i is `images[i]` or `images(i)`, RGB uint8 [H, W, 3], with its person in `boxes[i]`."""
 
 
 def evaluate_clips(
@@ -122,13 +80,17 @@ def evaluate_clips(
         from ttpose.personalize.settings import preset_named
 
         settings = settings or preset_named(preset, mode=mode, steps=steps, seed=seed)
-        adapt = partial(personalizer or _own_personalizer(), model, settings=settings, progress=progress)
+        adapt = partial(personalizer or own_personalizer(), model, settings=settings, progress=progress)
     predictor = Predictor(model)
     scores, failed = [], {}
     for clip, name in zip(clips, _distinct_names(clips, root), strict=True):
         try:
-            found = _predict(predictor, clip, name, progress)
-            after = adapt(_reader(clip), [f.box for f in clip.frames]) if adapt and clip.person is not None else None
+            found = predict_frames(predictor, clip.frames, name, progress)
+            after = (
+                adapt(picture_reader(clip.frames), [f.box for f in clip.frames])
+                if adapt and clip.person is not None
+                else None
+            )
             score = _score(clip, name, root, predictor.skeleton.keypoints, found, after)
             scores.append(replace(score, guard=STILLS) if adapt and after is None else score)
         except InputError as error:
@@ -148,25 +110,6 @@ def evaluate_clips(
         clips=tuple(scores),
         failed=failed,
     )
-
-
-def _own_personalizer() -> Personalizer:
-    from ttpose.personalize import personalize_crops
-
-    return personalize_crops
-
-
-def _predict(predictor: Predictor, clip: LabelledClip, name: str, progress: Progress) -> np.ndarray:
-    found = np.empty((len(clip), len(predictor.skeleton), 3))
-    with progress.stage(f"predict {name}", total=len(clip)) as advance:
-        for position, frame in enumerate(clip.frames):
-            found[position] = predictor.predict(frame.read(), [frame.box])[0]
-            advance(1)
-    return found
-
-
-def _reader(clip: LabelledClip) -> Callable[[int], np.ndarray]:
-    return lambda position: clip.frames[position].read()
 
 
 def _score(

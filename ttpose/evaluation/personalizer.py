@@ -1,0 +1,64 @@
+"""What an evaluation asks of a personalization, so that any method can stand in for our own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from ttpose.geometry import Box
+from ttpose.progress import Progress
+
+if TYPE_CHECKING:
+    from ttpose.model.pose_model import PoseModel
+    from ttpose.personalize.settings import PersonalizeSettings
+
+
+class Verdict(Protocol):
+    """What a guard decided."""
+
+    @property
+    def verdict(self) -> str:
+        """`personalized`, `interpolated` or `base`."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The decision and its figures, JSON-ready."""
+
+
+class PersonalizedCrops(Protocol):
+    """What personalizing on one person's frames gives."""
+
+    @property
+    def keypoints(self) -> np.ndarray:
+        """[N, K, 3]: x, y in image pixels, score."""
+
+    @property
+    def guard(self) -> Verdict:
+        """The guard's decision."""
+
+    @property
+    def timings(self) -> Mapping[str, float]:
+        """Seconds by stage."""
+
+
+class Personalizer(Protocol):
+    """Adapts a copy of the model to one person's frames and predicts them; the model itself stays as it was."""
+
+    def __call__(
+        self,
+        model: PoseModel,
+        images: Sequence[np.ndarray] | Callable[[int], np.ndarray],
+        boxes: Sequence[Box],
+        *,
+        settings: PersonalizeSettings,
+        progress: Progress,
+    ) -> PersonalizedCrops:
+        """Frame i is `images[i]` or `images(i)`, RGB uint8 [H, W, 3], with its person in `boxes[i]`."""
+
+
+def own_personalizer() -> Personalizer:
+    """The package's own."""
+    from ttpose.personalize.run import personalize_crops
+
+    return personalize_crops

@@ -1,0 +1,51 @@
+"""Predictions for labelled frames, one picture in memory at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ttpose.geometry import Box
+from ttpose.progress import Progress
+from ttpose.training.clip_format import LabelledFrame
+
+if TYPE_CHECKING:
+    from ttpose.model.predictor import Predictor
+
+
+def predict_frames(
+    predictor: Predictor,
+    frames: Sequence[LabelledFrame],
+    name: str,
+    progress: Progress,
+    boxes: Sequence[Box] | None = None,
+) -> np.ndarray:
+    """Keypoints of the labelled person in each frame.
+
+    Args:
+        predictor: The model.
+        frames: T frames.
+        name: Of the clip, for the progress.
+        progress: Listens.
+        boxes: Instead of the labels' boxes.
+
+    Returns:
+        float64 [T, K, 3]: x, y in image pixels, score.
+
+    Raises:
+        InputError: A picture cannot be read.
+    """
+    found = np.empty((len(frames), len(predictor.skeleton), 3))
+    with progress.stage(f"predict {name}", total=len(frames)) as advance:
+        for position, frame in enumerate(frames):
+            box = frame.box if boxes is None else boxes[position]
+            found[position] = predictor.predict(frame.read(), [box])[0]
+            advance(1)
+    return found
+
+
+def picture_reader(frames: Sequence[LabelledFrame]) -> Callable[[int], np.ndarray]:
+    """A function that reads the picture of a frame by its position."""
+    return lambda position: frames[position].read()
