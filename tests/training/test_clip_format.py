@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ttpose.errors import InputError
+from ttpose.errors import InputError, OutputError
 from ttpose.geometry import Box
 from ttpose.training.clip_format import find_clips, read_clip, write_clip
 
@@ -60,6 +60,13 @@ def test_writing_again_replaces_the_whole_clip(clip_folder: Path) -> None:
     assert len(read_clip(clip_folder)) == 1
     assert sorted(p.name for p in clip_folder.iterdir()) == ["0000.jpg", "0000.mask.png", "labels.json"]
     assert [p.name for p in clip_folder.parent.iterdir()] == ["walk"]
+
+
+def test_a_folder_of_something_else_is_never_replaced(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("years of work")
+    with pytest.raises(OutputError, match="no labelled clip"):
+        _write(tmp_path)
+    assert [p.name for p in tmp_path.iterdir()] == ["thesis.txt"]
 
 
 def test_short_joint_names_are_spelled_out(clip_folder: Path) -> None:

@@ -20,7 +20,7 @@ def synth(
     clips: Annotated[int, typer.Option(min=1, metavar="M", help="Clips per person.")] = 2,
     frames: Annotated[int, typer.Option(min=1, metavar="T", help="Pictures per clip.")] = 16,
     size: Annotated[int, typer.Option(min=32, metavar="S", help="Side of the pictures in pixels.")] = 256,
-    jobs: Annotated[int, typer.Option(min=1, metavar="J", help="Processes; each takes about 350 MB.")] = 1,
+    jobs: Annotated[int, typer.Option(min=1, metavar="J", help="Processes; each takes about 400 MB.")] = 1,
     seed: Annotated[int, typer.Option(min=0, metavar="N", help="Of the first person; the others follow.")] = 0,
     masks: Annotated[bool, typer.Option("--masks", help="Also write the person's masks.")] = False,
     shards: Annotated[bool, typer.Option("--shards", help="One .npz per person instead of clip folders.")] = False,

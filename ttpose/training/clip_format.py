@@ -179,7 +179,7 @@ def write_clip(
 
     Raises:
         ValueError: The parts do not fit together.
-        OutputError: It cannot be written.
+        OutputError: It cannot be written, or the folder holds something else than a clip.
     """
     folder = Path(folder)
     keypoints = np.asarray(keypoints, dtype=np.float64)
@@ -187,6 +187,8 @@ def write_clip(
         raise ValueError(f"{len(images)} images, {len(boxes)} boxes, keypoints {keypoints.shape}, {len(joints)} joints")
     if masks is not None and len(masks) != len(images):
         raise ValueError(f"{len(images)} images, {len(masks)} masks")
+    if folder.exists() and not (folder / LABELS_NAME).is_file():
+        raise OutputError(f"{folder} is there already and is no labelled clip", "choose another folder")
     height, width = images[0].shape[:2]
     labels = {
         "clip": name or folder.name,

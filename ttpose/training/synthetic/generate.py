@@ -217,7 +217,7 @@ def _render_in_processes(
             advance(1)
     except BrokenProcessPool as error:
         raise TTPoseError(
-            "a rendering process was killed", "probably memory: each needs about 350 MB, use fewer --jobs"
+            "a rendering process was killed", "probably memory: each needs about 400 MB, use fewer --jobs"
         ) from error
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
