@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import POINTS, DotModel, draw
+from dots import POINTS, DotModel, draw
 
 from ttpose.errors import InputError, UsageError, WeightsError
 from ttpose.evaluation.clips import evaluate_clips
