@@ -60,7 +60,7 @@ class ColorFinder:
         self.colors, self.score, self.least = colors, score, least
         self.calls = 0
 
-    def find(self, images, min_score=None):
+    def find(self, images, min_score=None, sizes=None):
         self.calls += len(images)
         return [[d for color in self.colors if (d := self._one(image, color))] for image in images]
 

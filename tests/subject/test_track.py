@@ -152,7 +152,7 @@ def test_an_image_and_a_clip_of_unknown_length():
 
 def test_a_small_person_in_a_large_frame_is_searched_for():
     class Shortsighted(ColorFinder):
-        def find(self, images, min_score=None):
+        def find(self, images, min_score=None, sizes=None):
             return super().find(images) if images[0].shape[1] < 640 else [[] for _ in images]
 
     scene = Scene([(RED, walk(400, 0))], count=30, width=640, height=360)

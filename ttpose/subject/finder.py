@@ -39,7 +39,9 @@ class FinderSettings:
 class Finder(Protocol):
     """What `track_subject` needs of a person finder."""
 
-    def find(self, images: Sequence[np.ndarray], min_score: float | None = None) -> list[list[Detection]]:
+    def find(
+        self, images: Sequence[np.ndarray], min_score: float | None = None, sizes: Sequence[int] | None = None
+    ) -> list[list[Detection]]:
         """The people of each RGB uint8 [H, W, 3] image, best first."""
         ...
 
@@ -63,12 +65,15 @@ class PersonFinder:
 
         return cls(load_nanodet(Path(path) if path else model_path("nanodet_416.safetensors")).to(device))
 
-    def find(self, images: Sequence[np.ndarray], min_score: float | None = None) -> list[list[Detection]]:
+    def find(
+        self, images: Sequence[np.ndarray], min_score: float | None = None, sizes: Sequence[int] | None = None
+    ) -> list[list[Detection]]:
         """Find people.
 
         Args:
             images: RGB uint8 [H, W, 3], of any sizes; those of one size run as one batch.
             min_score: Keep boxes that score at least this, 0..1; None means the settings' value.
+            sizes: Longer sides of the network's input to look at, in pixels; None means the settings' value.
 
         Returns:
             For each image its people, best score first, boxes clipped to the image.
@@ -79,7 +84,10 @@ class PersonFinder:
         for index, image in enumerate(images):
             groups.setdefault(image.shape, []).append(index)
         for members in groups.values():
-            rows = [self._run([images[index] for index in members], size, threshold) for size in self.settings.sizes]
+            rows = [
+                self._run([images[index] for index in members], size, threshold)
+                for size in sizes or self.settings.sizes
+            ]
             for index, parts in zip(members, zip(*rows, strict=True), strict=True):
                 corners, scores = (np.concatenate(values) for values in zip(*parts, strict=True))
                 found[index] = self._select(corners, scores, images[index].shape)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -90,11 +91,12 @@ def _ever_together(people: list[Person], s: TrackSettings) -> bool:
 
 @dataclass(frozen=True)
 class Scene:
-    """What choosing needs to know of the clip: frame size in pixels and the sampled frames' indices."""
+    """What choosing needs to know of the clip: frame size, the sampled frames' indices, which holes are bridged."""
 
     width: int
     height: int
     samples: list[int]
+    bridge_s: float
 
 
 Point = tuple[float, float]
@@ -123,10 +125,11 @@ def parse_subject(subject: str) -> str | Point:
 def choose(people: list[Person], rule: str | Point, scene: Scene) -> Person:
     """Choose the one subject of a clip.
 
-    "auto" takes the greatest area × duration × continuity: the mean of box area / frame area, times
-    sightings / samples of the clip, times sightings / samples between the person's first and last.
-    "largest" takes the greatest mean area, "center" the least mean distance from the middle of the frame, both among
-    people seen in at least half as many samples as the one seen most. A point takes the person whose box in the
+    "auto" takes the greatest area × duration × continuity: the mean of box area / frame area; the share of the clip's
+    samples in which the person is there; and the share of those between its first and last. A person is there where
+    it was found, and in holes short enough to be bridged.
+    "largest" takes the greatest mean area, "center" the least mean distance from the middle of the frame, both
+    among people seen in at least half as many samples as the one seen most. A point takes the person whose box in the
     first sampled frame holds it, the nearest centre if several do.
 
     Raises:
@@ -137,7 +140,7 @@ def choose(people: list[Person], rule: str | Point, scene: Scene) -> Person:
     most = max(len(p.sightings) for p in people)
     lasting = [p for p in people if 2 * len(p.sightings) >= most]
     if rule == "largest":
-        return max(lasting, key=lambda p: float(np.mean([s.box.area for s in p.sightings])))
+        return max(lasting, key=_area)
     if rule == "center":
         middle = (scene.width - 1) / 2, (scene.height - 1) / 2
         return min(
@@ -150,9 +153,16 @@ def choose(people: list[Person], rule: str | Point, scene: Scene) -> Person:
 def importance(person: Person, scene: Scene) -> float:
     """Area × duration × continuity, 0..1, see `choose`."""
     seen = person.sightings
-    area = float(np.mean([s.box.area for s in seen])) / (scene.width * scene.height)
-    span = sum(seen[0].frame <= index <= seen[-1].frame for index in scene.samples)
-    return area * len(seen) / len(scene.samples) * len(seen) / span
+    holes = [(a.frame, b.frame) for a, b in pairwise(seen) if b.time - a.time > scene.bridge_s]
+    span = [index for index in scene.samples if seen[0].frame <= index <= seen[-1].frame]
+    there = [index for index in span if not any(a < index < b for a, b in holes)]
+    area = _area(person) / (scene.width * scene.height)
+    return area * len(there) / len(scene.samples) * len(there) / len(span)
+
+
+def _area(person: Person) -> float:
+    """Mean area of the boxes, square pixels."""
+    return float(np.mean([s.box.area for s in person.sightings]))
 
 
 def _at_point(people: list[Person], point: Point, scene: Scene) -> Person:

@@ -39,12 +39,10 @@ class Searcher:
             tiles = [_tile(image, x, y) for x, y in TILES]
             return drop_doubles([d for tile in tiles for d in self._part(image, tile, s.search_score)])
         for tracklet in self._missed(people, time, expected):
-            box = tracklet.predict(time)
-            side = max(box.side, tracklet.last.box.side) * s.zoom
+            view = _view(tracklet, time, s.zoom)
             # Enlarging by less than a third would show the network nothing new.
-            if side < 0.75 * max(image.shape[:2]):
-                (cx, cy), half = box.center, side / 2
-                people = people + self._part(image, Box(cx - half, cy - half, side, side), s.keep_score)
+            if view.side < 0.75 * max(image.shape[:2]):
+                people = people + self._part(image, view, s.keep_score)
         return drop_doubles(people)
 
     def _missed(self, people: list[Detection], time: float, expected: Sequence[Tracklet]) -> list[Tracklet]:
@@ -65,7 +63,7 @@ class Searcher:
         h, w = view.shape[:2]
         near = 0.01 * max(h, w)
         kept = []
-        for found in self.finder.find([view], min_score)[0]:
+        for found in self.finder.find([view], min_score, [self.settings.zoom_size])[0]:
             b = found.box
             cut = (
                 (b.x < near and x0 > 0)
@@ -76,6 +74,14 @@ class Searcher:
             if not cut:
                 kept.append(Detection(Box(b.x + x0, b.y + y0, b.width, b.height), found.score))
         return kept
+
+
+def _view(tracklet: Tracklet, time: float, zoom: float) -> Box:
+    """The square in which a person should be: about where it was and where motion may have carried it."""
+    before, expected = tracklet.last.box, tracklet.predict(time)
+    (ax, ay), (bx, by) = before.center, expected.center
+    side = max(before.side, expected.side) * zoom + max(abs(ax - bx), abs(ay - by))
+    return Box((ax + bx - side) / 2, (ay + by - side) / 2, side, side)
 
 
 def _tile(image: np.ndarray, x: float, y: float) -> Box:

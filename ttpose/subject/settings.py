@@ -16,7 +16,8 @@ class TrackSettings:
     least_per_second: float = 2.0  # ... but no further than this, or people could not be told apart by motion
     keep_score: float = 0.22  # weak boxes may continue a person (a flip scores 0.2 to 0.4), never begin one
     sure_score: float = 0.5  # a person found with less is looked at again, enlarged
-    zoom: float = 2.4  # side of the enlarged square over the person's side: room for motion and raised arms
+    zoom: float = 1.9  # side of the enlarged square over the person's side: room for motion and raised arms
+    zoom_size: int = 416  # the one input size for it
     most_zooms: int = 2  # per sample, the largest lost people first
     search_score: float = 0.5  # in enlarged parts of a frame without people; more is asked, for more is looked at
     most_searches: int = 24  # of one clip; five enlarged parts each
@@ -27,8 +28,9 @@ class TrackSettings:
     most_reach: float = 2.0
     size_ratio: float = 2.2  # crouching or a somersault halves the side, a leap doubles it
     look_limit: float = 0.7  # Hellinger distance; successive boxes of one person measured up to 0.45
-    weak_overlap: float = 0.4  # a weak box must lie this much where the person is expected (intersection over union)
+    weak_overlap: float = 0.3  # a weak box must lie this much where the person is expected (intersection over union)
     lost_s: float = 1.0  # a person unseen for longer is no longer linked, only joined
+    same_look: float = 0.3  # most successive boxes of one person measured less
     margin: float = 0.15  # a link must be better than exchanging people by this much, else it is cut
 
     # Joining pieces of one person's path

@@ -90,7 +90,7 @@ def track_subject(
             f"{source.info.path}: no person was found",
             "try --subject X,Y on a person or a lower --min-score" if survey.samples else "no frame could be read",
         )
-    scene = Scene(survey.width, survey.height, survey.samples)
+    scene = Scene(survey.width, survey.height, survey.samples, settings.bridge_s)
     chosen = choose(survey.people, rule, scene)
     total = max(source.info.frames or 0, survey.samples[-1] + survey.step)
     boxes, detected = _fill(chosen.sightings, survey, total, settings)
@@ -125,17 +125,17 @@ def _survey(source: Source, finder: Finder, min_score: float, progress: Progress
                 continue
             height, width = frame.image.shape[:2]
             glance = Glance.of(frame.image)
-            cut = before is not None and is_cut(before, glance)
-            before = glance
-            if cut:
-                linker.cut()
-            samples.append(frame.index)
-            shots.append((shots[-1] if shots else 0) + cut)
             people = searcher.look(frame.image, frame.time_s, linker.active)
             looks = [
                 look_of(frame.image, person.box) if is_alone(i, people, min_score) else None
                 for i, person in enumerate(people)
             ]
+            cut = before is not None and is_cut(before, glance) and not linker.recognises(people, looks)
+            before = glance
+            if cut:
+                linker.cut()
+            samples.append(frame.index)
+            shots.append((shots[-1] if shots else 0) + cut)
             linker.add(frame.index, frame.time_s, shots[-1], people, looks)
     linker.cut()
     persons = join(linker.finished, settings)

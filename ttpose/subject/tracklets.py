@@ -56,14 +56,16 @@ class Tracklet:
     def predict(self, time: float) -> Box:
         """Where motion carries the last box; at most half a second on, for people turn and stop.
 
-        Its size is the median of the last three, for single boxes may be cut short or run over.
+        Its size is the median of the last few, and its speed that of the last half second, for single boxes may be
+        cut short or run over.
         """
         if len(self.sightings) < 2:
             return self.last.box
-        a, b = self.sightings[-2:]
+        b = self.last
+        a = next(s for s in self.sightings[-RECENT:] if b.time - s.time <= 0.5 or s is self.sightings[-2])
         share = min(time - b.time, 0.5) / max(b.time - a.time, 1e-3)
         (ax, ay), (bx, by) = a.box.center, b.box.center
-        width, height = np.median([(s.box.width, s.box.height) for s in self.sightings[-3:]], axis=0).tolist()
+        width, height = np.median([(s.box.width, s.box.height) for s in self.sightings[-RECENT:]], axis=0).tolist()
         # A step of more than a body a sample is doubtful, and so is going on at that pace.
         limit = max(width, height)
         dx, dy = np.clip(((bx - ax) * share, (by - ay) * share), -limit, limit).tolist()
@@ -112,6 +114,16 @@ class Linker:
         self.finished += self.active
         self.active = []
 
+    def recognises(self, people: list[Detection], looks: list[np.ndarray | None]) -> bool:
+        """Whether somebody is still in place and in the same clothes, so that no other shot can have begun."""
+        for tracklet in self.active:
+            own = tracklet.look()
+            for person, look in zip(people, looks, strict=True):
+                same = own is not None and look is not None and look_distance(own, look) < self.settings.same_look
+                if same and tracklet.last.box.iou(person.box) > self.settings.weak_overlap:
+                    return True
+        return False
+
     def add(self, frame: int, time: float, shot: int, people: list[Detection], looks: list[np.ndarray | None]) -> None:
         """Link one sample's people (with their looks) to the tracklets, and begin tracklets for new ones."""
         lost = [t for t in self.active if time - t.last.time > self.settings.lost_s]
@@ -148,7 +160,7 @@ class Linker:
                 fit = misfit(tracklet, person.box, time, s)
                 seen = looks[column]
                 look = 0.3 if own is None or seen is None else look_distance(own, seen)
-                overlap = expected.iou(person.box)
+                overlap = max(expected.iou(person.box), tracklet.last.box.iou(person.box))
                 known = person.score >= self.begin_score or overlap >= s.weak_overlap
                 if fit < NEVER and look <= s.look_limit and known:
                     # Of boxes that fit alike the surer one is drawn more exactly.
