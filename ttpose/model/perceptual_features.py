@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from typing import Literal
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -44,5 +45,5 @@ def perceptual_loss(base: PoseModel) -> PerceptualLoss:
     from ttpose.model.vgg import VGG16Features
 
     # Imported reference models see BGR statistics; their VGG saw the same.
-    channels = "bgr" if base.config.mean[0] < base.config.mean[2] else "rgb"
+    channels: Literal["rgb", "bgr"] = "bgr" if base.config.mean[0] < base.config.mean[2] else "rgb"
     return PerceptualLoss(VGG16Features.load(channels=channels).to(base.device), PAPER_MEANS)

@@ -101,7 +101,8 @@ def _learning(model: PoseModel, settings: PersonalizeSettings) -> tuple[list[nn.
     """Switch gradients on for what learns and off for the rest; the pose path's and the decoder's parameters."""
     norms = (nn.BatchNorm2d, nn.LayerNorm)
     still = {id(p) for module in model.modules() if isinstance(module, norms) for p in module.parameters()}
-    pose, decoder = [], []
+    pose: list[nn.Parameter] = []
+    decoder: list[nn.Parameter] = []
     for name, parameter in model.named_parameters():
         in_decoder = name.startswith("reconstructor.")
         learns = (in_decoder and settings.reconstruction > 0) or name.startswith(settings.trainable)

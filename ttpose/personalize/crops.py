@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,14 +57,3 @@ def spread(count: int, most: int) -> list[int]:
     if count <= most:
         return list(range(count))
     return np.unique(np.linspace(0, count - 1, most).round().astype(int)).tolist()
-
-
-def plain_views(
-    crops: Sequence[PersonCrop], size: int, batch: int = 8
-) -> Iterator[tuple[np.ndarray, list[np.ndarray]]]:
-    """Batches of plain network crops uint8 [B, size, size, 3] with their maps from the original images."""
-    for start in range(0, len(crops), batch):
-        part = crops[start : start + batch]
-        matrices = [crop.matrix(size) for crop in part]
-        views = np.stack([crop.view(matrix, size) for crop, matrix in zip(part, matrices, strict=True)])
-        yield views, [geometry.compose(m, geometry.invert(c.to_source)) for m, c in zip(matrices, part, strict=True)]

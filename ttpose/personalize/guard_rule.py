@@ -24,7 +24,7 @@ def decide(checks: dict[str, Checks], rule: GuardRule | None = None) -> GuardRep
     """Keep as much of the change as no check speaks against."""
     rule = rule or GuardRule()
     base = checks["base"]
-    reasons = []
+    reasons: list[str] = []
     order: tuple[Verdict, ...] = ("personalized", "interpolated")
     for verdict in order:
         objection = _objection(base, checks[verdict], rule)

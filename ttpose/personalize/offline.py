@@ -65,8 +65,8 @@ def _other_frames(
     """A random frame for each target, another one where the clip has more than one."""
     found = []
     for target in targets:
-        source = crops[rng.integers(len(crops))]
+        source = crops[int(rng.integers(len(crops)))]
         while len(crops) > 1 and source.index == target.index:
-            source = crops[rng.integers(len(crops))]
+            source = crops[int(rng.integers(len(crops)))]
         found.append(source)
     return found

@@ -21,7 +21,7 @@ from ttpose.personalize.online import OnlineAdapter
 from ttpose.personalize.settings import PersonalizeSettings
 from ttpose.personalize.sides import settle_sides
 from ttpose.personalize.teacher import pseudo_labels
-from ttpose.personalize.views import VIEWS, Observation, observe
+from ttpose.personalize.views import VIEWS, Observation, join, observe
 from ttpose.progress import Progress
 from ttpose.skeleton import Skeleton
 
@@ -102,7 +102,7 @@ def _judge(
         checks["base"], base_keypoints = run_checks(base, None, held, painter)
         advance(1)
         for verdict in ("interpolated", "personalized"):
-            candidate = delta.apply(base, STRENGTH[verdict])  # type: ignore[index]
+            candidate = delta.apply(base, STRENGTH[verdict])
             checks[verdict], _ = run_checks(candidate, base_keypoints, held, painter)
             advance(1)
     return decide(checks)
@@ -181,8 +181,7 @@ def personalize_crops(
 def _online(model: PoseModel, crops: Sequence[PersonCrop], settings: PersonalizeSettings) -> PersonalizedClip:
     clock = time.perf_counter()
     stream = OnlineAdapter(model, settings)
-    seen = [o for o in stream.run(crops)]
-    whole = Observation(*(np.concatenate([getattr(o, n) for o in seen]) for n in ("keypoints", "sides", "spread")))
-    keypoints, _ = settled(whole, [crop.time_s for crop in crops], model.skeleton, settings)
+    seen = list(stream.run(crops))
+    keypoints, _ = settled(join(seen), [crop.time_s for crop in crops], model.skeleton, settings)
     guard = GuardReport("personalized", "online runs predict as they learn; there is nothing to hold out", {})
     return PersonalizedClip(keypoints, guard, {"adapt_s": time.perf_counter() - clock}, stream.adapter.average)

@@ -71,11 +71,16 @@ def observe(
         parts.append(_observe_batch(model, crops[start : start + _BATCH], views))
         if advance is not None:
             advance(len(crops[start : start + _BATCH]))
-    return Observation(
-        *(np.concatenate([getattr(p, name) for p in parts]) for name in ("keypoints", "sides", "spread"))
-    )
+    return join(parts)
 
 
+def join(parts: Sequence[Observation]) -> Observation:
+    """Observations of consecutive frames as one."""
+    fields = ("keypoints", "sides", "spread")
+    return Observation(*(np.concatenate([getattr(part, name) for part in parts]) for name in fields))
+
+
+@torch.inference_mode()
 def _observe_batch(model: PoseModel, crops: Sequence[PersonCrop], views: Sequence[Warp]) -> Observation:
     size, mirror = model.config.input_size, list(model.skeleton.flip)
     plain = [crop.matrix(size) for crop in crops]
