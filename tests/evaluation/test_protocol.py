@@ -157,6 +157,12 @@ def test_the_crop_is_the_protocols(tmp_path: Path, dot_model: DotModel, monkeypa
     assert pads == [pytest.approx(1.25)]
 
 
+def test_columns_have_names_of_their_own(tmp_path: Path, dot_model: DotModel) -> None:
+    video = make_video(tmp_path, "one", still(1))
+    with pytest.raises(UsageError, match="one name"):
+        run_protocol([video], dot_model, PROTOCOLS["penn"], [Method("before", preset_named("fast"))])
+
+
 def test_a_video_that_fails_is_listed(tmp_path: Path, dot_model: DotModel) -> None:
     good, bad = make_video(tmp_path, "good", still(1)), make_video(tmp_path, "bad", still(2))
     bad.frames[1].path.write_bytes(b"no picture")

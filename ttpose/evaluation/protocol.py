@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ttpose import __version__
-from ttpose.errors import InputError
+from ttpose.errors import InputError, UsageError
 from ttpose.evaluation.loading import base_model
 from ttpose.evaluation.metrics import BBC_RULE, CLIP_RULE, H36M_RULE, PENN_RULE, PckRule, by_name, jitter, measure
 from ttpose.evaluation.oks_ap import oks_ap
@@ -139,6 +139,7 @@ def run_protocol(
         annotations: The COCO file that the videos come from, for OKS-AP.
 
     Raises:
+        UsageError: Two methods have one name, or one is called "before".
         InputError: Labels and model share no joint, or every video failed.
     """
     from ttpose.model.predictor import Predictor
@@ -148,6 +149,8 @@ def run_protocol(
     if not any(joint in keypoints for video in videos for joint in video.skeleton.keypoints):
         raise InputError(f"the model's keypoints ({predictor.skeleton.name}) are none of the labelled joints")
     names = (BEFORE, *(method.name for method in methods))
+    if len(set(names)) < len(names):
+        raise UsageError(f"two columns have one name: {', '.join(names)}")
     scores, failed = [], {}
     found: dict[str, list[tuple[Video, np.ndarray]]] = {name: [] for name in names}
     for number, video in enumerate(videos, start=1):
