@@ -92,7 +92,8 @@ def track_subject(
         )
     scene = Scene(survey.width, survey.height, survey.samples, settings.bridge_s)
     chosen = choose(survey.people, rule, scene)
-    total = max(source.info.frames or 0, survey.samples[-1] + survey.step)
+    known = source.info.frames or 0
+    total = known if known > survey.samples[-1] else survey.samples[-1] + survey.step
     boxes, detected = _fill(chosen.sightings, survey, total, settings)
     return SubjectTrack(boxes, detected, len(survey.people), survey.people.index(chosen))
 
