@@ -13,6 +13,7 @@ from ttpose.cli.info import info
 from ttpose.cli.personalize import personalize
 from ttpose.cli.predict import predict
 from ttpose.cli.synth import synth
+from ttpose.cli.train import train
 
 app = typer.Typer(
     name="ttpose",
@@ -37,6 +38,6 @@ def ttpose(
     """Personalize a human pose model on your own video: on your own machine, with no labels and no upload."""
 
 
-for command in (personalize, predict, evaluate, info, synth):
+for command in (personalize, predict, evaluate, train, info, synth):
     app.command()(command)
 app.command("import-checkpoint")(import_checkpoint)

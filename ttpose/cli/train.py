@@ -1,0 +1,240 @@
+"""`ttpose train`: joint training from labelled videos, as in the paper, and of its baselines."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ttpose.cli import options
+from ttpose.cli.session import session
+
+if TYPE_CHECKING:
+    from ttpose.training.joint import TrainingResult
+    from ttpose.training.schedule import JointSettings
+
+_MODEL, _DATA, _RUN = "What is trained", "Data", "How it runs"
+
+
+def train(
+    data: Annotated[
+        str,
+        typer.Option(
+            metavar="KIND:PLACE",
+            show_default=False,
+            help="penn:DIR, bbc:DIR, h36m:DIR, coco:FILE.json[:IMAGES] or clips:DIR.",
+        ),
+    ],
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output", "-o", metavar="DIR", file_okay=False, show_default=False, help="Folder of this training."
+        ),
+    ],
+    preset: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME", rich_help_panel=_MODEL, help="paper, or tiny (seconds on a CPU, to try data out)."
+        ),
+    ] = "paper",
+    method: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            rich_help_panel=_MODEL,
+            help="joint (the paper's), or a baseline: supervised, separate, rotation or imm.",
+        ),
+    ] = "joint",
+    encoder: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", rich_help_panel=_MODEL, help="resnet50 or resnet18.", show_default=False),
+    ] = None,
+    input_size: Annotated[
+        int | None, typer.Option(metavar="PIXELS", rich_help_panel=_MODEL, help="Side of the crop.", show_default=False)
+    ] = None,
+    skeleton: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            rich_help_panel=_MODEL,
+            show_default=False,
+            help="Keypoints to learn: penn13, bbc7, h36m16, coco17 or lsp14; by default the dataset's.",
+        ),
+    ] = None,
+    imagenet: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.pth",
+            exists=True,
+            dir_okay=False,
+            rich_help_panel=_MODEL,
+            show_default=False,
+            help="torchvision's ImageNet weights to start the encoder from.",
+        ),
+    ] = None,
+    weights: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.safetensors",
+            exists=True,
+            dir_okay=False,
+            rich_help_panel=_MODEL,
+            show_default=False,
+            help="A whole model of the same structure to start from.",
+        ),
+    ] = None,
+    perceptual: Annotated[
+        str,
+        typer.Option(
+            metavar="WHAT",
+            rich_help_panel=_MODEL,
+            help="Network that compares images: vgg16[=FILE.pth], encoder (its own first stages) or none (pixels).",
+        ),
+    ] = "vgg16",
+    validation: Annotated[
+        str | None,
+        typer.Option(
+            metavar="KIND:PLACE",
+            rich_help_panel=_DATA,
+            show_default=False,
+            help="Videos to measure PCK on; by default the test part of --data, if it has one.",
+        ),
+    ] = None,
+    validate_every: Annotated[
+        int, typer.Option(min=0, metavar="N", rich_help_panel=_DATA, help="Epochs between measurements; 0 for none.")
+    ] = 5,
+    validation_frames: Annotated[
+        int, typer.Option(min=1, metavar="N", rich_help_panel=_DATA, help="Measure on at most so many frames.")
+    ] = 5000,
+    reference_crops: Annotated[
+        bool,
+        typer.Option(
+            "--reference-crops",
+            rich_help_panel=_DATA,
+            help="Crop as the paper's public code: 6 % lower, and the source with the target's box.",
+        ),
+    ] = False,
+    hidden_joints: Annotated[
+        bool,
+        typer.Option("--hidden-joints", rich_help_panel=_DATA, help="Learn also from joints labelled as hidden."),
+    ] = False,
+    epochs: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            rich_help_panel=_RUN,
+            help="Passes over the data; the drops of the learning rate move along.",
+        ),
+    ] = None,
+    batch: Annotated[
+        int | None, typer.Option(min=1, metavar="N", rich_help_panel=_RUN, help="Samples a step and process.")
+    ] = None,
+    learning_rate: Annotated[float | None, typer.Option(metavar="RATE", rich_help_panel=_RUN, help="Of Adam.")] = None,
+    freeze_norms: Annotated[
+        bool, typer.Option("--freeze-norms", rich_help_panel=_RUN, help="Keep batch norm statistics as they are.")
+    ] = False,
+    max_steps: Annotated[
+        int | None,
+        typer.Option(
+            min=0, metavar="N", rich_help_panel=_RUN, show_default=False, help="Stop for now after N steps in all."
+        ),
+    ] = None,
+    save_minutes: Annotated[
+        float, typer.Option(min=0, metavar="MIN", rich_help_panel=_RUN, help="Minutes between states on disk.")
+    ] = 10.0,
+    workers: Annotated[
+        int, typer.Option(min=0, metavar="N", rich_help_panel=_RUN, help="Processes that read pictures.")
+    ] = 4,
+    device: options.Device = "auto",
+    seed: options.Seed = 0,
+    mixed_precision: Annotated[
+        bool,
+        typer.Option("--mixed-precision/--full-precision", rich_help_panel=_RUN, help="16-bit floats on a GPU."),
+    ] = True,
+    deterministic: Annotated[
+        bool,
+        typer.Option(
+            "--deterministic", rich_help_panel=_RUN, help="Only GPU kernels that always give the same bits; slower."
+        ),
+    ] = False,
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", rich_help_panel=_RUN, help="Also write TensorBoard files.")
+    ] = False,
+    quiet: options.Quiet = False,
+    debug: options.Debug = False,
+) -> None:
+    """Train a model with labels and self-supervision; run it again to go on after an interruption.
+
+    On several GPUs or machines: torchrun --nproc-per-node GPUS -m ttpose train ...
+    """
+    quiet = quiet or int(os.environ.get("RANK", "0")) > 0  # of several processes only the first speaks
+    with session(quiet=quiet, debug=debug) as reporter:
+        from ttpose.cli.machine import choose_device
+        from ttpose.training.joint import TrainingPlan
+        from ttpose.training.joint import train as run
+        from ttpose.training.schedule import REFERENCE_CROP_DOWN, training_preset
+
+        chosen = training_preset(preset)
+        settings = dataclasses.replace(
+            _changed(chosen.settings, epochs=epochs, batch=batch, learning_rate=learning_rate),
+            seed=seed,
+            visible_only=not hidden_joints,
+            freeze_norms=freeze_norms,
+        )
+        if reference_crops:
+            settings = dataclasses.replace(settings, crop_down=REFERENCE_CROP_DOWN, source_box="target")
+        plan = TrainingPlan(
+            preset=dataclasses.replace(chosen, settings=settings),
+            data=data,
+            folder=output,
+            validation=validation,
+            method=method,
+            skeleton=skeleton,
+            encoder=encoder,
+            input_size=input_size,
+            imagenet=imagenet,
+            weights=weights,
+            perceptual=perceptual,
+            device=choose_device(device),
+            mixed_precision=mixed_precision,
+            deterministic=deterministic,
+            workers=workers,
+            max_steps=max_steps,
+            validate_every=validate_every,
+            validation_frames=validation_frames,
+            save_minutes=save_minutes,
+            tensorboard=tensorboard,
+        )
+        reporter.start("train", plan.device, 1)
+        reporter.begin(output, 1, 1)
+        result = run(plan, reporter)
+        reporter.close()
+        if not quiet:
+            typer.echo(_told(result, output))
+
+
+def _changed(
+    settings: JointSettings, *, epochs: int | None, batch: int | None, learning_rate: float | None
+) -> JointSettings:
+    """A preset's settings with what the options change; the learning rate drops at the same shares of the epochs."""
+    changes: dict[str, Any] = {}
+    if epochs is not None:
+        moved = (max(round(milestone * epochs / settings.epochs), 1) for milestone in settings.milestones)
+        changes.update(epochs=epochs, milestones=tuple(moved))
+    if batch is not None:
+        changes["batch"] = batch
+    if learning_rate is not None:
+        changes["learning_rate"] = learning_rate
+    return dataclasses.replace(settings, **changes)
+
+
+def _told(result: TrainingResult, folder: Path) -> str:
+    losses = ", ".join(f"{name} {value:.4g}" for name, value in result.losses.items())
+    pck = f", PCK {100 * result.pck:.1f}" if result.pck is not None else ""
+    if result.weights is not None:
+        return f"done: {result.weights} after {result.steps} steps{f' ({losses}{pck})' if losses else ''}"
+    return f"{folder}: {result.steps} of {result.total} steps ({losses}{pck}); run again to go on"

@@ -1,0 +1,176 @@
+"""How a model begins: its structure for a dataset, its first weights, and the measure of its reconstructions."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ttpose.errors import UsageError, WeightsError
+from ttpose.model.affinity import AffinityTransformer
+from ttpose.model.checkpoint import load_model
+from ttpose.model.config import ModelConfig
+from ttpose.model.encoders.resnet import ResNetEncoder
+from ttpose.model.perceptual import PAPER_MEANS, PerceptualLoss
+from ttpose.model.pose_model import PoseModel
+from ttpose.skeleton import Skeleton, skeleton_named
+from ttpose.training.datasets import Video
+
+#: Forms of `--perceptual`.
+PERCEPTUAL_FORMS = "vgg16, vgg16=PATH, encoder or none"
+
+
+def choose_skeleton(videos: list[Video], name: str | None) -> Skeleton:
+    """The keypoint set to learn: the named one, else the dataset's own.
+
+    Raises:
+        UsageError: The name is no set's, the dataset has no known set, or none of the set's joints is labelled.
+    """
+    known = "bbc7, coco17, h36m16, lsp14 or penn13"
+    found = videos[0].skeleton
+    try:
+        chosen = skeleton_named(name or found.name)
+    except KeyError:
+        if name:
+            raise UsageError(f"there is no keypoint set {name}", f"use {known}") from None
+        raise UsageError(f"the dataset's keypoints are no known set: {', '.join(found.keypoints)}",
+                         f"choose one to learn with --skeleton: {known}") from None  # fmt: skip
+    if not set(chosen.keypoints) & set(found.keypoints):
+        raise UsageError(f"the dataset labels none of the joints of {chosen.name}")
+    return chosen
+
+
+def build_model(config: ModelConfig, *, imagenet: Path | None = None, weights: Path | None = None) -> PoseModel:
+    """A model with its first weights; random ones come from PyTorch's current seed.
+
+    Args:
+        config: Structure.
+        imagenet: torchvision's ImageNet weights for the encoder.
+        weights: A whole model of the same structure to go on from.
+
+    Raises:
+        WeightsError: A file is missing, damaged, or of another structure.
+    """
+    model = PoseModel(config)
+    if weights is not None:
+        state = load_model(weights).state_dict()
+        wanted = model.state_dict()
+        other = [name for name, tensor in wanted.items() if name not in state or state[name].shape != tensor.shape]
+        if other or len(state) != len(wanted):
+            what = other[0] if other else next(name for name in state if name not in wanted)
+            raise WeightsError(f"{weights} is a model of another structure ({what})", "match --method, --encoder, data")
+        model.load_state_dict(state)
+    elif imagenet is not None:
+        if not isinstance(model.encoder, ResNetEncoder):
+            raise UsageError(f"the encoder {config.encoder} does not start from ImageNet weights")
+        _start_like_reference(model)
+        model.encoder.load_imagenet(imagenet)
+    return model
+
+
+def _start_like_reference(model: PoseModel) -> None:
+    """The reference's first weights beside the encoder: N(0, 0.001) and zero biases inside the Transformer's layer.
+
+    Its transposed convolutions are N(0, 0.001) too, as everywhere here; its last layers keep PyTorch's defaults.
+    """
+    if not isinstance(model.affinity, AffinityTransformer):
+        return
+    for module in model.affinity.decoder.modules():
+        if isinstance(module, nn.Linear):
+            nn.init.normal_(module.weight, std=0.001)
+            nn.init.zeros_(module.bias)
+
+
+def set_dropout(model: PoseModel, share: float) -> None:
+    """Drop a share of values inside the Transformer while it is trained; the weights file does not know of it."""
+    for module in model.affinity.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = share
+        elif isinstance(module, nn.MultiheadAttention):
+            module.dropout = share
+
+
+def freeze_norms(model: nn.Module) -> None:
+    """Keep batch norms in evaluation mode, so that their statistics stay as they are."""
+    for module in model.modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            module.eval()
+
+
+def perceptual_loss(form: str, model: PoseModel) -> PerceptualLoss:
+    """The measure of reconstructions.
+
+    Args:
+        form: `vgg16` (the paper's; torchvision's weights from torch hub's cache), `vgg16=PATH`, `encoder` (the stages
+            of the model's own encoder as it begins) or `none` (pixels only).
+        model: Before its first step.
+
+    Raises:
+        UsageError: Another form.
+        WeightsError: The VGG16 weights are missing (says how to get them) or damaged.
+    """
+    name, given, path = form.partition("=")
+    if name == "vgg16":
+        from ttpose.model.vgg import VGG16Features
+
+        bgr = model.config.mean[0] < model.config.mean[2]  # imported weights see channels in that order
+        try:
+            vgg = VGG16Features.load(Path(path) if given else None, channels="bgr" if bgr else "rgb")
+        except WeightsError as error:
+            hint = f"{error.hint}; --perceptual encoder or none needs no file" if error.hint else None
+            raise WeightsError(error.message, hint) from error
+        return PerceptualLoss(vgg, PAPER_MEANS)
+    if form == "none":
+        return PerceptualLoss(_NoFeatures())
+    if form == "encoder":
+        if not isinstance(model.encoder, ResNetEncoder):
+            raise UsageError(f"the encoder {model.config.encoder} has no stages to compare images with")
+        return PerceptualLoss(_Stages(model.encoder))
+    raise UsageError(f"there is no perceptual loss {form}", f"use {PERCEPTUAL_FORMS}")
+
+
+class _NoFeatures(nn.Module):
+    def forward(self, images: Tensor) -> list[Tensor]:
+        return []
+
+
+class _Stages(nn.Module):
+    """Maps after the first convolution and the first three stages of a ResNet; a copy."""
+
+    def __init__(self, encoder: ResNetEncoder) -> None:
+        super().__init__()
+        stem = nn.Sequential(encoder.conv1, encoder.bn1, nn.ReLU())
+        parts = (stem, nn.Sequential(encoder.maxpool, encoder.layer1), encoder.layer2, encoder.layer3)
+        self.parts = nn.ModuleList(copy.deepcopy(part) for part in parts)
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        maps = []
+        for part in self.parts:
+            images = part(images)
+            maps.append(images)
+        return maps
+
+
+def adapt_config(
+    config: ModelConfig, skeleton: Skeleton, *, encoder: str | None = None, input_size: int | None = None
+) -> ModelConfig:
+    """A preset's structure for a dataset and options; raises UsageError for a size that is no multiple of 32."""
+    changes: dict[str, object] = {"skeleton": skeleton.name}
+    if encoder is not None:
+        if encoder not in ("resnet18", "resnet50"):
+            raise UsageError(f"there is no encoder {encoder} to train", "use resnet18 or resnet50")
+        changes["encoder"] = encoder
+    if input_size is not None:
+        if input_size < 32 or input_size % 32:
+            raise UsageError(f"the input size {input_size} is no multiple of 32")
+        changes.update(input_size=input_size, reconstruction_size=input_size)
+    return dataclasses.replace(config, **changes)  # type: ignore[arg-type]
+
+
+def seed_step(seed: int, step: int, rank: int) -> None:
+    """Seed PyTorch's generators for one step of one process: a resumed run draws what an unbroken one would."""
+    torch.manual_seed(int(np.random.SeedSequence([seed, step, rank]).generate_state(1, np.uint32)[0]))
