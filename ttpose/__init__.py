@@ -2,4 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 __version__ = "0.1.0"
+
+__all__ = ["evaluate_clips", "load_model", "personalize", "predict", "write_overlay"]
+
+if TYPE_CHECKING:
+    from ttpose.api import evaluate_clips, load_model, personalize, predict, write_overlay
+
+
+def __getattr__(name: str) -> Any:
+    # The functions pull in torch and OpenCV; `import ttpose` alone must not.
+    if name in __all__:
+        from ttpose import api
+
+        return getattr(api, name)
+    raise AttributeError(f"module 'ttpose' has no attribute {name!r}")

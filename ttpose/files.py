@@ -29,6 +29,7 @@ def atomic_path(target: Path | str) -> Iterator[Path]:
         yield partial
         with open(partial, "rb+") as handle:
             os.fsync(handle.fileno())
+        _share(partial)
         os.replace(partial, target)
     except OSError as error:
         raise OutputError(
@@ -37,6 +38,13 @@ def atomic_path(target: Path | str) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             partial.unlink()
+
+
+def _share(path: Path) -> None:
+    """Give a file the permissions of any new file; some writers make theirs readable by the owner only."""
+    mask = os.umask(0)
+    os.umask(mask)
+    path.chmod(0o666 & ~mask)
 
 
 def write_text(target: Path | str, text: str) -> None:

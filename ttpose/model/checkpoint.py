@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -15,7 +18,7 @@ from ttpose.model.config import ModelConfig
 from ttpose.model.pose_model import PoseModel
 from ttpose.model.reference import import_reference
 
-__all__ = ["import_reference", "load_model", "read_tensors", "save_model"]
+__all__ = ["import_reference", "load_model", "read_metadata", "read_tensors", "save_model"]
 
 _FORMAT = "ttpose.model/1"
 
@@ -57,13 +60,25 @@ def read_tensors(path: Path | str) -> tuple[dict[str, Tensor], dict[str, str]]:
     Raises:
         WeightsError: The file is missing or damaged.
     """
+    with _opened(path) as handle:
+        return {name: handle.get_tensor(name) for name in handle.keys()}, dict(handle.metadata() or {})  # noqa: SIM118
+
+
+def read_metadata(path: Path | str) -> dict[str, str]:
+    """Metadata alone; raises WeightsError as `read_tensors`."""
+    with _opened(path) as handle:
+        return dict(handle.metadata() or {})
+
+
+@contextmanager
+def _opened(path: Path | str) -> Iterator[Any]:
     try:
         with safe_open(str(path), framework="pt") as handle:
-            return {name: handle.get_tensor(name) for name in handle.keys()}, dict(handle.metadata() or {})  # noqa: SIM118
+            yield handle
     except FileNotFoundError as error:
         raise WeightsError(f"no weights file at {path}") from error
     except (SafetensorError, OSError) as error:
-        hint = "it may be cut short; weights end in .safetensors"
+        hint = "it may be cut short, or no safetensors file; reference .pth files go through ttpose import-checkpoint"
         raise WeightsError(f"{path} is not a readable weights file: {error}", hint) from error
 
 

@@ -15,7 +15,7 @@ from ttpose.files import atomic_path
 from ttpose.model.checkpoint import read_tensors
 from ttpose.model.pose_model import PoseModel
 
-_FORMAT = "ttpose.person/1"
+PERSON_FORMAT = "ttpose.person/1"
 _LEVELS = 127  # 8-bit steps either side of zero
 
 
@@ -70,7 +70,7 @@ class PersonDelta:
         if not tensors:
             # The format needs a tensor; a person whose guard chose the base changes nothing.
             tensors["nothing"] = torch.zeros(1)
-        metadata = {"format": _FORMAT, "base_sha256": self.base_sha256, **self.notes}
+        metadata = {"format": PERSON_FORMAT, "base_sha256": self.base_sha256, **self.notes}
         with atomic_path(path) as partial:
             save_file(tensors, partial, metadata)
 
@@ -82,7 +82,7 @@ class PersonDelta:
             WeightsError: Missing, damaged, no person file, or made on another base.
         """
         tensors, metadata = read_tensors(path)
-        if metadata.get("format") != _FORMAT:
+        if metadata.get("format") != PERSON_FORMAT:
             raise WeightsError(f"{path} is not a ttpose person file", "see `ttpose info FILE`")
         made_on = metadata.get("base_sha256", "")
         if made_on != base_sha256:
