@@ -151,6 +151,8 @@ class Training:
         self.method: TrainingMethod = method(self.model, self.settings, perceptual).to(world.device)
         if world.size > 1 and world.device.type == "cuda":
             nn.SyncBatchNorm.convert_sync_batchnorm(self.method)
+        elif world.size > 1 and not self.settings.freeze_norms:
+            progress.note("on CPUs each process's batch norms see its own samples only; --freeze-norms avoids that")
         self.learned = [p for p in self.method.parameters() if p.requires_grad]
         self.optimizer = torch.optim.Adam(self.learned, lr=self.settings.learning_rate)
         self.half = _half_type(world.device) if plan.mixed_precision else None
