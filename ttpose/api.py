@@ -28,6 +28,7 @@ from ttpose.personalize.settings import Mode, PersonalizeSettings, preset_named
 from ttpose.personalize.subject_crops import CropStore, SubjectFrame, follow_subject, gather
 from ttpose.personalize.views import VIEWS, Observation, join, observe
 from ttpose.progress import Progress
+from ttpose.report.samples import Samples
 from ttpose.results import FrameRecord, KeypointResult, PersonRecord
 from ttpose.skeleton import Skeleton
 from ttpose.subject.finder import PersonFinder
@@ -56,6 +57,7 @@ class Personalization:
         guard: Which weights were chosen and why.
         timings: Seconds a stage.
         history: Loss terms of every step.
+        samples: Both models and a few crops, for looking inside; None where the maker gave none.
     """
 
     keypoints: KeypointResult
@@ -64,6 +66,7 @@ class Personalization:
     guard: GuardReport
     timings: dict[str, float]
     history: list[dict[str, float]]
+    samples: Samples | None = None
 
 
 class Pose:
@@ -204,7 +207,8 @@ def personalize(
     final = _settle(frames, seen, loaded.model.skeleton, settings)
     result = _result(media, loaded, _records(frames, final, loaded.model.skeleton), done.guard)
     person = replace(done.delta, notes=_notes(settings, done.guard, media))
-    return Personalization(result, base_result, person, done.guard, timings, done.history)
+    samples = Samples.of(loaded.model, done.model, store.crops)
+    return Personalization(result, base_result, person, done.guard, timings, done.history, samples)
 
 
 def _first_pass(
@@ -275,7 +279,8 @@ def _online(
         loaded.model, stream.adapter.average, loaded.base_sha256, _notes(settings, guard, media)
     )
     result = _result(media, loaded, _records(frames, seen, loaded.model.skeleton), guard)
-    return Personalization(result, base_result, person, guard, timings, stream.adapter.history)
+    samples = Samples.of(loaded.model, stream.adapter.average, store.crops)
+    return Personalization(result, base_result, person, guard, timings, stream.adapter.history, samples)
 
 
 @dataclass(frozen=True)
