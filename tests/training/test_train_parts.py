@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from pathlib import Path
 
 import numpy as np
@@ -241,3 +242,19 @@ def test_validation_frames_are_spread_over_all_videos(tmp_path: Path) -> None:
     thin = thinned(videos, 6)
     assert [[frame.path.stem for frame in video.frames] for video in thin] == [["0000", "0007"]] * 3
     assert thinned(videos, 100) == videos
+
+
+def test_the_researchers_page_uses_options_that_exist() -> None:
+    from typer.main import get_command
+
+    from ttpose.cli.app import app
+
+    page = (Path(__file__).parents[2] / "docs/research.md").read_text().replace("\\\n", " ")
+    known = {option for param in get_command(app).commands["train"].params for option in param.opts}
+    known |= {option for param in get_command(app).commands["train"].params for option in param.secondary_opts}
+    lines = [line.split("ttpose train", 1)[1] for line in page.splitlines() if "ttpose train" in line]
+    assert len(lines) >= 6
+    used = {word for line in lines for word in line.split() if word.startswith("-")}
+    assert used <= known
+    named = set(re.findall(r"`(--[a-z-]+)", page)) - {"--personalize"}
+    assert named <= known

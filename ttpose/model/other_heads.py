@@ -44,7 +44,8 @@ class LinearHead(nn.Module):
         found = expected_positions(self_supervised.detach().float(), self.sharpness)
         middle = (self.size - 1) / 2
         shares = (found - middle) / self.size
-        return self.map(shares.flatten(1)).float().unflatten(1, (-1, 2)) * self.size + middle
+        with torch.autocast(shares.device.type, enabled=False):  # 16-bit floats would round positions
+            return self.map(shares.flatten(1)).unflatten(1, (-1, 2)) * self.size + middle
 
     def forward(self, features: Tensor, self_supervised: Tensor) -> Tensor:
         """Maps [B, K, h, w], 0..1."""

@@ -71,7 +71,9 @@ class Predictor:
     def _forward(self, crops: np.ndarray) -> np.ndarray:
         images = torch.from_numpy(np.ascontiguousarray(crops)).to(self.model.device).permute(0, 3, 1, 2)
         out = self.model(self.model.normalise(images))
-        found = decode(out.supervised, out.encoded.anchors, out.encoded.offsets).double().cpu().numpy()
+        found = (
+            decode(out.supervised, out.encoded.anchors, out.encoded.offsets).cpu().double().numpy()
+        )  # MPS has no float64
         found[..., :2] = geometry.heatmap_to_crop(found[..., :2], _STRIDE)
         found[..., 2] = np.clip(found[..., 2], 0.0, 1.0)
         return found

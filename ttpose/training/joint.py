@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -120,6 +121,7 @@ def train(plan: TrainingPlan, progress: Progress | None = None) -> TrainingResul
     with join_world(plan.device) as world:
         progress = progress if world.first else Progress()
         if plan.deterministic:
+            os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what PyTorch asks for
             torch.use_deterministic_algorithms(True, warn_only=True)
         torch.backends.cudnn.benchmark = not plan.deterministic
         return Training(plan, world, progress).run()
@@ -138,7 +140,8 @@ class Training:
         self.plan, self.world, self.progress = plan, world, progress
         self.settings = plan.preset.settings
         method = training_method(plan.method)
-        videos = self._videos(needs_pairs=method.self_task == "reconstruction")
+        needs_pairs = method.self_task == "reconstruction"
+        videos = self._videos(needs_pairs=needs_pairs)
         skeleton = choose_skeleton(videos, plan.skeleton)
         preset = adapt_config(plan.preset.config, skeleton, encoder=plan.encoder, input_size=plan.input_size)
         config = method.configure(preset)
@@ -147,7 +150,7 @@ class Training:
         start = plan.weights or plan.imagenet
         self.first_weights = sha256_of(start) if start is not None else None
         set_dropout(self.model, self.settings.dropout)
-        perceptual = perceptual_loss(plan.perceptual, self.model) if config.self_task == "reconstruction" else None
+        perceptual = perceptual_loss(plan.perceptual, self.model) if needs_pairs else None
         self.method: TrainingMethod = method(self.model, self.settings, perceptual).to(world.device)
         if world.size > 1 and world.device.type == "cuda":
             nn.SyncBatchNorm.convert_sync_batchnorm(self.method)
@@ -157,7 +160,7 @@ class Training:
         self.optimizer = torch.optim.Adam(self.learned, lr=self.settings.learning_rate)
         self.half = _half_type(world.device) if plan.mixed_precision else None
         self.scaler = torch.amp.GradScaler(world.device.type, enabled=self.half is torch.float16)
-        self.pairs = FramePairs(videos, skeleton, config.input_size, self.settings)
+        self.pairs = FramePairs(videos, skeleton, config.input_size, self.settings, with_source=needs_pairs)
         self.held_out, self.rule = self._held_out(), pck_rule(kind_of(plan.validation or plan.data))
         self.best: float | None = None
         self.step = 0

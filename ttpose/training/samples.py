@@ -46,10 +46,20 @@ class FramePairs(Dataset[Sample]):
         skeleton: Keypoint set to learn; labels are taken to it by name.
         size: Side of the crops in pixels.
         settings: Augmentation and seed.
+        with_source: Whether the source is needed; else the target stands in and no second picture is read.
     """
 
-    def __init__(self, videos: Sequence[Video], skeleton: Skeleton, size: int, settings: JointSettings) -> None:
+    def __init__(
+        self,
+        videos: Sequence[Video],
+        skeleton: Skeleton,
+        size: int,
+        settings: JointSettings,
+        *,
+        with_source: bool = True,
+    ) -> None:
         self.videos, self.skeleton, self.size, self.settings = videos, skeleton, size, settings
+        self.with_source = with_source
         lengths = [len(video) for video in videos]
         self.video_of = np.repeat(np.arange(len(videos)), lengths)
         self.frame_of = np.concatenate([np.arange(length) for length in lengths])
@@ -84,9 +94,10 @@ class FramePairs(Dataset[Sample]):
         if warp.flip:
             joints = joints[list(self.skeleton.flip)]
         own = self.settings.source_box == "own"
+        crop = geometry.warp(target.read(), matrix, self.size)
         return Sample(
-            target=geometry.warp(target.read(), matrix, self.size),
-            source=self._crop(source, source.box if own else target.box, warp),
+            target=crop,
+            source=self._crop(source, source.box if own else target.box, warp) if self.with_source else crop,
             joints=joints.astype(np.float32),
             damaged=damaged,
         )

@@ -120,7 +120,7 @@ def _predict(model: PoseModel, frames: _Frames, world: World, workers: int) -> n
     with torch.inference_mode():
         for crops, back in loader:
             output = model(model.normalise(crops.to(world.device).permute(0, 3, 1, 2)))
-            points = decode(output.supervised, output.encoded.anchors, output.encoded.offsets).double().cpu().numpy()
+            points = decode(output.supervised, output.encoded.anchors, output.encoded.offsets).cpu().double().numpy()
             points[..., :2] = geometry.heatmap_to_crop(points[..., :2], _STRIDE)
             for row, matrix in zip(points, back.numpy(), strict=True):
                 row[:, :2] = geometry.apply(matrix, row[:, :2])
