@@ -46,12 +46,24 @@ def load_model(path: Path | str, device: str | torch.device = "cpu") -> PoseMode
     if metadata.get("format") != _FORMAT:
         kind = metadata.get("format", "unknown")
         raise WeightsError(f"{path} is not a ttpose model (format: {kind})", "see `ttpose info FILE`")
-    model = PoseModel(ModelConfig.from_json(metadata["config"]))
+    model = _described(path, metadata)
     try:
         model.load_state_dict({name: _loadable(value) for name, value in tensors.items()})
     except RuntimeError as error:
         raise WeightsError(f"{path} does not fit its own description: {str(error).splitlines()[-1].strip()}") from error
     return model.to(device).eval()
+
+
+def _described(path: Path | str, metadata: dict[str, str]) -> PoseModel:
+    """The model, with random weights, that the metadata describes."""
+    try:
+        return PoseModel(ModelConfig.from_json(metadata["config"]))
+    # What a network's constructor raises for numbers that do not go together.
+    except (WeightsError, LookupError, TypeError, ValueError, RuntimeError, AssertionError) as error:
+        reason = " ".join(str(error).split())
+        raise WeightsError(
+            f"{path} describes no model that can be built: {reason}", "it is damaged, or made by another version"
+        ) from error
 
 
 def read_tensors(path: Path | str) -> tuple[dict[str, Tensor], dict[str, str]]:

@@ -95,6 +95,8 @@ class PersonDelta:
             changes = {name: _from_steps(tensors[f"{name}|steps"], tensors[f"{name}|scale"]) for name in names}
         except KeyError as error:
             raise WeightsError(f"{path} is not complete: {error} is missing") from error
+        except RuntimeError as error:
+            raise WeightsError(f"{path} is damaged: its steps and scales do not go together") from error
         notes = {k: v for k, v in metadata.items() if k not in ("format", "base_sha256")}
         return cls(made_on, changes, notes)
 
