@@ -32,6 +32,10 @@ class PersonRecord:
         box: Person box in original pixels.
         keypoints: float [K, 3]: x, y in original pixels and score 0..1. A keypoint that could not be placed has
             NaN coordinates and score 0.
+        smoothed: The same after smoothing over time, or None; also has points in short gaps of `keypoints`.
+        filled: Nobody was found in this frame: the box and `smoothed` lie between the frames around, and
+            `keypoints` has no positions.
+        filled_keypoints: Positions in the skeleton of the smoothed keypoints that were filled in.
 
     Raises:
         ValueError: The keypoints are not [K, 3] or the box is not finite.
@@ -40,24 +44,41 @@ class PersonRecord:
     id: int
     box: Box
     keypoints: np.ndarray
+    smoothed: np.ndarray | None = None
+    filled: bool = False
+    filled_keypoints: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.keypoints.ndim != 2 or self.keypoints.shape[1] != 3:
-            raise ValueError(f"keypoints must be [K, 3], not {list(self.keypoints.shape)}")
+        for keypoints in (self.keypoints, self.keypoints if self.smoothed is None else self.smoothed):
+            if keypoints.ndim != 2 or keypoints.shape[1] != 3 or len(keypoints) != len(self.keypoints):
+                raise ValueError(f"keypoints must be [K, 3], not {list(keypoints.shape)}")
         if not all(math.isfinite(value) for value in self.box.as_list()):
             raise ValueError(f"a person's box must be finite, not {self.box.as_list()}")
 
     def to_dict(self) -> dict[str, Any]:
         """The record as JSON-ready values, rounded; never NaN."""
         box = [round(float(value), _PIXEL_DIGITS) for value in self.box.as_list()]
-        return {"id": int(self.id), "box": box, "keypoints": [_point_to_json(row) for row in self.keypoints.tolist()]}
+        record: dict[str, Any] = {"id": int(self.id), "box": box, "keypoints": _points_to_json(self.keypoints)}
+        if self.smoothed is not None:
+            record["smoothed"] = _points_to_json(self.smoothed)
+        if self.filled:
+            record["filled"] = True
+        if self.filled_keypoints:
+            record["filled_keypoints"] = [int(k) for k in self.filled_keypoints]
+        return record
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> PersonRecord:
         """The inverse of `to_dict`; raises KeyError, TypeError or ValueError on anything else."""
-        rows = [[math.nan if value is None else float(value) for value in point] for point in data["keypoints"]]
         x, y, width, height = (float(value) for value in data["box"])
-        return cls(int(data["id"]), Box(x, y, width, height), np.array(rows, dtype=np.float64))
+        return cls(
+            int(data["id"]),
+            Box(x, y, width, height),
+            _points_from_json(data["keypoints"]),
+            _points_from_json(data["smoothed"]) if "smoothed" in data else None,
+            bool(data.get("filled", False)),
+            tuple(int(k) for k in data.get("filled_keypoints", ())),
+        )
 
 
 @dataclass(frozen=True)
@@ -107,6 +128,7 @@ class KeypointResult:
         skeleton: The keypoint set.
         frames: One record for every decoded frame, in order.
         version: The ttpose version that made it.
+        smoothing: How `smoothed` keypoints were made and what that did to the jitter, or None without any.
     """
 
     source: dict[str, Any]
@@ -114,6 +136,7 @@ class KeypointResult:
     skeleton: Skeleton
     frames: list[FrameRecord]
     version: str = field(default_factory=lambda: _own_version())
+    smoothing: dict[str, Any] | None = None
 
     def header(self) -> dict[str, Any]:
         """Everything but the frames, as JSON-ready values."""
@@ -122,13 +145,14 @@ class KeypointResult:
             "keypoints": list(self.skeleton.keypoints),
             "limbs": [list(limb) for limb in self.skeleton.limbs],
         }
-        return {
+        header = {
             "schema": SCHEMA,
             "ttpose_version": self.version,
             "source": plain(self.source),
             "model": plain(self.model),
             "skeleton": skeleton,
         }
+        return header if self.smoothing is None else {**header, "smoothing": plain(self.smoothing)}
 
     def to_dict(self) -> dict[str, Any]:
         """The whole result as JSON-ready values, rounded; never NaN."""
@@ -154,7 +178,9 @@ class KeypointResult:
                 frames.append(FrameRecord.from_dict(record))
                 if any(len(person.keypoints) != len(skeleton) for person in frames[-1].people):
                     raise ValueError(f"a person does not have {len(skeleton)} keypoints")
-            return cls(*header, frames, str(data["ttpose_version"]))
+            where = "header"
+            smoothing = dict(data["smoothing"]) if data.get("smoothing") is not None else None
+            return cls(*header, frames, str(data["ttpose_version"]), smoothing)
         except KeyError as error:
             raise InputError(f"{where}: {error} is missing") from error
         except (TypeError, ValueError, OverflowError, AttributeError) as error:
@@ -172,6 +198,15 @@ def plain(value: Any) -> Any:
     if isinstance(value, float):
         return float(f"{value:.9g}") if math.isfinite(value) else None
     return value if value is None or isinstance(value, (str, int)) else str(value)
+
+
+def _points_to_json(keypoints: np.ndarray) -> list[list[float | None]]:
+    return [_point_to_json(row) for row in keypoints.tolist()]
+
+
+def _points_from_json(points: list[list[float | None]]) -> np.ndarray:
+    rows = [[math.nan if value is None else float(value) for value in point] for point in points]
+    return np.array(rows, dtype=np.float64)
 
 
 def _point_to_json(row: list[float]) -> list[float | None]:
