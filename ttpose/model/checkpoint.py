@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from ttpose.errors import WeightsError
@@ -18,7 +19,7 @@ from ttpose.model.config import ModelConfig
 from ttpose.model.pose_model import PoseModel
 from ttpose.model.reference import import_reference
 
-__all__ = ["import_reference", "load_model", "read_metadata", "read_tensors", "save_model"]
+__all__ = ["import_reference", "load_model", "read_metadata", "read_tensors", "save_model", "write_tensors"]
 
 _FORMAT = "ttpose.model/1"
 
@@ -31,9 +32,25 @@ def save_model(model: PoseModel, path: Path | str, *, half: bool = True, notes: 
     """
     dtype = torch.float16 if half else torch.float32
     tensors = {name: _storable(value, dtype) for name, value in model.state_dict().items()}
-    metadata = {"format": _FORMAT, "config": model.config.to_json(), **(notes or {})}
-    with atomic_path(path) as partial:
-        save_file(tensors, partial, metadata)
+    write_tensors(path, tensors, {"format": _FORMAT, "config": model.config.to_json(), **(notes or {})})
+
+
+def write_tensors(path: Path | str, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
+    """Write a safetensors file whole or not at all; the same content always gives the same bytes.
+
+    Raises:
+        OutputError: The file cannot be written.
+    """
+    data = save(tensors, metadata)
+    # The library writes the metadata in a random order, and no fingerprint of the file would ever come twice.
+    length = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8 : 8 + length])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)  # the tensors stay aligned
+    with atomic_path(path) as partial, open(partial, "wb") as handle:
+        handle.write(len(text).to_bytes(8, "little") + text)
+        handle.write(memoryview(data)[8 + length :])
 
 
 def load_model(path: Path | str, device: str | torch.device = "cpu") -> PoseModel:
@@ -70,10 +87,15 @@ def read_tensors(path: Path | str) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Tensors and metadata of a safetensors file.
 
     Raises:
-        WeightsError: The file is missing or damaged.
+        WeightsError: The file is missing or damaged, or holds NaN or infinity.
     """
     with _opened(path) as handle:
-        return {name: handle.get_tensor(name) for name in handle.keys()}, dict(handle.metadata() or {})  # noqa: SIM118
+        tensors = {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118
+        metadata = dict(handle.metadata() or {})
+    for name, value in tensors.items():
+        if value.is_floating_point() and not bool(value.isfinite().all()):
+            raise WeightsError(f"{path} is damaged: {name} holds values that are no numbers", "make or copy it again")
+    return tensors, metadata
 
 
 def read_metadata(path: Path | str) -> dict[str, str]:

@@ -7,12 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor
 
 from ttpose.errors import WeightsError
-from ttpose.files import atomic_path
-from ttpose.model.checkpoint import read_tensors
+from ttpose.model.checkpoint import read_tensors, write_tensors
 from ttpose.model.pose_model import PoseModel
 
 PERSON_FORMAT = "ttpose.person/1"
@@ -71,8 +69,7 @@ class PersonDelta:
             # The format needs a tensor; a person whose guard chose the base changes nothing.
             tensors["nothing"] = torch.zeros(1)
         metadata = {"format": PERSON_FORMAT, "base_sha256": self.base_sha256, **self.notes}
-        with atomic_path(path) as partial:
-            save_file(tensors, partial, metadata)
+        write_tensors(path, tensors, metadata)
 
     @classmethod
     def load(cls, path: Path | str, base_sha256: str) -> PersonDelta:
