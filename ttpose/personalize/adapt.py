@@ -55,8 +55,10 @@ class Adapter:
         weights = {o.name: o.weight for o in self.objectives}
         total: Tensor = torch.stack([weights[name] * term for name, term in terms.items()]).sum()
         self.optimizer.zero_grad(set_to_none=True)
-        total.backward()
-        self._descend(warm)
+        # A loss that is no number would spoil the weights for good; such a step teaches nothing.
+        if bool(total.isfinite()):
+            total.backward()
+            self._descend(warm)
         self.steps_done += 1
         record = {name: float(term.detach()) for name, term in terms.items()} | {"total": float(total.detach())}
         self.history.append(record)

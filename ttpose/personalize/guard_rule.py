@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from ttpose.personalize.guard import Checks, GuardReport, Verdict
@@ -36,6 +37,8 @@ def decide(checks: dict[str, Checks], rule: GuardRule | None = None) -> GuardRep
 
 
 def _objection(base: Checks, found: Checks, rule: GuardRule) -> str | None:
+    if not all(math.isfinite(value) for value in (found.moved, found.disagreement, found.jumps, found.limb_spread)):
+        return "the adapted weights give no numbers"
     if found.moved > rule.most_moved:
         return f"keypoints moved {found.moved:.2f} torso lengths"
     for name, words in (
