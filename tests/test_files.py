@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ttpose.errors import OutputError, UsageError
-from ttpose.files import atomic_path, sha256_of, write_text
+from ttpose.files import atomic_folder, atomic_path, sha256_of, write_text
 
 
 def test_a_file_appears_under_its_name_when_the_block_ends(tmp_path: Path) -> None:
@@ -64,3 +64,32 @@ def test_fingerprint(tmp_path: Path) -> None:
     data = bytes(range(256)) * 9000
     (tmp_path / "a").write_bytes(data)
     assert sha256_of(tmp_path / "a") == hashlib.sha256(data).hexdigest()
+
+
+def test_a_folder_takes_the_place_of_an_earlier_one_whole(tmp_path: Path) -> None:
+    target = tmp_path / "new" / "folder"
+    for round_ in ("1", "2"):
+        with atomic_folder(target) as partial:
+            assert list(partial.iterdir()) == []
+            (partial / round_).write_text(round_)
+            assert not (target / round_).exists()
+        assert [path.name for path in target.iterdir()] == [round_]
+    assert list(target.parent.iterdir()) == [target]
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, OSError])
+def test_the_old_folder_stays_when_the_block_fails(tmp_path: Path, error: type[BaseException]) -> None:
+    target = tmp_path / "folder"
+    with atomic_folder(target) as partial:
+        (partial / "a").write_text("old")
+    with pytest.raises(OutputError if error is OSError else error), atomic_folder(target) as partial:
+        (partial / "a").write_text("new")
+        raise error
+    assert (target / "a").read_text() == "old" and list(tmp_path.iterdir()) == [target]
+
+
+def test_a_file_is_never_replaced_by_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("mine")
+    with pytest.raises(OutputError), atomic_folder(tmp_path / "a"):
+        pass
+    assert (tmp_path / "a").read_text() == "mine" and len(list(tmp_path.iterdir())) == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -38,6 +39,37 @@ def atomic_path(target: Path | str) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             partial.unlink()
+
+
+@contextmanager
+def atomic_folder(target: Path | str) -> Iterator[Path]:
+    """Give a new, empty folder beside `target` that takes its name, and its place, when the block ends well.
+
+    On any exception, Ctrl-C included, the new folder is removed and an earlier `target` stays as it was.
+
+    Raises:
+        OutputError: `target` is a file, or cannot be written (no permission, disk full).
+    """
+    target = Path(target)
+    mark = uuid.uuid4().hex[:8]
+    partial, old = (target.with_name(f".{target.name}.{mark}.{kind}") for kind in ("partial", "old"))
+    try:
+        if target.exists() and not target.is_dir():
+            raise OutputError(f"cannot write the folder {target}: a file of that name is there", "choose another place")
+        partial.mkdir(parents=True)
+        yield partial
+        if target.is_dir():  # a folder that is not empty cannot be replaced in one step
+            os.replace(target, old)
+        os.replace(partial, target)
+    except OSError as error:
+        if old.exists() and not target.exists():
+            os.replace(old, target)
+        raise OutputError(
+            f"cannot write {target}: {error.strerror or error}", "check free space and permissions"
+        ) from error
+    finally:
+        for left in (partial, old):
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def _share(path: Path) -> None:
