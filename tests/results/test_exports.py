@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from contextlib import redirect_stdout
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,16 @@ import pytest
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from ttpose.results import KeypointResult, write_coco, write_csv
+from ttpose.results import (
+    KeypointResult,
+    joint_angles,
+    smooth,
+    write_angles_csv,
+    write_coco,
+    write_csv,
+    write_wide_csv,
+)
+from ttpose.skeleton import COCO17
 
 
 def test_pycocotools_loads_the_coco_file(result: KeypointResult, tmp_path: Path) -> None:
@@ -57,3 +67,66 @@ def test_the_csv_is_tidy_and_lacks_no_frame(result: KeypointResult, tmp_path: Pa
     assert (rows[4]["keypoint"], rows[4]["x"], rows[4]["y"]) == ("right_ear", "", "")
     assert (rows[17]["frame"], rows[17]["note"], rows[17]["keypoint"]) == ("1", "nobody found", "")
     assert (rows[18]["time_s"], rows[18]["note"]) == ("", "damaged frame")
+
+
+def read_table(path: Path) -> list[dict[str, str]]:
+    with open(path, encoding="utf-8", newline="") as handle:
+        return list(csv.DictReader(handle))
+
+
+def moving(result: KeypointResult) -> KeypointResult:
+    """Three frames with the person, nobody, the person."""
+    frames = [result.frames[0], result.frames[1], replace(result.frames[0], index=2, time_s=2 / 30)]
+    return replace(result, frames=frames)
+
+
+def test_the_wide_table_has_a_row_a_person_and_frame(result: KeypointResult, tmp_path: Path) -> None:
+    write_wide_csv(result, tmp_path / "wide.csv")
+    rows = read_table(tmp_path / "wide.csv")
+    assert len(rows) == 3
+    assert len(rows[0]) == 3 + 17 * 3 + 1
+    assert (rows[0]["person"], rows[0]["nose_x"], rows[0]["nose_y"], rows[0]["nose_score"]) == (
+        "1",
+        "10.0",
+        "30.0",
+        "0.1",
+    )
+    assert (rows[0]["right_ear_x"], rows[0]["right_ear_score"]) == ("", "0.0")
+    assert rows[1]["nose_x"] == "" and rows[1]["note"] == "nobody found"
+
+
+def test_smoothed_results_have_their_columns_beside_the_raw_ones(result: KeypointResult, tmp_path: Path) -> None:
+    smoothed = smooth(moving(result), "savgol")
+    write_csv(smoothed, tmp_path / "tidy.csv")
+    write_wide_csv(smoothed, tmp_path / "wide.csv")
+    tidy, wide = read_table(tmp_path / "tidy.csv"), read_table(tmp_path / "wide.csv")
+    assert len(tidy) == 3 * 17 and len(wide) == 3
+    ankle = 17 - 1
+    assert (tidy[ankle]["x"], tidy[ankle]["x_smoothed"], tidy[ankle]["filled"]) == ("20.0", "20.0", "0")
+    gap = tidy[17 + ankle]
+    assert (gap["x"], gap["x_smoothed"], gap["filled"], gap["note"]) == ("", "20.0", "1", "nobody found")
+    assert (wide[1]["right_ankle_x"], wide[1]["right_ankle_x_smoothed"]) == ("", "20.0")
+    assert wide[0]["nose_x_smoothed"] == ""  # the nose scores 0.1
+
+
+def test_the_table_of_angles(result: KeypointResult, tmp_path: Path) -> None:
+    smoothed = smooth(moving(result), "savgol")
+    write_angles_csv(smoothed, tmp_path / "angles.csv")
+    rows = read_table(tmp_path / "angles.csv")
+    expected = joint_angles(result.frames[0].people[0].keypoints, COCO17)
+    for name, angle in expected.items():
+        for cell in (rows[0][name], rows[0][f"{name}_smoothed"]):
+            assert (cell == "") if np.isnan(angle) else float(cell) == pytest.approx(float(angle), abs=0.006)
+    assert any(not np.isnan(angle) for angle in expected.values())
+    assert rows[1]["left_knee"] == "" and rows[1]["left_knee_smoothed"] != ""
+
+
+def test_coco_has_smoothed_keypoints_beside_and_no_filled_people(result: KeypointResult, tmp_path: Path) -> None:
+    smoothed = smooth(moving(result), "savgol")
+    assert smoothed.frames[1].people[0].filled
+    write_coco(smoothed, tmp_path / "coco.json")
+    data = json.loads((tmp_path / "coco.json").read_text())
+    assert [annotation["image_id"] for annotation in data["annotations"]] == [1, 3]
+    plain, beside = (data["annotations"][0][key] for key in ("keypoints", "keypoints_smoothed"))
+    assert plain[0:3] == [10.0, 30.0, 2] and beside[0:3] == [0, 0, 0]
+    assert plain[-3:] == beside[-3:] == [20.0, 90.0, 2]

@@ -14,8 +14,9 @@ from ttpose.results.records import FrameRecord, KeypointResult, PersonRecord, pl
 def write_coco(result: KeypointResult, path: Path | str) -> None:
     """Write a result as one COCO annotation file, whole or not at all; raises `OutputError`.
 
-    Every frame is an image (id = frame index + 1, because pycocotools takes 0 for "none"), every person an
-    annotation, which also has a `score` so that the list `annotations` serves `COCO.loadRes` as results.
+    Every frame is an image (id = frame index + 1, because pycocotools takes 0 for "none"), every person found an
+    annotation, which also has a `score` so that the list `annotations` serves `COCO.loadRes` as results. The smoothed
+    keypoints of a smoothed result are an extra `keypoints_smoothed`.
     """
     write_text(path, json.dumps(to_coco(result), allow_nan=False, ensure_ascii=False))
 
@@ -29,7 +30,8 @@ def to_coco(result: KeypointResult) -> dict[str, Any]:
         "keypoints": list(result.skeleton.keypoints),
         "skeleton": [[a + 1, b + 1] for a, b in result.skeleton.limbs],  # COCO counts keypoints from 1
     }
-    annotations = [_annotation(frame, person) for frame in result.frames for person in frame.people]
+    found = [(frame, person) for frame in result.frames for person in frame.people if not person.filled]
+    annotations = [_annotation(frame, person) for frame, person in found]
     for number, annotation in enumerate(annotations, start=1):
         annotation["id"] = number
     return {
@@ -52,13 +54,10 @@ def _image(frame: FrameRecord, source: dict[str, Any]) -> dict[str, Any]:
 
 def _annotation(frame: FrameRecord, person: PersonRecord) -> dict[str, Any]:
     record = person.to_dict()
-    flat: list[float] = []
-    scores = []
-    for x, y, score in record["keypoints"]:
-        # COCO's third number is a visibility flag, not a score: 2 = placed, 0 = not placed (then x = y = 0).
-        flat += [0, 0, 0] if x is None else [x, y, 2]
-        scores.append(score)
+    flat = _flat(record["keypoints"])
+    scores = [score for _, _, score in record["keypoints"]]
     x, y, width, height = record["box"]
+    smoothed = {"keypoints_smoothed": _flat(record["smoothed"])} if "smoothed" in record else {}
     return {
         "image_id": frame.index + 1,
         "category_id": 1,
@@ -71,4 +70,13 @@ def _annotation(frame: FrameRecord, person: PersonRecord) -> dict[str, Any]:
         "keypoint_scores": scores,
         "score": round(math.fsum(scores) / max(len(scores), 1), 4),
         "track_id": person.id,
+        **smoothed,
     }
+
+
+def _flat(points: list[list[float]]) -> list[float]:
+    flat: list[float] = []
+    for x, y, _ in points:
+        # COCO's third number is a visibility flag, not a score: 2 = placed, 0 = not placed (then x = y = 0).
+        flat += [0, 0, 0] if x is None else [x, y, 2]
+    return flat

@@ -81,9 +81,9 @@ def only_smoothed(result: KeypointResult) -> KeypointResult:
     """The result with the smoothed keypoints in the place of the raw ones, for files that hold one series only."""
     frames = []
     for frame in result.frames:
-        people = [replace(p, keypoints=p.smoothed) for p in frame.people if p.smoothed is not None]
+        people = [PersonRecord(p.id, p.box, p.smoothed) for p in frame.people if p.smoothed is not None]
         frames.append(replace(frame, people=tuple(people)))
-    return replace(result, frames=frames)
+    return replace(result, frames=frames, smoothing=None)
 
 
 def frame_times(result: KeypointResult) -> np.ndarray:

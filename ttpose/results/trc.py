@@ -1,0 +1,169 @@
+"""TRC marker files, as OpenSim's TRCFileAdapter reads them: constant data rate, y up, pixels or metres."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from ttpose.errors import UsageError
+from ttpose.files import atomic_path
+from ttpose.results.angles import MIN_SCORE
+from ttpose.results.records import KeypointResult
+from ttpose.results.smoothing import frame_times, track_of
+from ttpose.skeleton import Skeleton
+
+_KEYS = (
+    "DataRate", "CameraRate", "NumFrames", "NumMarkers", "Units", "OrigDataRate", "OrigDataStartFrame",
+    "OrigNumFrames",
+)  # fmt: skip
+# Frame times that stay this near to an even rate, in frames, are even: containers round times to milliseconds.
+_EVEN = 0.2
+# Heights of joints over the ground as shares of the body's height (Winter, Biomechanics and Motor Control of Human
+# Movement, after Drillis & Contini 1966): ankle 0.039, knee 0.285, hip 0.530, shoulder 0.818.
+_ANKLE, _ANKLE_TO_SHOULDER = 0.039, 0.818 - 0.039
+# A limb shows its length when it lies in the picture plane, which of many frames a few do; the very longest are errors.
+_LONGEST = 0.9
+
+
+def write_trc(
+    result: KeypointResult, path: Path | str, *, height_m: float | None = None, min_score: float = MIN_SCORE
+) -> list[str]:
+    """Write one person's keypoints as a TRC file, whole or not at all: markers named like the keypoints, z = 0.
+
+    In pixels, x is the picture's and y counts up from the bottom row. In metres, one scale for the whole clip makes
+    the person `height_m` tall, x = 0 is the middle of the hips (median) and y = 0 the ground under the lowest ankle.
+    The format needs a constant rate: other frame times are resampled along straight lines. A keypoint that is
+    missing or scores below `min_score` is left empty, which OpenSim takes as not seen.
+
+    Args:
+        result: Keypoints over time; of several people the one in most frames is taken.
+        path: The .trc file.
+        height_m: The person's height in metres; None keeps pixels.
+        min_score: 0..1.
+
+    Returns:
+        Notes in plain words about what the file does not hold as the result does: left out people, resampling.
+
+    Raises:
+        UsageError: `height_m` is not positive, or the person's height in pixels cannot be measured.
+        OutputError: The file cannot be written.
+    """
+    notes: list[str] = []
+    points = _markers(result, min_score, notes)
+    rate, times, points = _even(frame_times(result), points, notes)
+    if height_m is None:
+        units = "px"
+        points = points * (1, -1) + (0, _rows(result) - 1)
+    else:
+        units = "m"
+        points = _in_metres(points, result.skeleton, height_m)
+    lines = _lines(Path(path).name, result.skeleton.keypoints, units, rate, times, points)
+    with atomic_path(path) as partial, open(partial, "w", encoding="utf-8", newline="") as handle:
+        handle.writelines(f"{line}\n" for line in lines)
+    return notes
+
+
+def height_in_pixels(points: np.ndarray, skeleton: Skeleton) -> float:
+    """A person's standing height, also of one who never stands upright.
+
+    Shank, thigh and trunk are measured each where they look long (the 90th percentile over frames and sides), and
+    together are the share of the body's height that lies between ankles and shoulders.
+
+    Args:
+        points: [T, K, 2] pixels; NaN where not seen.
+        skeleton: Names the keypoints.
+
+    Raises:
+        UsageError: A part is never seen, or the keypoint set lacks it.
+    """
+    total = 0.0
+    for upper, lower in (("shoulder", "hip"), ("hip", "knee"), ("knee", "ankle")):
+        lengths = []
+        for side in ("left", "right"):
+            ends = (f"{side}_{upper}", f"{side}_{lower}")
+            if all(end in skeleton.keypoints for end in ends):
+                a, b = (points[:, skeleton.index(end)] for end in ends)
+                lengths.append(np.hypot(*(a - b).T))
+        known = np.concatenate(lengths)[np.isfinite(np.concatenate(lengths))] if lengths else np.empty(0)
+        if not known.size:
+            raise UsageError(
+                f"the person's height in pixels cannot be measured: {upper} and {lower} are never seen together",
+                "leave the metres out to write pixels",
+            )
+        total += float(np.quantile(known, _LONGEST))
+    return total / _ANKLE_TO_SHOULDER
+
+
+def _markers(result: KeypointResult, min_score: float, notes: list[str]) -> np.ndarray:
+    """[T, K, 2] pixels of the person who is in most frames; NaN where not seen."""
+    uses = Counter(person.id for frame in result.frames for person in frame.people)
+    out = np.full((len(result.frames), len(result.skeleton), 2), np.nan)
+    if not uses:
+        return out
+    person = min(uses, key=lambda id_: (-uses[id_], id_))
+    if len(uses) > 1:
+        notes.append(f"a TRC file holds one person: of {len(uses)} people, number {person} was written")
+    for t, record in enumerate(track_of(result, person)):
+        if record is not None:
+            sure = record.keypoints[:, 2] >= min_score
+            out[t, sure] = record.keypoints[sure, :2]
+    return out
+
+
+def _even(times: np.ndarray, points: np.ndarray, notes: list[str]) -> tuple[float, np.ndarray, np.ndarray]:
+    """Rate, times and points at a constant rate; the points themselves where the times are even already."""
+    count = len(times)
+    if count < 2:
+        return 1.0, times, points
+    rate = (count - 1) / (times[-1] - times[0])
+    if np.abs((times - times[0]) * rate - np.arange(count)).max() <= _EVEN:
+        return rate, times[0] + np.arange(count) / rate, points
+    rate = 1 / float(np.median(np.diff(times)))
+    new = times[0] + np.arange(int((times[-1] - times[0]) * rate + 1e-6) + 1) / rate
+    after = np.clip(np.searchsorted(times, new, "left"), 1, count - 1)
+    share = ((new - times[after - 1]) / (times[after] - times[after - 1]))[:, None, None]
+    # A frame without the keypoint beside an instant makes it unknown there, except exactly at the other frame.
+    a, b = points[after - 1], points[after]
+    between = np.where(share <= 1e-6, a, np.where(share >= 1 - 1e-6, b, (1 - share) * a + share * b))
+    notes.append(f"the frame rate varies: {count} frames were resampled to {len(new)} at {rate:.3f} a second for TRC")
+    return rate, new, between
+
+
+def _rows(result: KeypointResult) -> float:
+    rows = result.source.get("height")
+    if not isinstance(rows, (int, float)):
+        raise UsageError("the keypoints do not say how high the picture is", "TRC counts y from its bottom")
+    return float(rows)
+
+
+def _in_metres(points: np.ndarray, skeleton: Skeleton, height_m: float) -> np.ndarray:
+    if not height_m > 0:
+        raise UsageError(f"the person's height must be more than 0 m, not {height_m:g}")
+    scale = height_m / height_in_pixels(points, skeleton)
+    hips = points[:, [skeleton.index(f"{side}_hip") for side in ("left", "right")], 0]
+    ankles = points[:, [skeleton.index(f"{side}_ankle") for side in ("left", "right")], 1]
+    # The lowest ankle over all frames but for a few errors stands on the ground, an ankle's height above it.
+    ground = float(np.nanquantile(ankles, _LONGEST)) + _ANKLE * height_m / scale
+    return (points - (float(np.nanmedian(hips)), ground)) * (scale, -scale)
+
+
+def _lines(
+    name: str, markers: tuple[str, ...], units: str, rate: float, times: np.ndarray, points: np.ndarray
+) -> Iterator[str]:
+    shown_rate = f"{rate:.6f}".rstrip("0").rstrip(".")
+    values = (shown_rate, shown_rate, len(times), len(markers), units, shown_rate, 1, len(times))
+    # OpenSim parts the first line at blanks, so that a file name must not have any.
+    yield f"PathFileType\t4\t(X/Y/Z)\t{name.replace(' ', '_')}"
+    yield "\t".join(_KEYS)
+    yield "\t".join(str(value) for value in values)
+    yield "Frame#\tTime\t" + "\t\t\t".join(markers) + "\t\t"
+    yield "\t\t" + "\t".join(f"{axis}{number}" for number in range(1, len(markers) + 1) for axis in "XYZ")
+    yield ""
+    digits = 2 if units == "px" else 5
+    for number, (time_s, row) in enumerate(zip(times, points, strict=True), start=1):
+        cells = ["\t\t" if np.isnan(x) else f"{x:.{digits}f}\t{y:.{digits}f}\t{0:.{digits}f}" for x, y in row]
+        # Like OpenSim's own writer with a tab at the end, without which its reader loses an empty last cell.
+        yield f"{number}\t{time_s:.6f}\t" + "\t".join(cells) + "\t"
