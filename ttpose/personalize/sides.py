@@ -29,8 +29,8 @@ class SideCosts:
         reach_s: Frames further apart in time than this are not tied together.
     """
 
-    evidence: float = 0.1
-    movement: float = 20.0
+    evidence: float = 0.05
+    movement: float = 30.0
     longest: float = 0.5
     cross: float = 1.0
     reach_s: float = 0.5
