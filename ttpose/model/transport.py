@@ -124,7 +124,9 @@ def _normal(axis: Tensor) -> Tensor:
 def _body_size(segments: Tensor) -> Tensor:
     """Spread of a person's segments [B, 1, 1]: a size that no single limb decides."""
     middles = segments.mean(2)
-    return (middles - middles.mean(1, keepdim=True)).square().sum(-1, keepdim=True).mean(1, keepdim=True).sqrt() + 0.02
+    spread = (middles - middles.mean(1, keepdim=True)).square().sum(-1, keepdim=True).mean(1, keepdim=True)
+    # At zero, where all points coincide, a root has no gradient.
+    return spread.add(_SMALL**2).sqrt() + 0.02
 
 
 def _pixel_grid(size: int, like: Tensor) -> Tensor:
