@@ -1,15 +1,20 @@
-"""Models small enough for tests: a random network of the paper's kind, and the shipped one at a small input size."""
+"""Models small enough for tests: a random one of the paper's kind, the shipped one at a small size, one for dots."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
 
+from tests.painted import GROUPS, dot_color, group_of
 from ttpose.model.checkpoint import load_model
-from ttpose.model.config import ModelConfig
-from ttpose.model.pose_model import PoseModel
+from ttpose.model.config import ModelConfig, mobile_config
+from ttpose.model.encoders import EncoderOutput
+from ttpose.model.pose_model import PoseModel, PoseOutput
 from ttpose.model.store import model_path
+from ttpose.skeleton import COCO17
 
 
 def small_config(**changes) -> ModelConfig:
@@ -51,3 +56,43 @@ def shipped_at(size: int, reconstruction_size: int = 32) -> PoseModel:
     weights["affinity.positions"] = torch.zeros_like(model.affinity.positions)
     model.load_state_dict(weights)
     return model.eval()
+
+
+class DotModel(nn.Module):
+    """A pose model that knows the colours of `painted.paint_dots`; what it learns are those colours.
+
+    It treats both sides of a crop alike: of two dots of one colour the one on the right is the person's left.
+
+    Args:
+        size: Side of its crops.
+    """
+
+    def __init__(self, size: int = 128) -> None:
+        super().__init__()
+        self.config = replace(mobile_config(), input_size=size, num_self=len(COCO17), reconstruction_size=size // 2)
+        self.skeleton = COCO17
+        self.encoder = nn.Module()
+        self.encoder.colors = nn.Parameter(torch.tensor([dot_color(g) for g in range(len(GROUPS))]) / 255.0)
+        self.encoder.gain = nn.Parameter(torch.tensor(1.0))
+
+    @property
+    def device(self) -> torch.device:
+        return self.encoder.colors.device
+
+    def normalise(self, images: Tensor) -> Tensor:
+        return images.float() / 255
+
+    def forward(self, images: Tensor) -> PoseOutput:
+        apart = (images[:, None] - self.encoder.colors[None, :, :, None, None]).square().sum(2)
+        groups = F.avg_pool2d(torch.exp(-apart / (2 * 0.2**2)), 4)
+        groups = self.encoder.gain * F.avg_pool2d(groups, 3, 1, 1) * 6
+        right = (torch.arange(groups.shape[-1]) >= groups.shape[-1] / 2).to(groups)
+        maps = []
+        for name in COCO17.keypoints:
+            half = right if name.startswith("left_") else 1 - right if name.startswith("right_") else torch.ones(1)
+            maps.append(groups[:, group_of(name)] * half)
+        stacked = torch.stack(maps, 1).clamp(0, 1)
+        affinity = torch.eye(len(COCO17)).expand(len(images), -1, -1)
+        # The person is in the middle; anchors as the shipped model's ask for sub-cell decoding.
+        anchors = torch.full((len(images), len(COCO17), 2), (groups.shape[-1] - 1) / 2)
+        return PoseOutput(stacked, stacked, affinity, EncoderOutput(groups, anchors=anchors))
