@@ -44,10 +44,10 @@ def stepping(size: float, phase: float) -> np.ndarray:
         standing(size),
         left_wrist=(swing, -abs(swing)),
         right_wrist=(swing, -abs(swing)),
-        left_ankle=(-swing, 0),
-        right_ankle=(swing, 0),
-        left_knee=(-swing / 2, 0),
-        right_knee=(swing / 2, 0),
+        left_ankle=(-swing / 2, -abs(swing) / 2),
+        right_ankle=(swing / 2, 0),
+        left_knee=(-swing / 4, 0),
+        right_knee=(swing / 4, 0),
     )
 
 

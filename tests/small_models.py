@@ -61,7 +61,7 @@ def shipped_at(size: int, reconstruction_size: int = 32) -> PoseModel:
 class DotModel(nn.Module):
     """A pose model that knows the colours of `painted.paint_dots`; what it learns are those colours.
 
-    It treats both sides of a crop alike: of two dots of one colour the one on the right is the person's left.
+    It treats both sides alike: of two dots of one colour the one further to the right is the person's left.
 
     Args:
         size: Side of its crops.
@@ -86,11 +86,12 @@ class DotModel(nn.Module):
         apart = (images[:, None] - self.encoder.colors[None, :, :, None, None]).square().sum(2)
         groups = F.avg_pool2d(torch.exp(-apart / (2 * 0.2**2)), 4)
         groups = self.encoder.gain * F.avg_pool2d(groups, 3, 1, 1) * 6
-        right = (torch.arange(groups.shape[-1]) >= groups.shape[-1] / 2).to(groups)
-        maps = []
-        for name in COCO17.keypoints:
-            half = right if name.startswith("left_") else 1 - right if name.startswith("right_") else torch.ones(1)
-            maps.append(groups[:, group_of(name)] * half)
+        column = torch.arange(groups.shape[-1]).to(groups)
+        mass = groups.detach().sum(2) + 1e-4
+        middle = (mass * column).sum(-1, keepdim=True) / mass.sum(-1, keepdim=True)
+        right = (column > middle).to(groups)[:, :, None]
+        sides = {"left": right * groups, "right": (1 - right) * groups}
+        maps = [sides.get(name.split("_")[0], groups)[:, group_of(name)] for name in COCO17.keypoints]
         stacked = torch.stack(maps, 1).clamp(0, 1)
         affinity = torch.eye(len(COCO17)).expand(len(images), -1, -1)
         # The person is in the middle; anchors as the shipped model's ask for sub-cell decoding.

@@ -42,7 +42,7 @@ def settle_sides(
     """Choose the naming of every frame's legs and arms.
 
     Args:
-        keypoints: [N, K, 3] in image pixels, frames in order.
+        keypoints: [N, K, 3] in image pixels, frames in order; further columns go along.
         sides: [N, K] log-odds of a keypoint's own side over its mirror's.
         times: [N] seconds.
         skeleton: The keypoint set.

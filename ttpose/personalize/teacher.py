@@ -33,12 +33,13 @@ def pseudo_labels(
         Labels [N, K, 3] in the cut-outs' pixels, the third value the trust 0..1, and which limbs were exchanged, bool
         [N, 2] (legs, arms).
     """
-    keypoints, exchanged = seen.keypoints, np.zeros((len(crops), 2), bool)
+    # The views' disagreement belongs to a point, and goes with it where sides are exchanged.
+    known, exchanged = np.dstack([seen.keypoints, seen.spread]), np.zeros((len(crops), 2), bool)
     if settings.settle_sides:
         times = np.array([crop.time_s for crop in crops])
-        keypoints, exchanged = settle_sides(keypoints, seen.sides, times, skeleton)
-    labels = keypoints.copy()
-    trust = labels[..., 2] / (1 + (seen.spread / _SPREAD) ** 2)
+        known, exchanged = settle_sides(known, seen.sides, times, skeleton)
+    labels, spread = known[..., :3].copy(), known[..., 3]
+    trust = labels[..., 2] / (1 + (spread / _SPREAD) ** 2)
     labels[..., 2] = np.where(labels[..., 2] > settings.teacher_min_score, trust, 0.0)
     for row, crop in zip(labels, crops, strict=True):
         row[:, :2] = geometry.apply(geometry.invert(crop.to_source), row[:, :2])

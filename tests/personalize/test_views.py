@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from tests.painted import GROUPS, box_of, dot_color, paint_dots, standing
+from tests.small_models import DotModel
+from ttpose.model.predictor import Predictor
+from ttpose.personalize.crops import cut_crop
+from ttpose.personalize.views import VIEWS, join, observe, still_view
+from ttpose.skeleton import COCO17
+
+
+def test_the_plain_view_says_what_the_predictor_says(dots, walk):
+    _, images, crops = walk
+    seen = observe(dots, crops[:3])
+    keypoints = walk[0]
+    for row, image, true in zip(seen.keypoints, images, keypoints, strict=False):
+        direct = Predictor(dots).predict(image, [box_of(true)])[0]
+        assert np.abs(row - direct)[:, :2].max() < 0.5
+
+
+@pytest.mark.parametrize("views", [1, 2, 3, 4, 6])
+def test_truth_is_found_through_any_number_of_views(dots, walk, views):
+    keypoints, _, crops = walk
+    seen = observe(dots, crops[:4], VIEWS[:views])
+    assert seen.keypoints.shape == (4, 17, 3)
+    assert np.abs(seen.keypoints[..., :2] - keypoints[:4, :, :2]).max() < 2.5  # a heatmap's cell is 7 pixels here
+    assert ((seen.keypoints[..., 2] > 0.5) & (seen.keypoints[..., 2] <= 1)).all()
+
+
+@pytest.mark.parametrize("number", range(1, len(VIEWS)))
+def test_every_view_is_brought_back_to_the_plain_one(dots, walk, number):
+    _, _, crops = walk
+    alone = observe(dots, crops[:2], VIEWS[:1]).keypoints
+    both = observe(dots, crops[:2], (VIEWS[0], VIEWS[number]))
+    assert np.abs(both.keypoints - alone)[..., :2].max() < 2.0
+    # In shares of the crop: views that agree to a third of a cell of 1/32.
+    assert both.spread.max() < 0.012
+
+
+def test_a_mirror_symmetric_model_agrees_with_its_mirror_image(dots):
+    keypoints = standing(200) + np.array([40.0, 20.0, 0.0])
+    crop = cut_crop(paint_dots(keypoints, (240, 300)), box_of(keypoints), 128)
+    alone, both = observe(dots, [crop]), observe(dots, [crop], VIEWS[:2])
+    assert np.allclose(both.keypoints[..., :2], alone.keypoints[..., :2], atol=0.6)
+    assert alone.spread.max() == 0
+    assert both.spread.max() < 0.003
+
+
+class _OneSided(DotModel):
+    """Calls what is on the right of the picture left, and never changes names in a mirrored view."""
+
+    def forward(self, images):
+        out = super().forward(images)
+        self.looked = getattr(self, "looked", 0) + 1
+        if self.looked % 2 == 0:  # the mirrored view
+            out.supervised[:] = out.supervised[:, list(COCO17.flip)].clone()
+        return out
+
+
+def test_views_that_disagree_spread(walk):
+    seen = observe(_OneSided(), walk[2][:2], VIEWS[:2])
+    wrist, nose = COCO17.index("left_wrist"), COCO17.index("nose")
+    # Half of the distance of the wrists, 76 of 191 pixels.
+    assert seen.spread[:, wrist].min() > 0.15
+    assert seen.spread[:, nose].max() < 0.01
+
+
+def test_odds_of_sides(dots, walk):
+    seen = observe(dots, walk[2][:2])
+    paired = [i for i, name in enumerate(COCO17.keypoints) if "_" in name]
+    # The own map is about 0.9 at the keypoint, the mirror's empty: log(0.95 / 0.05).
+    assert seen.sides.shape == (2, 17)
+    assert seen.sides[:, paired] == pytest.approx(np.full((2, 16), 2.9), abs=0.5)
+    assert np.abs(seen.sides[:, 0]).max() < 1e-6
+    swapped = observe(_SwappedNames(), walk[2][:2])
+    assert swapped.sides[:, paired] == pytest.approx(np.zeros((2, 16)), abs=0.1)
+
+
+class _SwappedNames(DotModel):
+    """Cannot tell the sides apart: both maps show both dots."""
+
+    def forward(self, images):
+        out = super().forward(images)
+        out.supervised[:] = (out.supervised + out.supervised[:, list(COCO17.flip)]).clone()
+        return out
+
+
+def test_batches_are_joined_in_order_and_counted(dots, walk):
+    keypoints, _, crops = walk
+    told = []
+    seen = observe(dots, crops[:19], VIEWS[:1], told.append)
+    assert sum(told) == 19
+    assert np.abs(seen.keypoints[..., :2] - keypoints[:19, :, :2]).max() < 3
+    parts = [observe(dots, crops[i : i + 1]) for i in range(3)]
+    together = join(parts)
+    assert np.allclose(together.keypoints, seen.keypoints[:3], atol=1e-3)
+    assert together.sides.shape == together.spread.shape == (3, 17)
+
+
+def test_looking_leaves_no_gradients(dots, walk):
+    observe(dots, walk[2][:1], VIEWS[:2])
+    assert all(p.grad is None for p in dots.parameters())
+
+
+def test_the_first_views_are_plain_and_mirrored():
+    assert not VIEWS[0].flip and VIEWS[1].flip
+    for view in VIEWS[:2]:
+        assert (view.rotation, view.scale, view.shift, view.offset) == (0, 1.0, (0.0, 0.0), 0.0)
+    turned = still_view(15, 1.1, True)
+    assert turned.spatial == {"rotation": 15, "scale": 1.1, "shift": (0.0, 0.0), "flip": True}
+    assert torch.equal(torch.from_numpy(turned.gain), torch.ones(3).double())
+    assert len({dot_color(g) for g in range(len(GROUPS))}) == len(GROUPS)
