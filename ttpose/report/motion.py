@@ -1,0 +1,115 @@
+"""Keypoints over time as curves: confidence, speed, jitter."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ttpose.results import KeypointResult
+from ttpose.skeleton import Skeleton
+
+# A person's torso in shares of the longer side of the box, where a keypoint set has no hips (upper-body sets).
+_TORSO_OF_BOX = 0.3
+
+
+@dataclass(frozen=True)
+class Motion:
+    """What can be said of each of N frames; NaN where nobody is.
+
+    Attributes:
+        confidence: Mean score of the keypoints, 0..1.
+        speed: Mean over keypoints of the way since the frame before, torso lengths a second.
+        jitter: Mean over keypoints of the distance from the straight way between the frames before and after, in
+            shares of the torso.
+    """
+
+    confidence: np.ndarray
+    speed: np.ndarray
+    jitter: np.ndarray
+
+
+def subject_keypoints(result: KeypointResult) -> np.ndarray:
+    """The first person's keypoints in every frame [N, K, 3]; NaN with score 0 where nobody is."""
+    keypoints = np.full((len(result.frames), len(result.skeleton), 3), np.nan)
+    keypoints[..., 2] = 0.0
+    for row, frame in zip(keypoints, result.frames, strict=True):
+        if frame.people:
+            row[:] = frame.people[0].keypoints
+    return keypoints
+
+
+def frame_times(result: KeypointResult) -> np.ndarray:
+    """Seconds of every frame [N], rising; frames whose time a damaged file does not tell lie between their neighbours.
+
+    A clip without any usable time counts frames at 30 a second.
+    """
+    times = np.array([frame.time_s for frame in result.frames], dtype=np.float64)
+    known = np.isfinite(times)
+    positions = np.arange(len(times))
+    if not known.any() or (known.sum() > 1 and np.ptp(times[known]) == 0):
+        return positions / 30.0
+    times = np.interp(positions, positions[known], times[known])
+    # Curves need every x once.
+    return np.maximum.accumulate(times + positions * 1e-9)
+
+
+def torso_length(result: KeypointResult, keypoints: np.ndarray) -> float:
+    """Median distance of mid-shoulder to mid-hip over the clip in pixels; by the box where there are no hips."""
+    shoulders, hips = (_middle(keypoints, result.skeleton, part) for part in ("shoulder", "hip"))
+    lengths = np.zeros(0)
+    if shoulders is not None and hips is not None:
+        lengths = np.linalg.norm(shoulders - hips, axis=-1)
+    lengths = lengths[np.isfinite(lengths)]
+    if not len(lengths):
+        sides = [frame.people[0].box.side for frame in result.frames if frame.people]
+        lengths = np.array(sides or [1.0]) * _TORSO_OF_BOX
+    return float(max(np.median(lengths), 1.0))
+
+
+def _middle(keypoints: np.ndarray, skeleton: Skeleton, part: str) -> np.ndarray | None:
+    names = [f"left_{part}", f"right_{part}"]
+    if not all(name in skeleton.keypoints for name in names):
+        return None
+    return keypoints[:, [skeleton.index(name) for name in names], :2].mean(1)
+
+
+def motion_of(keypoints: np.ndarray, times: np.ndarray, torso: float) -> Motion:
+    """Curves of keypoints [N, K, 3] at times [N]; `torso` in the keypoints' pixels."""
+    points, seen = keypoints[..., :2], np.isfinite(keypoints[..., 0]).any(axis=1)
+    confidence = np.where(seen, keypoints[..., 2].mean(axis=1), np.nan)
+    speed = np.full(len(times), np.nan)
+    if len(times) > 1:
+        way = np.linalg.norm(np.diff(points, axis=0), axis=-1) / torso
+        speed[1:] = _mean(way) / np.maximum(np.diff(times), 1e-6)
+    return Motion(confidence, speed, _mean(off_straight(keypoints, times) / torso))
+
+
+def off_straight(keypoints: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """How far each keypoint is from the straight way between the frames before and after [N, K], pixels.
+
+    NaN in the first and the last frame, and beside frames without the keypoint.
+    """
+    points = keypoints[..., :2]
+    off = np.full(points.shape[:2], np.nan)
+    if len(times) > 2:
+        steps = np.diff(times)
+        # Where frames come at varying times, half-way in time is not half-way in count.
+        share = (steps[:-1] / np.maximum(steps[:-1] + steps[1:], 1e-9))[:, None, None]
+        straight = points[:-2] + (points[2:] - points[:-2]) * share
+        off[1:-1] = np.linalg.norm(points[1:-1] - straight, axis=-1)
+    return off
+
+
+def _mean(values: np.ndarray) -> np.ndarray:
+    """Mean over the keypoints that are there [N], NaN where none is."""
+    there = np.isfinite(values)
+    count = there.sum(axis=1)
+    total = np.where(there, values, 0.0).sum(axis=1)
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+
+
+def median(values: np.ndarray) -> float | None:
+    """Median of the finite values, None where there is none."""
+    values = values[np.isfinite(values)]
+    return float(np.median(values)) if len(values) else None

@@ -1,0 +1,177 @@
+"""The page: everything put into one HTML file that needs nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import jinja2
+import numpy as np
+
+from ttpose import __version__
+from ttpose.files import sha256_of, write_text
+from ttpose.media import Source, open_source
+from ttpose.progress import Progress
+from ttpose.report import words
+from ttpose.report.affinity import change_map, weights_map
+from ttpose.report.curves import film_values, plot_values, poses, skeleton_values
+from ttpose.report.doubts import find_doubts
+from ttpose.report.filmstrip import FilmLimits, encode_jpeg, film, jpeg_uri
+from ttpose.report.inside import Pair, look_inside
+from ttpose.report.motion import Motion, frame_times, median, motion_of, subject_keypoints, torso_length
+
+if TYPE_CHECKING:
+    from ttpose.api import Personalization
+
+_SCRIPTS = ("uplot.min.js", "skeleton.js", "player.js", "plots.js", "page.js")
+_STYLES = ("uplot.min.css", "report.css")
+_QUALITY = 85  # of the few pictures that are looked at closely
+
+
+def write_report(source: Path | str, made: Personalization, path: Path | str, progress: Progress | None = None) -> None:
+    """Write one self-contained HTML page about a personalization, whole or not at all.
+
+    Files named person.safetensors and keypoints.json beside `path` are listed with their SHA-256.
+
+    Args:
+        source: The clip or photo that `made` was made from.
+        made: What `personalize` gave.
+        path: The page, .html.
+        progress: Hears the stage "write the report".
+
+    Raises:
+        InputError: The source cannot be read.
+        OutputError: The page cannot be written.
+    """
+    path = Path(path)
+    write_text(path, render(open_source(source), made, path.parent, progress or Progress()))
+
+
+def render(source: Source, made: Personalization, folder: Path, progress: Progress) -> str:
+    """The page's text; `folder` is where the other results lie."""
+    result, limits = made.keypoints, FilmLimits()
+    with progress.stage("write the report", min(len(result.frames), limits.frames)) as advance:
+        strip = film(source, len(result.frames), limits, advance)
+    tracks = _follow(made)
+    values = {
+        "film": film_values(strip, result, tracks.times),
+        "skeleton": skeleton_values(result.skeleton),
+        "tracks": [poses(points, strip, source.info.width) for points in tracks.keypoints],
+        "plots": plot_values(tracks.times, result.skeleton, tracks.keypoints, tracks.motions),
+        "losses": [step.get("total") for step in made.history],
+    }
+    context = _story(source, made, tracks) | _inside(made) | _tables(source, made, folder)
+    return _template().render(context, values=values, styles=_assets(_STYLES), scripts=_assets(_SCRIPTS))
+
+
+@dataclass(frozen=True)
+class _Tracks:
+    """Times [N], and before and after: keypoints [N, K, 3] and their motion; `torso` in pixels."""
+
+    times: np.ndarray
+    keypoints: tuple[np.ndarray, np.ndarray]
+    motions: tuple[Motion, Motion]
+    torso: float
+
+
+def _follow(made: Personalization) -> _Tracks:
+    times = frame_times(made.keypoints)
+    before, after = subject_keypoints(made.base_keypoints), subject_keypoints(made.keypoints)
+    # One length for both, so that their figures can be compared.
+    torso = torso_length(made.keypoints, after)
+    return _Tracks(times, (before, after), (motion_of(before, times, torso), motion_of(after, times, torso)), torso)
+
+
+def _story(source: Source, made: Personalization, tracks: _Tracks) -> dict[str, Any]:
+    """Title, verdict, figures and doubts."""
+    info, frames = source.info, made.keypoints.frames
+    headline, meaning = words.VERDICTS[made.guard.verdict]
+    before, after = tracks.keypoints
+    doubts = find_doubts(made.keypoints, after, before, tracks.times, tracks.torso)
+    return {
+        "name": info.path.name,
+        "kind": info.kind,
+        "size": f"{info.width} × {info.height}",
+        "frames": len(frames),
+        "frames_with_person": sum(bool(frame.people) for frame in frames),
+        "seconds": info.duration_s,
+        "version": __version__,
+        "guard": {"verdict": made.guard.verdict, "headline": headline, "meaning": meaning, "reason": made.guard.reason},
+        "candidates": [(kind, words.CANDIDATES[kind]) for kind in made.guard.checks],
+        "checks": words.check_rows(made.guard),
+        "figures": {
+            name: [median(getattr(motion, name)) for motion in tracks.motions]
+            for name in ("confidence", "speed", "jitter")
+        },
+        "doubts": doubts,
+        "doubtful": len(set().union(*(group.frames for group in doubts))),
+        "warnings": source.warnings,
+    }
+
+
+def _inside(made: Personalization) -> dict[str, Any]:
+    """Pictures of what the model does inside."""
+    if made.samples is None or not made.samples.crops:
+        return {"pairs": ()}
+    seen = look_inside(made.samples)
+    context: dict[str, Any] = {"pairs": [_pictures(pair) for pair in seen.pairs], "map_names": seen.map_names}
+    if seen.before is not None and seen.after is not None:
+        rows = made.keypoints.skeleton.keypoints
+        change, sentence = change_map(seen.before, seen.after, rows, seen.map_names)
+        context |= {"affinity": weights_map(seen.after, rows, seen.map_names), "affinity_change": change}
+        context["affinity_sentence"] = sentence
+    return context
+
+
+def _pictures(pair: Pair) -> dict[str, Any]:
+    def uri(image: np.ndarray | None) -> str | None:
+        return None if image is None else jpeg_uri(encode_jpeg(image, _QUALITY))
+
+    return {
+        "source_index": pair.source_index,
+        "target_index": pair.target_index,
+        "side": pair.target.shape[0],
+        "source": uri(pair.source),
+        "target": uri(pair.target),
+        "points": [look.points.tolist() for look in (pair.before, pair.after)],
+        "painted": [uri(look.painted) for look in (pair.before, pair.after)],
+    }
+
+
+def _tables(source: Source, made: Personalization, folder: Path) -> dict[str, Any]:
+    """Settings, files and timings."""
+    model = made.keypoints.model
+    files = [("Input", source.info.path.name, sha256_of(source.info.path))]
+    files.append(("Base weights", f"{model['base']}.safetensors", str(model["base_sha256"])))
+    for label, name in (("Person file", "person.safetensors"), ("Keypoints", "keypoints.json")):
+        if (folder / name).is_file():
+            files.append((label, name, sha256_of(folder / name)))
+    stages = words.stage_rows(made.timings)
+    return {
+        "settings": words.setting_rows(made.person.notes),
+        "files": files,
+        "stages": stages,
+        "total_s": sum(seconds for _, seconds in stages),
+        "steps": len(made.history),
+    }
+
+
+@cache
+def _template() -> jinja2.Template:
+    # Everything is escaped unless the template says otherwise, and a misspelt name is an error.
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.policies["json.dumps_kwargs"] = {"separators": (",", ":"), "allow_nan": False}
+    return environment.from_string(_asset("report.html"))
+
+
+def _assets(names: tuple[str, ...]) -> str:
+    return "\n".join(_asset(name) for name in names)
+
+
+def _asset(name: str) -> str:
+    return (resources.files("ttpose.report") / "static" / name).read_text(encoding="utf-8")

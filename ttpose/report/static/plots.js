@@ -1,0 +1,150 @@
+// Curves over time (uPlot), each with a playhead that follows the player and moves it.
+class Plots {
+  constructor(values, onSeek) {
+    this.values = values.plots;
+    this.losses = values.losses;
+    this.onSeek = onSeek;
+    this.time = 0;
+    this.plots = [];
+    this.choice = { confidence: "all", angle: null };
+    const dark = matchMedia("(prefers-color-scheme: dark)");
+    dark.addEventListener("change", () => this.build());
+    const resize = new ResizeObserver(() => this.resize());
+    document.querySelectorAll(".plot").forEach((place) => resize.observe(place));
+  }
+
+  static colour(name) {
+    return getComputedStyle(document.documentElement).getPropertyValue("--" + name).trim();
+  }
+
+  build() {
+    this.plots.forEach((plot) => plot.destroy());
+    this.plots = [];
+    const { speed, jitter, confidence, angles } = this.values;
+    const pair = [
+      { label: "before", colour: "before", dash: [5, 4] },
+      { label: "after", colour: "after" },
+    ];
+    this.add("confidence", "Confidence", confidence[this.choice.confidence], pair, { range: [0, 1], digits: 2 });
+    this.add("speed", "Speed in torso lengths a second", speed, pair, { digits: 2 });
+    this.add("jitter", "Jitter in percent of the torso", jitter, pair, { digits: 2 });
+    if (this.choice.angle) {
+      const sides = ["left", "right"].filter((side) => angles[`${side}_${this.choice.angle}`]);
+      const curves = sides.flatMap((side) => angles[`${side}_${this.choice.angle}`]);
+      const lines = sides.flatMap((side) => [
+        { label: `${side} before`, colour: side, dash: [4, 4], width: 1.2 },
+        { label: side, colour: side },
+      ]);
+      this.add("angles", `${this.choice.angle} angle in degrees`, curves, lines, { digits: 0, unit: "°", least: 20, most: 180 });
+    }
+    this.addLosses();
+  }
+
+  add(id, title, curves, lines, { range, digits, unit = "", least = 0, most = Infinity }) {
+    const place = document.getElementById("plot-" + id);
+    if (!place) return;
+    const said = lines.map((line, i) => `${line.label}: ${Plots.summary(curves[i], digits, unit)}`).join("; ");
+    place.setAttribute("role", "group");
+    place.setAttribute("aria-label", `${title} over time. ${said}`);
+    const show = (value) => (value === null || value === undefined ? "–" : value.toFixed(digits) + unit);
+    const series = lines.map((line) => ({
+      label: line.label,
+      stroke: () => Plots.colour(line.colour),
+      width: line.width || 1.8,
+      dash: line.dash,
+      points: { show: false },
+      value: (_, value) => show(value),
+    }));
+    const scale = range
+      ? { range: () => range }
+      : { range: (_, low, high) => Plots.around(low, high, least, most) };
+    const options = this.options(place, scale, unit);
+    options.series = [{}, ...series];
+    this.plots.push(new uPlot(options, [this.values.times, ...curves], place));
+  }
+
+  options(place, scale, unit) {
+    const axis = { stroke: () => Plots.colour("quiet"), grid: { stroke: () => Plots.colour("line"), width: 1 }, ticks: { show: false }, font: "12px system-ui, sans-serif" };
+    return {
+      width: Math.max(place.clientWidth, 120),
+      height: 150,
+      cursor: { show: false }, // the playhead is the cursor
+      legend: { live: true, isolate: false },
+      scales: { x: { time: false }, y: scale },
+      axes: [
+        { ...axis, size: 26, gap: 4, values: (_, ticks) => ticks.map((tick) => tick + " s") },
+        { ...axis, size: 44, gap: 4, values: (_, ticks) => ticks.map((tick) => tick + unit) },
+      ],
+      plugins: [this.playhead()],
+    };
+  }
+
+  playhead() {
+    const mark = document.createElement("div");
+    mark.className = "playhead";
+    const put = (plot) => {
+      const x = plot.valToPos(this.time, "x");
+      mark.style.transform = `translateX(${x}px)`;
+      mark.hidden = !Number.isFinite(x);
+      plot.setLegend({ idxs: plot.series.map(() => plot.valToIdx(this.time)) });
+    };
+    const ready = (plot) => {
+      plot.over.append(mark);
+      plot.put = () => put(plot);
+      const seek = (event) => {
+        const box = plot.over.getBoundingClientRect();
+        this.onSeek(plot.posToVal(event.clientX - box.left, "x"));
+      };
+      plot.over.addEventListener("pointerdown", (event) => { plot.over.setPointerCapture(event.pointerId); seek(event); });
+      plot.over.addEventListener("pointermove", (event) => { if (event.buttons & 1) seek(event); });
+      put(plot);
+    };
+    return { hooks: { ready, setSize: put, setScale: put } };
+  }
+
+  addLosses() {
+    const place = document.getElementById("plot-losses");
+    if (!place) return;
+    const options = this.options(place, {}, "");
+    const losses = this.losses.filter((value) => value !== null);
+    place.setAttribute("role", "group");
+    place.setAttribute("aria-label", `Loss by step, from ${losses[0]} to ${losses[losses.length - 1]}`);
+    options.height = 130;
+    options.plugins = [];
+    options.legend = { show: false };
+    options.axes[1].size = 58;
+    options.axes[0].values = (_, ticks) => ticks.map((tick) => (Number.isInteger(tick) ? tick : ""));
+    options.series = [
+      {},
+      { stroke: () => Plots.colour("after"), width: 1.8 },
+    ];
+    this.plots.push(new uPlot(options, [this.losses.map((_, i) => i + 1), this.losses], place));
+  }
+
+  follow(time) {
+    this.time = time;
+    this.plots.forEach((plot) => plot.put && plot.put());
+  }
+
+  resize() {
+    this.plots.forEach((plot) => {
+      const width = Math.max(plot.root.parentElement.clientWidth, 120);
+      if (width !== plot.width) plot.setSize({ width, height: plot.height });
+    });
+  }
+
+  // A range with some air, from 0 unless it must be at least `least` wide, and at most up to `most`.
+  static around(low, high, least, most) {
+    if (low === null || high === null) return [0, 1];
+    const air = Math.max((high - low) * 0.08, (least - (high - low)) / 2, high === low ? 0.5 : 0);
+    return [least === 0 ? 0 : Math.max(0, low - air), Math.min(most, high + air)];
+  }
+
+  static summary(curve, digits, unit) {
+    const values = curve.filter((value) => value !== null);
+    if (!values.length) return "nothing to show";
+    const sorted = [...values].sort((a, b) => a - b);
+    const say = (value) => value.toFixed(digits) + unit;
+    return `median ${say(sorted[sorted.length >> 1])}, ${say(sorted[0])} to ${say(sorted[sorted.length - 1])}`;
+  }
+}
