@@ -20,7 +20,7 @@ from ttpose.model.person import PersonDelta
 from ttpose.model.predictor import Predictor
 from ttpose.model.runtime import choose_device, keep_freed_memory
 from ttpose.model.shipped import LoadedModel, load
-from ttpose.overlay import write_overlay
+from ttpose.overlay import write_overlay, write_side_by_side
 from ttpose.personalize.guard import GuardReport
 from ttpose.personalize.online import OnlineAdapter
 from ttpose.personalize.run import personalize_model, settled
@@ -37,7 +37,7 @@ from ttpose.subject.track import SubjectTrack, track_subject
 
 __all__ = [
     "EvaluationReport", "Personalization", "Pose", "evaluate_clips", "load_model", "personalize", "predict",
-    "write_overlay",
+    "write_overlay", "write_side_by_side",
 ]  # fmt: skip
 
 # Crops kept in memory for the final prediction: 0.44 MB each, 20 seconds at 30 frames a second. A longer clip is

@@ -1,7 +1,8 @@
-"""Keypoints drawn on the clip or photo that they belong to."""
+"""Keypoints drawn on the clip or photo that they belong to, alone or beside another result for comparison."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,9 @@ import numpy as np
 from ttpose.media import OverlayWriter, Source, draw_skeleton, open_source, write_image
 from ttpose.progress import Advance, Progress
 from ttpose.results import FrameRecord, KeypointResult
+
+# A side-by-side picture is shrunk to this width: more than phones' decoders of H.264 take (level 5.1).
+_WIDEST = 3840
 
 
 def write_overlay(
@@ -26,28 +30,102 @@ def write_overlay(
         InputError: The source cannot be read.
         OutputError: The overlay cannot be written.
     """
-    media = open_source(source)
+    _write(open_source(source), [result], (), Path(path), progress)
+
+
+def write_side_by_side(
+    source: Path | str,
+    before: KeypointResult,
+    after: KeypointResult,
+    path: Path | str,
+    progress: Progress | None = None,
+    *,
+    labels: tuple[str, str] = ("base", "personalized"),
+) -> None:
+    """Draw two results of one source beside each other, as `write_overlay` does with one, each with its name.
+
+    Args:
+        source: The file that both results were made from.
+        before: Keypoints on the left.
+        after: Keypoints on the right.
+        path: What to write, .mp4 or an image suffix; twice as wide as the source, but at most 3840 pixels.
+        progress: Hears the stage "draw".
+        labels: Their names, in ASCII.
+
+    Raises:
+        InputError: The source cannot be read.
+        OutputError: The file cannot be written.
+    """
+    _write(open_source(source), [before, after], labels, Path(path), progress)
+
+
+def _write(
+    media: Source, results: Sequence[KeypointResult], labels: Sequence[str], path: Path, progress: Progress | None
+) -> None:
     if media.info.kind == "image":
-        image = next(iter(media.frames())).image
-        if image is not None:
-            write_image(path, _drawn(image, result.frames[0], result))
+        for _, picture in _pictures(media, results, labels):
+            write_image(path, picture)
         return
-    with (progress or Progress()).stage("draw", len(result.frames)) as advance:
-        _write_video(media, result, Path(path), advance)
+    with (progress or Progress()).stage("draw", len(results[0].frames)) as advance:
+        _write_video(media, results, labels, path, advance)
 
 
-def _write_video(media: Source, result: KeypointResult, path: Path, advance: Advance) -> None:
+def _write_video(
+    media: Source, results: Sequence[KeypointResult], labels: Sequence[str], path: Path, advance: Advance
+) -> None:
     info = media.info
-    last = np.zeros((info.height, info.width, 3), np.uint8)
-    with OverlayWriter(path, info.width, info.height, fps=info.fps, sound_from=info.path) as writer:
-        for frame, record in zip(media.frames(), result.frames, strict=False):
-            # A damaged frame shows the one before it, so that the picture keeps its time.
-            last = frame.image if frame.image is not None else last
-            writer.write(_drawn(last, record, result), frame.time_s)
+    width, height = _size(info.width, info.height, len(results))
+    with OverlayWriter(path, width, height, fps=info.fps, sound_from=info.path) as writer:
+        for time_s, picture in _pictures(media, results, labels):
+            writer.write(picture, time_s)
             advance(1)
 
 
+def _pictures(
+    media: Source, results: Sequence[KeypointResult], labels: Sequence[str]
+) -> Iterator[tuple[float, np.ndarray]]:
+    """Time and picture of each frame: the results on it, from left to right."""
+    info = media.info
+    last = np.zeros((info.height, info.width, 3), np.uint8)
+    for frame, *records in zip(media.frames(), *(result.frames for result in results), strict=False):
+        # A damaged frame shows the one before it, so that the picture keeps its time.
+        last = frame.image if frame.image is not None else last
+        parts = [_drawn(last, record, result) for record, result in zip(records, results, strict=True)]
+        for part, label in zip(parts, labels, strict=False):
+            _write_label(part, label)
+        yield frame.time_s, parts[0] if len(parts) == 1 else _beside(parts)
+
+
+def _size(width: int, height: int, count: int) -> tuple[int, int]:
+    if count * width <= _WIDEST or count == 1:
+        return count * width, height
+    return _WIDEST, max(round(height * _WIDEST / (count * width)), 1)
+
+
+def _beside(parts: Sequence[np.ndarray]) -> np.ndarray:
+    import cv2
+
+    together = np.hstack(parts)
+    height, width = parts[0].shape[:2]
+    size = _size(width, height, len(parts))
+    return together if size[0] == together.shape[1] else cv2.resize(together, size, interpolation=cv2.INTER_AREA)
+
+
 def _drawn(image: np.ndarray, record: FrameRecord, result: KeypointResult) -> np.ndarray:
+    image = image if record.people else image.copy()  # drawing copies, and a label is written in place
     for person in record.people:
         image = draw_skeleton(image, person.keypoints, result.skeleton)
     return image
+
+
+def _write_label(image: np.ndarray, text: str) -> None:
+    """Write into the top left corner, in place: white with a dark outline, readable on any picture."""
+    import cv2
+
+    font, (height, width) = cv2.FONT_HERSHEY_SIMPLEX, image.shape[:2]
+    (wide, high), _ = cv2.getTextSize(text, font, 1.0, 2)
+    scale = min(0.045 * height / high, 0.5 * width / wide)  # a small line, and at most half the width
+    stroke, margin = max(round(2.5 * scale), 1), round(0.6 * high * scale)
+    corner = (margin, margin + round(high * scale))
+    for colour, thickness in (((20, 20, 20), 3 * stroke), ((255, 255, 255), stroke)):
+        cv2.putText(image, text, corner, font, scale, colour, thickness, cv2.LINE_AA)

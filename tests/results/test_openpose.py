@@ -12,52 +12,11 @@ from ttpose.skeleton import COCO17, PENN13
 
 # POSE_BODY_25_BODY_PARTS and POSE_COCO_BODY_PARTS of OpenPose's documentation.
 _BODY25 = [
-    "Nose",
-    "Neck",
-    "RShoulder",
-    "RElbow",
-    "RWrist",
-    "LShoulder",
-    "LElbow",
-    "LWrist",
-    "MidHip",
-    "RHip",
-    "RKnee",
-    "RAnkle",
-    "LHip",
-    "LKnee",
-    "LAnkle",
-    "REye",
-    "LEye",
-    "REar",
-    "LEar",
-    "LBigToe",
-    "LSmallToe",
-    "LHeel",
-    "RBigToe",
-    "RSmallToe",
-    "RHeel",
-]
-_COCO18 = [
-    "Nose",
-    "Neck",
-    "RShoulder",
-    "RElbow",
-    "RWrist",
-    "LShoulder",
-    "LElbow",
-    "LWrist",
-    "RHip",
-    "RKnee",
-    "RAnkle",
-    "LHip",
-    "LKnee",
-    "LAnkle",
-    "REye",
-    "LEye",
-    "REar",
-    "LEar",
-]
+    "Nose", "Neck", "RShoulder", "RElbow", "RWrist", "LShoulder", "LElbow", "LWrist", "MidHip", "RHip", "RKnee",
+    "RAnkle", "LHip", "LKnee", "LAnkle", "REye", "LEye", "REar", "LEar", "LBigToe", "LSmallToe", "LHeel", "RBigToe",
+    "RSmallToe", "RHeel",
+]  # fmt: skip
+_COCO18 = [part for part in _BODY25[:19] if part != "MidHip"]
 
 
 def our_name(part: str) -> str:
@@ -107,7 +66,7 @@ def test_an_earlier_folder_is_replaced_whole_and_kept_when_writing_fails(
     result: KeypointResult, tmp_path: Path
 ) -> None:
     folder = tmp_path / "op"
-    write_openpose(replace(result, frames=result.frames * 1), folder)
+    write_openpose(result, folder)
     (folder / "older_000000000009_keypoints.json").write_text("{}")
     with pytest.raises(AttributeError):
         write_openpose(replace(result, frames=[*result.frames, None]), folder)  # type: ignore[list-item]

@@ -180,7 +180,8 @@ def test_trc_data_reader_reads_the_same(tmp_path: Path, height_m: float | None) 
 
 
 @pytest.mark.parametrize("height_m", [None, 1.75])
-def test_opensim_reads_the_same(tmp_path: Path, height_m: float | None) -> None:
+def test_opensim_reads_the_same(tmp_path: Path, height_m: float | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # it writes a log beside
     opensim = pytest.importorskip("opensim", reason="OpenSim is not installed")
     path, points = some_file(tmp_path, height_m)
     table = opensim.TimeSeriesTableVec3(str(path))

@@ -78,7 +78,12 @@ def without_smoothing(result: KeypointResult) -> KeypointResult:
 
 
 def only_smoothed(result: KeypointResult) -> KeypointResult:
-    """The result with the smoothed keypoints in the place of the raw ones, for files that hold one series only."""
+    """The result with the smoothed keypoints in the place of the raw ones, for files that hold one series only.
+
+    A result without smoothing, such as a photo's, comes back as it is.
+    """
+    if result.smoothing is None:
+        return result
     frames = []
     for frame in result.frames:
         people = [PersonRecord(p.id, p.box, p.smoothed) for p in frame.people if p.smoothed is not None]
