@@ -41,6 +41,7 @@ class FakeGuard:
 @dataclass
 class FakePersonalization:
     keypoints: KeypointResult
+    base_keypoints: KeypointResult
     person: FakePerson = field(default_factory=FakePerson)
     guard: FakeGuard = field(default_factory=FakeGuard)
     timings: dict[str, float] = field(default_factory=lambda: {"adapt": np.float64(0.5), "look": float("nan")})
@@ -69,10 +70,13 @@ class FakeApi(ModuleType):
         return made_result(source)
 
     def personalize(self, source: Path, *, progress: Progress, **how: Any) -> FakePersonalization:
-        return FakePersonalization(self._work("personalize", source, progress, how))
+        return FakePersonalization(self._work("personalize", source, progress, how), made_result(source))
 
     def predict(self, source: Path, *, progress: Progress, **how: Any) -> KeypointResult:
         return self._work("predict", source, progress, how)
 
     def write_overlay(self, source: Path, result: KeypointResult, path: Path) -> None:
         write_text(path, f"overlay of {source.name}")
+
+    def write_side_by_side(self, source: Path, before: KeypointResult, after: KeypointResult, path: Path) -> None:
+        write_text(path, f"{source.name} before and after")

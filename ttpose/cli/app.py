@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from ttpose import __version__
+from ttpose.cli.convert import convert
 from ttpose.cli.demo import demo
 from ttpose.cli.evaluate import evaluate
 from ttpose.cli.import_checkpoint import import_checkpoint
@@ -39,6 +40,6 @@ def ttpose(
     """Personalize a human pose model on your own video: on your own machine, with no labels and no upload."""
 
 
-for command in (personalize, predict, demo, evaluate, train, info, synth):
+for command in (personalize, predict, convert, demo, evaluate, train, info, synth):
     app.command()(command)
 app.command("import-checkpoint")(import_checkpoint)

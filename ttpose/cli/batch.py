@@ -18,7 +18,7 @@ from ttpose.errors import InputError, OutputError, TTPoseError
 Writer = Callable[[Path], None]
 
 #: All names that an overlay can have.
-OVERLAYS = ("overlay.mp4", "overlay.jpg")
+OVERLAYS = ("overlay.mp4", "overlay.jpg", "side_by_side.mp4", "side_by_side.jpg")
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,11 @@ def overlay_name(source: Path) -> str:
     with suppress(OSError), open(source, "rb") as handle:  # reading it will say what is wrong with the file
         return "overlay.jpg" if is_image(handle.read(16)) else "overlay.mp4"
     return "overlay.mp4"
+
+
+def side_by_side_name(source: Path) -> str:
+    """`side_by_side.jpg` or `.mp4`, like the overlay."""
+    return f"side_by_side{Path(overlay_name(source)).suffix}"
 
 
 def run_batch(

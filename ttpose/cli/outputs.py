@@ -58,8 +58,8 @@ class ResultFolder:
         return self._owner if self._owner not in (None, self._source) else None
 
     def finished(self, names: Iterable[str]) -> bool:
-        """Whether all these files exist and were finished for this input."""
-        return self.other_owner is None and all(name in self._files and (self.path / name).is_file() for name in names)
+        """Whether all these files (or folders of files) exist and were finished for this input."""
+        return self.other_owner is None and all(name in self._files and (self.path / name).exists() for name in names)
 
     def differences(self, names: Iterable[str], settings: dict[str, Any]) -> list[str]:
         """The settings, as `key: value`, that finished files were made with instead of these."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ttpose.cli import options
+from ttpose.cli import exports, options
 from ttpose.cli.session import session
 
 if TYPE_CHECKING:
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 Steps = Annotated[
     int | None, typer.Option(min=1, metavar="N", show_default="as the preset says", help="Learning steps.")
 ]
+
+_JSON_ONLY = exports.Exports(("json",))
 
 
 def personalize(
@@ -33,6 +35,15 @@ def personalize(
     device: options.Device = "auto",
     seed: options.Seed = 0,
     overlay: options.Overlay = True,
+    side_by_side: Annotated[
+        bool, typer.Option("--side-by-side", help="Also draw base and personalized beside each other.")
+    ] = False,
+    formats: exports.Formats = "json",
+    tables: exports.Tables = None,
+    height_m: exports.HeightM = None,
+    openpose: exports.OpenPose = exports.OpenPoseSet.body25,
+    smooth: exports.Smooth = exports.Smoothing.none,
+    fill_gaps: exports.FillGaps = 0.25,
     overwrite: options.Overwrite = False,
     quiet: options.Quiet = False,
     json_lines: options.JsonLines = False,
@@ -47,6 +58,7 @@ def personalize(
         from ttpose.cli.machine import choose_device
         from ttpose.media import find_inputs
 
+        wanted = exports.Exports.chosen(formats, tables, height_m, openpose, smooth, fill_gaps)
         sources = find_inputs(inputs)  # before anything slow is imported
         from ttpose import api
 
@@ -60,25 +72,33 @@ def personalize(
             "subject": subject or "auto",
             "seed": seed,
         }
-        job = personalizing(api, settings, chosen, overlay)
+        job = personalizing(api, settings, chosen, overlay, wanted, side_by_side)
         raise typer.Exit(run_batch(job, sources, output, reporter, overwrite=overwrite, debug=debug))
 
 
-def personalizing(api: ModuleType, settings: dict[str, Any], device: str, overlay: bool) -> Job:
+def personalizing(
+    api: ModuleType,
+    settings: dict[str, Any],
+    device: str,
+    overlay: bool,
+    wanted: exports.Exports = _JSON_ONLY,
+    side_by_side: bool = False,
+) -> Job:
     """The job of this command, done by `api`."""
-    from ttpose.cli.batch import Job, Product, overlay_name
+    from ttpose.cli.batch import Job, Product, overlay_name, side_by_side_name
     from ttpose.files import sha256_of
-    from ttpose.results import KeypointResult, write_json
+    from ttpose.results import KeypointResult
 
     how = {key: value for key, value in settings.items() if key != "command"}
 
     def file_names(source: Path) -> tuple[str, ...]:
-        return ("person.safetensors", "keypoints.json", *((overlay_name(source),) if overlay else ()))
+        drawn = [overlay_name(source)] * overlay + [side_by_side_name(source)] * side_by_side
+        return ("person.safetensors", *wanted.file_names(), *drawn)
 
-    def write_keypoints(result: KeypointResult, path: Path) -> None:
+    def write_keypoints(result: KeypointResult, name: str, path: Path, reporter: Reporter) -> None:
         person = path.with_name("person.safetensors")
         model = {**result.model, "person": person.name, "person_sha256": sha256_of(person)}
-        write_json(replace(result, model=model), path)
+        wanted.product_writers(replace(result, model=model), reporter.note)[name](path)
 
     def make(source: Path, reporter: Reporter) -> Product:
         made = api.personalize(source, **how, device=device, progress=reporter)
@@ -87,15 +107,25 @@ def personalizing(api: ModuleType, settings: dict[str, Any], device: str, overla
             with reporter.stage("draw the overlay"):
                 api.write_overlay(source, made.keypoints, path)
 
+        def write_side_by_side(path: Path) -> None:
+            with reporter.stage("draw base and personalized"):
+                api.write_side_by_side(source, made.base_keypoints, made.keypoints, path)
+
+        prepared = wanted.prepare(made.keypoints)
         writers = {
             "person.safetensors": made.person.save,
-            "keypoints.json": lambda path: write_keypoints(made.keypoints, path),
+            **{
+                name: lambda path, name=name: write_keypoints(prepared, name, path, reporter)
+                for name in wanted.file_names()
+            },
             overlay_name(source): write_overlay,
+            side_by_side_name(source): write_side_by_side,
         }
         details = {"guard": made.guard.to_dict(), "timings": made.timings}
-        return Product(writers, guard_text(made.guard), details)
+        text = "; ".join(filter(None, (guard_text(made.guard), exports.jitter_text(prepared))))
+        return Product(writers, text, details)
 
-    return Job(file_names, make, settings)
+    return Job(file_names, make, {**settings, **wanted.settings})
 
 
 def guard_text(guard: Any) -> str:

@@ -2,40 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ttpose.cli import options
+from ttpose.cli import exports, options
 from ttpose.cli.session import session
 
 if TYPE_CHECKING:
     from ttpose.cli.batch import Job, Product
     from ttpose.cli.reporting import Reporter
 
-#: What each `--format` writes.
-FORMATS = {"json": "keypoints.json", "coco": "keypoints.coco.json", "csv": "keypoints.csv"}
-
-
-def check_formats(value: str) -> str:
-    """Refuse what names no format, and name each once."""
-    names = list(dict.fromkeys(name.strip() for name in value.split(",")))
-    if not all(name in FORMATS for name in names):
-        raise typer.BadParameter(f"use {', '.join(FORMATS)}, or several with commas between")
-    return ",".join(names)
-
-
 Weights = Annotated[
     Path | None, typer.Option(metavar="FILE", show_default=False, help="A person file, or a whole model.")
-]
-Formats = Annotated[
-    str,
-    typer.Option(
-        "--format", metavar="LIST", callback=check_formats, help="json, coco or csv, or several with commas between."
-    ),
 ]
 
 
@@ -43,7 +24,12 @@ def predict(
     inputs: options.Inputs,
     weights: Weights = None,
     output: options.Output = Path("."),
-    formats: Formats = "json",
+    formats: exports.Formats = "json",
+    tables: exports.Tables = None,
+    height_m: exports.HeightM = None,
+    openpose: exports.OpenPose = exports.OpenPoseSet.body25,
+    smooth: exports.Smooth = exports.Smoothing.none,
+    fill_gaps: exports.FillGaps = 0.25,
     subject: options.Subject = None,
     device: options.Device = "auto",
     overlay: options.Overlay = True,
@@ -62,32 +48,36 @@ def predict(
         from ttpose.cli.machine import choose_device
         from ttpose.media import find_inputs
 
+        wanted = exports.Exports.chosen(formats, tables, height_m, openpose, smooth, fill_gaps)
         sources = find_inputs(inputs)  # before anything slow is imported
         from ttpose import api
 
         chosen = choose_device(device)
         reporter.start("predict", chosen, len(sources))
-        job = predicting(api, weights, subject, chosen, formats.split(","), overlay)
+        job = predicting(api, weights, subject, chosen, wanted, overlay)
         raise typer.Exit(run_batch(job, sources, output, reporter, overwrite=overwrite, debug=debug))
 
 
 def predicting(
-    api: ModuleType, weights: Path | None, subject: str | None, device: str, formats: Sequence[str], overlay: bool
+    api: ModuleType,
+    weights: Path | None,
+    subject: str | None,
+    device: str,
+    wanted: exports.Exports,
+    overlay: bool,
 ) -> Job:
     """The job of this command, done by `api`; raises WeightsError where the weights file cannot be read."""
     from ttpose.cli.batch import Job, Product, overlay_name
     from ttpose.errors import WeightsError
     from ttpose.files import sha256_of
-    from ttpose.results import write_coco, write_csv, write_json
 
-    write = {"json": write_json, "coco": write_coco, "csv": write_csv}
     try:
         fingerprint = None if weights is None else sha256_of(weights)
     except OSError as error:
         raise WeightsError(f"cannot read {weights}: {error.strerror}", "check the path") from error
 
     def file_names(source: Path) -> tuple[str, ...]:
-        return (*(FORMATS[name] for name in formats), *((overlay_name(source),) if overlay else ()))
+        return (*wanted.file_names(), *((overlay_name(source),) if overlay else ()))
 
     def make(source: Path, reporter: Reporter) -> Product:
         result = api.predict(source, weights=weights, subject=subject, device=device, progress=reporter)
@@ -96,12 +86,14 @@ def predicting(
             with reporter.stage("draw the overlay"):
                 api.write_overlay(source, result, path)
 
-        writers = {FORMATS[name]: lambda path, name=name: write[name](result, path) for name in formats}
+        prepared = wanted.prepare(result)
+        writers = wanted.product_writers(prepared, reporter.note)
         seen = sum(bool(frame.people) for frame in result.frames)
         people = len({person.id for frame in result.frames for person in frame.people})
         details = {"frames": len(result.frames), "frames_with_people": seen, "people": people}
         text = f"{people} {'person' if people == 1 else 'people'} in {seen} of {len(result.frames)} frames"
+        text = "; ".join(filter(None, (text, exports.jitter_text(prepared))))
         return Product({**writers, overlay_name(source): write_overlay}, text, details)
 
-    settings = {"command": "predict", "weights_sha256": fingerprint, "subject": subject}
+    settings = {"command": "predict", "weights_sha256": fingerprint, "subject": subject, **wanted.settings}
     return Job(file_names, make, settings)

@@ -1,0 +1,246 @@
+"""The result files that --format, --csv, --smooth and their kin ask for: their options, names and writers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ttpose.errors import UsageError
+
+if TYPE_CHECKING:
+    from ttpose.results import KeypointResult
+
+FORMATS = ("json", "coco", "openpose", "csv", "trc")
+#: What each `--csv` table is called.
+TABLES = {"tidy": "keypoints.csv", "wide": "keypoints.wide.csv", "angles": "angles.csv"}
+_PANEL = "Result files"
+
+#: Writes a result to a path and gives notes in plain words about what the file could not hold.
+ResultWriter = Callable[["KeypointResult", Path], "list[str] | None"]
+
+
+class Smoothing(str, Enum):
+    """How keypoints are smoothed over time."""
+
+    none = "none"
+    one_euro = "one-euro"
+    savgol = "savgol"
+
+
+class OpenPoseSet(str, Enum):
+    """The keypoints of OpenPose files."""
+
+    body25 = "body25"
+    coco18 = "coco18"
+
+
+def names_of(value: str, known: tuple[str, ...]) -> str:
+    """Refuse what names none of `known`, and name each once (typer shows it as wrong use)."""
+    names = list(dict.fromkeys(name.strip() for name in value.split(",")))
+    if not all(name in known for name in names):
+        raise typer.BadParameter(f"use {', '.join(known)}, or several with commas between")
+    return ",".join(names)
+
+
+def check_formats(value: str) -> str:
+    """Refuse what names no format, and name each once."""
+    return names_of(value, FORMATS)
+
+
+def check_tables(value: str | None) -> str | None:
+    """Refuse what names no table, and name each once."""
+    return None if value is None else names_of(value, tuple(TABLES))
+
+
+def check_height(value: float | None) -> float | None:
+    """Refuse what is no person's height."""
+    if value is not None and not 0.3 <= value <= 3:
+        raise typer.BadParameter("give a person's height in metres, such as 1.75")
+    return value
+
+
+Formats = Annotated[
+    str,
+    typer.Option(
+        "--format",
+        metavar="LIST",
+        callback=check_formats,
+        rich_help_panel=_PANEL,
+        help="json, coco, openpose, csv, trc, or several with commas between.",
+    ),
+]
+Tables = Annotated[
+    str | None,
+    typer.Option(
+        "--csv",
+        metavar="LIST",
+        callback=check_tables,
+        show_default="tidy",
+        rich_help_panel=_PANEL,
+        help="Tables of the csv format: tidy, wide, angles, or several; also asks for the format.",
+    ),
+]
+HeightM = Annotated[
+    float | None,
+    typer.Option(
+        "--height-m",
+        metavar="METRES",
+        callback=check_height,
+        show_default=False,
+        rich_help_panel=_PANEL,
+        help="The person's height: TRC files are in metres then, else in pixels.",
+    ),
+]
+OpenPose = Annotated[
+    OpenPoseSet, typer.Option("--openpose", rich_help_panel=_PANEL, help="Keypoints of the openpose format.")
+]
+Smooth = Annotated[
+    Smoothing, typer.Option("--smooth", rich_help_panel=_PANEL, help="Add smoothed keypoints beside the raw ones.")
+]
+FillGaps = Annotated[
+    float,
+    typer.Option(
+        "--fill-gaps",
+        metavar="SECONDS",
+        min=0,
+        rich_help_panel=_PANEL,
+        help="Longest gap in which smoothing fills missing keypoints, and flags them.",
+    ),
+]
+
+
+@dataclass(frozen=True)
+class Exports:
+    """Which result files to write, and how.
+
+    Attributes:
+        formats: Of `FORMATS`.
+        tables: Of `TABLES`, for the csv format.
+        height_m: The person's height, or None for pixels in TRC files.
+        openpose: Keypoint set of OpenPose files.
+        smooth: "none", "one-euro" or "savgol"; None keeps what a result has.
+        fill_gaps: Longest gap that is filled, in seconds.
+    """
+
+    formats: tuple[str, ...]
+    tables: tuple[str, ...] = ("tidy",)
+    height_m: float | None = None
+    openpose: str = "body25"
+    smooth: str | None = None
+    fill_gaps: float = 0.25
+
+    @classmethod
+    def chosen(
+        cls,
+        formats: str,
+        tables: str | None,
+        height_m: float | None,
+        openpose: OpenPoseSet,
+        smooth: Smoothing | None,
+        fill_gaps: float,
+    ) -> Exports:
+        """What the options say; `--csv` alone asks for the csv format too."""
+        names = formats.split(",") + (["csv"] if tables and "csv" not in formats.split(",") else [])
+        if height_m is not None and "trc" not in names:
+            raise UsageError("--height-m is for TRC files", "add trc to the formats")
+        method = None if smooth is None else smooth.value
+        return cls(tuple(names), tuple((tables or "tidy").split(",")), height_m, openpose.value, method, fill_gaps)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What changes the files, JSON-ready; only what was asked for, so that other runs look the same as ever."""
+        smooth = self.smooth if self.smooth != "none" else None
+        found = {"smooth": smooth, "fill_gaps": self.fill_gaps if smooth else None, "height_m": self.height_m}
+        if "openpose" in self.formats:
+            found["openpose"] = self.openpose
+        return {name: value for name, value in found.items() if value is not None}
+
+    def file_names(self, smoothed: bool | None = None) -> tuple[str, ...]:
+        """The files, in the order to write; `smoothed` says whether the result is, by default whether it will be."""
+        return tuple(self.writers(self._smooths if smoothed is None else smoothed))
+
+    def prepare(self, result: KeypointResult) -> KeypointResult:
+        """The result as it goes into the files: smoothed if that was asked for."""
+        from ttpose.results import smooth
+
+        return result if self.smooth is None else smooth(result, self.smooth, max_gap_s=self.fill_gaps)
+
+    def writers(self, smoothed: bool) -> dict[str, ResultWriter]:
+        """For each file name what writes a prepared result to a path.
+
+        Formats that hold one series (OpenPose, TRC) have a second file for the smoothed keypoints.
+        """
+        found: dict[str, ResultWriter] = {}
+        for name in self.formats:
+            found |= self._of_format(name)
+            if smoothed and name in ("openpose", "trc"):
+                for file, write in self._of_format(name).items():
+                    stem, dot, suffix = file.partition(".")
+                    found[f"{stem}_smoothed{dot}{suffix}"] = _with_smoothed(write)
+        return found
+
+    def product_writers(self, result: KeypointResult, note: Callable[[str], None]) -> dict[str, Callable[[Path], None]]:
+        """For each file name what writes a prepared result to a path; `note` hears what a file could not hold."""
+
+        def bound(write: ResultWriter) -> Callable[[Path], None]:
+            def written(path: Path) -> None:
+                for text in write(result, path) or ():
+                    note(text)
+
+            return written
+
+        return {
+            name: bound(write) for name, write in self.writers(self._smooths or result.smoothing is not None).items()
+        }
+
+    @property
+    def _smooths(self) -> bool:
+        return self.smooth not in (None, "none")
+
+    def _of_format(self, name: str) -> dict[str, ResultWriter]:
+        from ttpose import results
+
+        height_m, keypoints = self.height_m, self.openpose
+        tables: dict[str, ResultWriter] = {
+            "tidy": results.write_csv, "wide": results.write_wide_csv, "angles": results.write_angles_csv,
+        }  # fmt: skip
+        match name:
+            case "json":
+                return {"keypoints.json": results.write_json}
+            case "coco":
+                return {"keypoints.coco.json": results.write_coco}
+            case "openpose":
+                return {"openpose": lambda result, path: results.write_openpose(result, path, keypoints=keypoints)}
+            case "trc":
+                return {"keypoints.trc": lambda result, path: results.write_trc(result, path, height_m=height_m)}
+            case _:
+                return {TABLES[table]: tables[table] for table in self.tables}
+
+
+def _with_smoothed(write: ResultWriter) -> ResultWriter:
+    from ttpose.results.smoothing import only_smoothed
+
+    return lambda result, path: write(only_smoothed(result), path)
+
+
+def jitter_text(result: KeypointResult) -> str | None:
+    """What smoothing did to the jitter of a prepared result, in one line; None where it was not smoothed."""
+    if result.smoothing is None:
+        return None
+    shaking = [each for each in result.smoothing["jitter"].values() if _measured(each)]
+    if not shaking:
+        return None
+    change = sum(each["after"] for each in shaking) / sum(each["before"] for each in shaking) - 1
+    filled = result.smoothing["filled_keypoints"]
+    return f"{result.smoothing['method']}: jitter {100 * change:+.0f} %, {filled} keypoints filled in"
+
+
+def _measured(each: dict[str, Any]) -> bool:
+    values = (each.get("before"), each.get("after"))
+    return all(value is not None and math.isfinite(value) for value in values) and values[0] != 0
