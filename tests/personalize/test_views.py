@@ -100,9 +100,10 @@ def test_batches_are_joined_in_order_and_counted(dots, walk):
     assert together.sides.shape == together.spread.shape == (3, 17)
 
 
-def test_looking_leaves_no_gradients(dots, walk):
-    observe(dots, walk[2][:1], VIEWS[:2])
-    assert all(p.grad is None for p in dots.parameters())
+def test_looking_leaves_no_gradients(walk):
+    model = DotModel()
+    observe(model, walk[2][:1], VIEWS[:2])
+    assert all(p.grad is None for p in model.parameters())
 
 
 def test_the_first_views_are_plain_and_mirrored():
