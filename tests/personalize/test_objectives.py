@@ -86,9 +86,9 @@ def test_what_is_not_trusted_does_not_teach(dots, walk):
     trusted = SelfTraining(replace(clip, labels=labels), 1.0).loss(step)
     without = clip.labels.copy()
     without[:, 9, 2] = 0.0
-    assert float(trusted) == pytest.approx(float(SelfTraining(replace(clip, labels=without), 1.0).loss(step)))
+    assert trusted.item() == pytest.approx(SelfTraining(replace(clip, labels=without), 1.0).loss(step).item())
     nothing = SelfTraining(replace(clip, labels=labels * np.array([1, 1, 0])), 1.0).loss(step)
-    assert float(nothing) == 0.0
+    assert nothing.item() == 0.0
     nothing.backward()
 
 
@@ -100,7 +100,7 @@ def test_labels_outside_the_view_do_not_teach(dots, walk):
     trusted = SelfTraining(replace(clip, labels=labels), 1.0).loss(step)
     without = clip.labels.copy()
     without[:, 9, 2] = 0.0
-    assert float(trusted) == pytest.approx(float(SelfTraining(replace(clip, labels=without), 1.0).loss(step)))
+    assert trusted.item() == pytest.approx(SelfTraining(replace(clip, labels=without), 1.0).loss(step).item())
 
 
 def test_add_knows_only_the_newest_frame(dots, walk):
