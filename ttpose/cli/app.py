@@ -10,6 +10,7 @@ from ttpose import __version__
 from ttpose.cli.convert import convert
 from ttpose.cli.demo import demo
 from ttpose.cli.evaluate import evaluate
+from ttpose.cli.export import export
 from ttpose.cli.import_checkpoint import import_checkpoint
 from ttpose.cli.info import info
 from ttpose.cli.personalize import personalize
@@ -40,6 +41,6 @@ def ttpose(
     """Personalize a human pose model on your own video: on your own machine, with no labels and no upload."""
 
 
-for command in (personalize, predict, convert, demo, evaluate, train, info, synth):
+for command in (personalize, predict, convert, export, demo, evaluate, train, info, synth):
     app.command()(command)
 app.command("import-checkpoint")(import_checkpoint)
