@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Annotated
 
@@ -53,6 +54,7 @@ def convert(
         from ttpose.cli.reporting import Outcome
         from ttpose.results import read_json
 
+        begin = time.monotonic()
         wanted = exports.Exports.chosen(to, tables, height_m, openpose, smooth, fill_gaps)
         reporter.start("convert", "cpu", 1)
         reporter.begin(keypoints, 1, 1)
@@ -63,9 +65,9 @@ def convert(
         for name, write in writers.items():
             write(folder / name)
         text = "; ".join(filter(None, (", ".join(writers), exports.jitter_text(result))))
-        outcome = Outcome(keypoints, "done", folder, tuple(writers), text=text)
+        outcome = Outcome(keypoints, "done", folder, tuple(writers), time.monotonic() - begin, text)
         reporter.end(outcome)
-        reporter.summary([outcome], 0.0, 0)
+        reporter.summary([outcome], outcome.seconds, 0)
 
 
 def _refuse_existing(targets: list[Path], overwrite: bool) -> None:

@@ -153,7 +153,7 @@ def _in_metres(points: np.ndarray, skeleton: Skeleton, height_m: float) -> np.nd
 def _lines(
     name: str, markers: tuple[str, ...], units: str, rate: float, times: np.ndarray, points: np.ndarray
 ) -> Iterator[str]:
-    shown_rate = f"{rate:.6f}".rstrip("0").rstrip(".")
+    shown_rate = f"{rate:.3f}".rstrip("0").rstrip(".")
     values = (shown_rate, shown_rate, len(times), len(markers), units, shown_rate, 1, len(times))
     # OpenSim parts the first line at blanks, so that a file name must not have any.
     yield f"PathFileType\t4\t(X/Y/Z)\t{name.replace(' ', '_')}"
