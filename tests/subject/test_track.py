@@ -117,7 +117,7 @@ def test_malformed_subject(subject):
 
 
 def test_nobody_at_the_point_names_who_is_where():
-    with pytest.raises(UsageError, match=r"nobody is there") as caught:
+    with pytest.raises(NoPersonError, match=r"nobody is there") as caught:
         track_subject(Scene([(RED, walk(60, 1))]), ColorFinder(RED), subject="300,10")
     assert "72," in caught.value.hint
 
@@ -125,7 +125,7 @@ def test_nobody_at_the_point_names_who_is_where():
 def test_nobody_in_the_clip():
     with pytest.raises(NoPersonError, match=r"clip\.mp4: no person") as caught:
         track_subject(Scene([]), ColorFinder(RED))
-    assert "--min-score" in caught.value.hint
+    assert "larger" in caught.value.hint
 
 
 def test_min_score_decides_who_counts():

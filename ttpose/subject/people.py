@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from ttpose.errors import UsageError
+from ttpose.errors import NoPersonError, UsageError
 from ttpose.subject.appearance import look_distance
 from ttpose.subject.settings import TrackSettings
 from ttpose.subject.tracklets import NEVER, Sighting, Tracklet, assign, misfit
@@ -133,7 +133,7 @@ def choose(people: list[Person], rule: str | Point, scene: Scene) -> Person:
     first sampled frame holds it, the nearest centre if several do.
 
     Raises:
-        UsageError: Nobody is at the point.
+        NoPersonError: Nobody is at the point.
     """
     if not isinstance(rule, str):
         return _at_point(people, rule, scene)
@@ -172,7 +172,7 @@ def _at_point(people: list[Person], point: Point, scene: Scene) -> Person:
     holding = [(p, b) for p, b in there if b.x <= x <= b.x + b.width and b.y <= y <= b.y + b.height]
     if not holding:
         spots = " or ".join(f"{b.center[0]:.0f},{b.center[1]:.0f}" for _, b in there)
-        raise UsageError(
+        raise NoPersonError(  # of this clip; the others of a batch go on
             f"--subject {x:g},{y:g}: nobody is there in the first frame",
             f"people are at {spots}" if spots else "nobody was found in the first frame; use auto, largest or center",
         )

@@ -79,8 +79,8 @@ def track_subject(
         settings: Numbers of sampling, linking and joining.
 
     Raises:
-        UsageError: `subject` is malformed, or nobody is at the point.
-        NoPersonError: Nobody was found in the whole clip.
+        UsageError: `subject` is malformed.
+        NoPersonError: Nobody was found in the whole clip, or nobody is at the point.
     """
     rule = parse_subject(subject)
     settings = settings or TrackSettings()
@@ -88,7 +88,7 @@ def track_subject(
     if not survey.people:
         raise NoPersonError(
             f"{source.info.path}: no person was found",
-            "try --subject X,Y on a person or a lower --min-score" if survey.samples else "no frame could be read",
+            "a larger or brighter view of the person helps" if survey.samples else "no frame could be read",
         )
     scene = Scene(survey.width, survey.height, survey.samples, settings.bridge_s)
     chosen = choose(survey.people, rule, scene)
