@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -28,6 +29,7 @@ from ttpose.personalize.settings import Mode, PersonalizeSettings, preset_named
 from ttpose.personalize.subject_crops import CropStore, SubjectFrame, follow_subject, gather
 from ttpose.personalize.views import VIEWS, Observation, join, observe
 from ttpose.progress import Progress
+from ttpose.report.page import write_report
 from ttpose.report.samples import Samples
 from ttpose.results import FrameRecord, KeypointResult, PersonRecord
 from ttpose.skeleton import Skeleton
@@ -37,7 +39,7 @@ from ttpose.subject.track import SubjectTrack, track_subject
 
 __all__ = [
     "EvaluationReport", "Personalization", "Pose", "evaluate_clips", "load_model", "personalize", "predict",
-    "write_overlay", "write_side_by_side",
+    "write_overlay", "write_report", "write_side_by_side",
 ]  # fmt: skip
 
 # Crops kept in memory for the final prediction: 0.44 MB each, 20 seconds at 30 frames a second. A longer clip is
@@ -97,12 +99,14 @@ class Pose:
             `keypoints` float [K, 3] (x, y in pixels, score 0..1), `box` [x, y, w, h], `names` of the keypoints.
 
         Raises:
-            InputError: Not an RGB uint8 image.
+            InputError: Not an RGB uint8 image, or no box.
             NoPersonError: No box was given and nobody was found.
         """
         if image_rgb.ndim != 3 or image_rgb.shape[2] != 3 or image_rgb.dtype != np.uint8:
             raise InputError(f"an RGB uint8 image [H, W, 3] is needed, not {image_rgb.dtype} {list(image_rgb.shape)}")
         where = self._largest(image_rgb) if box is None else box if isinstance(box, Box) else Box(*box)
+        if not (all(math.isfinite(value) for value in where.as_list()) and where.area > 0):
+            raise InputError(f"a box is x, y, width and height, with an area, not {where.as_list()}")
         keypoints = self._predictor.predict(image_rgb, [where])[0]
         return {"keypoints": keypoints, "box": where.as_list(), "names": list(self.skeleton.keypoints)}
 

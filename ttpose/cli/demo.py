@@ -9,11 +9,19 @@ from typing import Annotated
 import typer
 
 from ttpose.cli import options
+from ttpose.cli.personalize import personalize
 from ttpose.cli.session import session
 
 Output = Annotated[
     Path, typer.Option("--output", "-o", metavar="DIR", help="Folder for the sample and its results.", file_okay=False)
 ]
+
+_MEANING = {
+    "overlay.mp4": "watch it: orange is the person's left, blue the right",
+    "report.html": "open it: what was done, and whether it helped",
+    "keypoints.json": "the keypoints of every frame",
+    "person.safetensors": "the adapted weights, for other clips of this person (ttpose predict --weights)",
+}
 
 
 def demo(
@@ -28,29 +36,17 @@ def demo(
 
     The same as `ttpose personalize DIR/dance.mp4 -o DIR --preset fast`.
     """
-    with session(quiet=quiet, json_lines=json_lines, debug=debug) as reporter:
-        from ttpose.cli.batch import run_batch
-        from ttpose.cli.machine import choose_device
-        from ttpose.cli.personalize import personalizing
-
+    with session(quiet=quiet, json_lines=json_lines, debug=debug):
         clip = copy_sample(output)
-        from ttpose import api
-
-        chosen = choose_device(device)
-        reporter.start("demo", chosen, 1)
-        settings = {
-            "command": "personalize",
-            "mode": "offline",
-            "preset": "fast",
-            "steps": None,
-            "subject": "auto",
-            "seed": 0,
-        }
-        job = personalizing(api, settings, chosen, True)
-        code = run_batch(job, [clip], output, reporter, overwrite=overwrite, debug=debug)
-        if code == 0 and not quiet and not json_lines:
+    try:
+        personalize(
+            [clip], output, preset=options.Preset.fast, device=device, overwrite=overwrite, quiet=quiet,
+            json_lines=json_lines, debug=debug,
+        )  # fmt: skip
+    except typer.Exit as end:
+        if end.exit_code == 0 and not quiet and not json_lines:
             typer.echo(_what_now(clip, output / f"{clip.stem}_ttpose"))
-        raise typer.Exit(code)
+        raise
 
 
 def copy_sample(folder: Path) -> Path:
@@ -76,12 +72,6 @@ def copy_sample(folder: Path) -> Path:
 
 
 def _what_now(clip: Path, results: Path) -> str:
-    return "\n".join(
-        (
-            f"  {clip}: the sample, a rendered person dancing",
-            f"  {results / 'overlay.mp4'}: watch it; orange is the person's left, blue the right",
-            f"  {results / 'keypoints.json'}: the keypoints of every frame",
-            f"  {results / 'person.safetensors'}: the adapted weights, to use again on other clips of this person:",
-            f"      ttpose predict {clip} --weights {results / 'person.safetensors'} -o again",
-        )
-    )
+    lines = [f"  {clip}: the sample, a rendered person dancing"]
+    lines += [f"  {results / name}: {meaning}" for name, meaning in _MEANING.items() if (results / name).is_file()]
+    return "\n".join(lines)

@@ -38,6 +38,9 @@ def personalize(
     side_by_side: Annotated[
         bool, typer.Option("--side-by-side", help="Also draw base and personalized beside each other.")
     ] = False,
+    report: Annotated[
+        bool, typer.Option("--report/--no-report", help="Also write report.html, a page to look at the result.")
+    ] = True,
     formats: exports.Formats = "json",
     tables: exports.Tables = None,
     height_m: exports.HeightM = None,
@@ -51,7 +54,8 @@ def personalize(
 ) -> None:
     """Adapt the pose model to the one person in each INPUT and write what it then sees.
 
-    Writes <name>_ttpose/person.safetensors (the adapted weights), keypoints.json and overlay.mp4.
+    Writes <name>_ttpose/person.safetensors (the adapted weights), keypoints.json, overlay.mp4 and
+    report.html.
     """
     with session(quiet=quiet, json_lines=json_lines, debug=debug) as reporter:
         from ttpose.cli.batch import run_batch
@@ -72,7 +76,7 @@ def personalize(
             "subject": subject or "auto",
             "seed": seed,
         }
-        job = personalizing(api, settings, chosen, overlay, wanted, side_by_side)
+        job = personalizing(api, settings, chosen, overlay, wanted, side_by_side, report)
         raise typer.Exit(run_batch(job, sources, output, reporter, overwrite=overwrite, debug=debug))
 
 
@@ -83,16 +87,17 @@ def personalizing(
     overlay: bool,
     wanted: exports.Exports = _JSON_ONLY,
     side_by_side: bool = False,
+    report: bool = False,
 ) -> Job:
     """The job of this command, done by `api`."""
-    from ttpose.cli.batch import Job, Product, overlay_name, side_by_side_name
+    from ttpose.cli.batch import REPORT, Job, Product, overlay_name, side_by_side_name
     from ttpose.files import sha256_of
     from ttpose.results import KeypointResult
 
     how = {key: value for key, value in settings.items() if key != "command"}
 
     def file_names(source: Path) -> tuple[str, ...]:
-        drawn = [overlay_name(source)] * overlay + [side_by_side_name(source)] * side_by_side
+        drawn = [overlay_name(source)] * overlay + [side_by_side_name(source)] * side_by_side + [REPORT] * report
         return ("person.safetensors", *wanted.file_names(), *drawn)
 
     def write_keypoints(result: KeypointResult, name: str, path: Path, reporter: Reporter) -> None:
@@ -111,6 +116,9 @@ def personalizing(
             with reporter.stage("draw base and personalized"):
                 api.write_side_by_side(source, made.base_keypoints, made.keypoints, path)
 
+        def write_report(path: Path) -> None:
+            api.write_report(source, replace(made, keypoints=prepared), path, progress=reporter)
+
         prepared = wanted.prepare(made.keypoints)
         writers = {
             "person.safetensors": made.person.save,
@@ -120,10 +128,11 @@ def personalizing(
             },
             overlay_name(source): write_overlay,
             side_by_side_name(source): write_side_by_side,
+            REPORT: write_report,
         }
         details = {"guard": made.guard.to_dict(), "timings": made.timings}
         text = "; ".join(filter(None, (guard_text(made.guard), exports.jitter_text(prepared))))
-        return Product(writers, text, details)
+        return Product(writers, text, details, frozenset({REPORT}))
 
     return Job(file_names, make, {**settings, **wanted.settings})
 
@@ -135,8 +144,14 @@ def guard_text(guard: Any) -> str:
         "interpolated": "weights half-way between base and personalized are used",
         "base": "base weights are used: personalizing did not help here",
     }
-    figures = ", ".join(_figure(name, value) for name, value in guard.figures.items())
+    measured = {name: value for name, value in guard.figures.items() if not _is_missing(value)}
+    figures = ", ".join(_figure(name, value) for name, value in measured.items())
     return words[guard.verdict] + (f" ({figures})" if figures else "")
+
+
+def _is_missing(value: Any) -> bool:
+    """A figure that was not measured, such as the reconstruction of a run that does not reconstruct."""
+    return value is None or (isinstance(value, dict) and all(part is None for part in value.values()))
 
 
 def _figure(name: str, value: Any) -> str:
