@@ -52,13 +52,13 @@ def poses(keypoints: np.ndarray, film: Filmstrip, width: int) -> list[list[float
 def plot_values(
     times: np.ndarray, skeleton: Skeleton, keypoints: Sequence[np.ndarray], motions: Sequence[Motion]
 ) -> dict[str, Any]:
-    """Curves before and after: `confidence` and `angles` by name, `speed` and `jitter` in percent of the torso.
+    """Curves of each track: `confidence` and `angles` by name, `speed` and `jitter` (in percent).
 
     Args:
         times: Seconds [N].
         skeleton: The keypoint set.
-        keypoints: Before and after, each [N, K, 3].
-        motions: Before and after.
+        keypoints: Before, after and perhaps smoothed, each [N, K, 3].
+        motions: Of each.
     """
     group = math.ceil(len(times) / _MOST_POINTS)
     confidence = {"all": [_curve(motion.confidence, group, 3) for motion in motions]}

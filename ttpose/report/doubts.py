@@ -86,7 +86,7 @@ def find_doubts(
     apart, jumps = _apart(after, before, torso), off_straight(after, times) / torso > _JUMP
     for position, frame in enumerate(result.frames):
         note = frame.note or ""
-        if not frame.people:
+        if all(person.filled for person in frame.people):
             kind = "damaged" if "damage" in note else "nobody"
             reasons[kind][position] = note or "nobody was found"
             continue

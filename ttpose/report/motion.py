@@ -20,8 +20,7 @@ class Motion:
     Attributes:
         confidence: Mean score of the keypoints, 0..1.
         speed: Mean over keypoints of the way since the frame before, torso lengths a second.
-        jitter: Mean over keypoints of the distance from the straight way between the frames before and after, in
-            shares of the torso.
+        jitter: Median over keypoints of the acceleration, in sides of the person's box a frame², as in `ttpose.jitter`.
     """
 
     confidence: np.ndarray
@@ -29,13 +28,14 @@ class Motion:
     jitter: np.ndarray
 
 
-def subject_keypoints(result: KeypointResult) -> np.ndarray:
-    """The first person's keypoints in every frame [N, K, 3]; NaN with score 0 where nobody is."""
+def subject_keypoints(result: KeypointResult, smoothed: bool = False) -> np.ndarray:
+    """The first person's keypoints (or smoothed ones) in every frame [N, K, 3]; NaN, score 0, where nobody is."""
     keypoints = np.full((len(result.frames), len(result.skeleton), 3), np.nan)
     keypoints[..., 2] = 0.0
     for row, frame in zip(keypoints, result.frames, strict=True):
         if frame.people:
-            row[:] = frame.people[0].keypoints
+            person = frame.people[0]
+            row[:] = person.smoothed if smoothed and person.smoothed is not None else person.keypoints
     return keypoints
 
 
@@ -74,15 +74,16 @@ def _middle(keypoints: np.ndarray, skeleton: Skeleton, part: str) -> np.ndarray 
     return keypoints[:, [skeleton.index(name) for name in names], :2].mean(1)
 
 
-def motion_of(keypoints: np.ndarray, times: np.ndarray, torso: float) -> Motion:
-    """Curves of keypoints [N, K, 3] at times [N]; `torso` in the keypoints' pixels."""
+def motion_of(keypoints: np.ndarray, times: np.ndarray, torso: float, side: float) -> Motion:
+    """Curves of keypoints [N, K, 3] at times [N]; `torso` and the box's `side` in the keypoints' pixels."""
     points, seen = keypoints[..., :2], np.isfinite(keypoints[..., 0]).any(axis=1)
     confidence = np.where(seen, keypoints[..., 2].mean(axis=1), np.nan)
     speed = np.full(len(times), np.nan)
     if len(times) > 1:
         way = np.linalg.norm(np.diff(points, axis=0), axis=-1) / torso
         speed[1:] = _mean(way) / np.maximum(np.diff(times), 1e-6)
-    return Motion(confidence, speed, _mean(off_straight(keypoints, times) / torso))
+    # Twice the distance from the middle is the acceleration, where frames come evenly.
+    return Motion(confidence, speed, _median(2 * off_straight(keypoints, times) / side))
 
 
 def off_straight(keypoints: np.ndarray, times: np.ndarray) -> np.ndarray:
@@ -107,6 +108,14 @@ def _mean(values: np.ndarray) -> np.ndarray:
     count = there.sum(axis=1)
     total = np.where(there, values, 0.0).sum(axis=1)
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+
+
+def _median(values: np.ndarray) -> np.ndarray:
+    """Median over the keypoints that are there [N], NaN where none is."""
+    out = np.full(len(values), np.nan)
+    some = np.isfinite(values).any(axis=1)
+    out[some] = np.nanmedian(values[some], axis=1)
+    return out
 
 
 def median(values: np.ndarray) -> float | None:

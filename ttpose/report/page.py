@@ -13,6 +13,7 @@ import numpy as np
 
 from ttpose import __version__
 from ttpose.files import sha256_of, write_text
+from ttpose.jitter import jitter
 from ttpose.media import Source, open_source
 from ttpose.progress import Progress
 from ttpose.report import words
@@ -64,48 +65,63 @@ def render(source: Source, made: Personalization, folder: Path, progress: Progre
         "losses": [step.get("total") for step in made.history],
     }
     context = _story(source, made, tracks) | _inside(made) | _tables(source, made, folder)
-    return _template().render(context, values=values, styles=_assets(_STYLES), scripts=_assets(_SCRIPTS))
+    return _template().render(context, values=values, styles=_assets(_STYLES), scripts=_scripts())
 
 
 @dataclass(frozen=True)
 class _Tracks:
-    """Times [N], and before and after: keypoints [N, K, 3] and their motion; `torso` in pixels."""
+    """What is compared over time.
+
+    Attributes:
+        times: [N] seconds.
+        keypoints: [N, K, 3] before and after, and smoothed where the result has that.
+        motions: Of each of them.
+        jitters: Of each of them, over the whole clip.
+        torso: Pixels.
+    """
 
     times: np.ndarray
-    keypoints: tuple[np.ndarray, np.ndarray]
-    motions: tuple[Motion, Motion]
+    keypoints: tuple[np.ndarray, ...]
+    motions: tuple[Motion, ...]
+    jitters: tuple[float | None, ...]
     torso: float
 
 
 def _follow(made: Personalization) -> _Tracks:
-    times = frame_times(made.keypoints)
-    before, after = subject_keypoints(made.base_keypoints), subject_keypoints(made.keypoints)
-    # One length for both, so that their figures can be compared.
-    torso = torso_length(made.keypoints, after)
-    return _Tracks(times, (before, after), (motion_of(before, times, torso), motion_of(after, times, torso)), torso)
+    result, times = made.keypoints, frame_times(made.keypoints)
+    keypoints = [subject_keypoints(made.base_keypoints), subject_keypoints(result)]
+    if result.smoothing is not None:
+        keypoints.append(subject_keypoints(result, smoothed=True))
+    # The same lengths for all, so that their figures can be compared.
+    torso, boxes = torso_length(result, keypoints[1]), [f.people[0].box for f in result.frames if f.people]
+    side = float(np.median([box.side for box in boxes] or [1.0]))
+    motions = tuple(motion_of(points, times, torso, side) for points in keypoints)
+    jitters = tuple(median(np.array([jitter(points, boxes)])) for points in keypoints)
+    return _Tracks(times, tuple(keypoints), motions, jitters, torso)
 
 
 def _story(source: Source, made: Personalization, tracks: _Tracks) -> dict[str, Any]:
     """Title, verdict, figures and doubts."""
     info, frames = source.info, made.keypoints.frames
     headline, meaning = words.VERDICTS[made.guard.verdict]
-    before, after = tracks.keypoints
+    before, after = tracks.keypoints[:2]
     doubts = find_doubts(made.keypoints, after, before, tracks.times, tracks.torso)
     return {
         "name": info.path.name,
         "kind": info.kind,
         "size": f"{info.width} × {info.height}",
         "frames": len(frames),
-        "frames_with_person": sum(bool(frame.people) for frame in frames),
+        "frames_with_person": sum(any(not person.filled for person in frame.people) for frame in frames),
         "seconds": info.duration_s,
         "version": __version__,
         "guard": {"verdict": made.guard.verdict, "headline": headline, "meaning": meaning, "reason": made.guard.reason},
         "candidates": [(kind, words.CANDIDATES[kind]) for kind in made.guard.checks],
         "checks": words.check_rows(made.guard),
         "figures": {
-            name: [median(getattr(motion, name)) for motion in tracks.motions]
-            for name in ("confidence", "speed", "jitter")
-        },
+            name: [median(getattr(motion, name)) for motion in tracks.motions] for name in ("confidence", "speed")
+        }
+        | {"jitter": tracks.jitters},
+        "smoothing": made.keypoints.smoothing,
         "doubts": doubts,
         "doubtful": len(set().union(*(group.frames for group in doubts))),
         "warnings": source.warnings,
@@ -167,6 +183,11 @@ def _template() -> jinja2.Template:
     )
     environment.policies["json.dumps_kwargs"] = {"separators": (",", ":"), "allow_nan": False}
     return environment.from_string(_asset("report.html"))
+
+
+def _scripts() -> str:
+    """The page's own scripts after uPlot, whose licence asks to go where it goes."""
+    return f"/*! {_asset('uplot.LICENSE')}*/\n{_assets(_SCRIPTS)}"
 
 
 def _assets(names: tuple[str, ...]) -> str:

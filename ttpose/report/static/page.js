@@ -73,7 +73,7 @@
       " ": [presses, () => player.play(!player.playing)],
       ArrowLeft: [steers, () => player.seek(player.position - far)],
       ArrowRight: [steers, () => player.seek(player.position + far)],
-      b: [types, () => show({ before: "after", after: "both", both: "before" }[player.mode])],
+      b: [types, () => show(modes[(modes.findIndex((input) => input.checked) + 1) % modes.length].value)],
     };
     const [taken, act] = keys[event.key.length === 1 ? event.key.toLowerCase() : event.key] || [true];
     if (taken) return;

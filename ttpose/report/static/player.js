@@ -3,7 +3,8 @@ class Player {
   constructor(values, onMove) {
     this.film = values.film;
     this.skeleton = values.skeleton;
-    this.tracks = { before: values.tracks[0], after: values.tracks[1] };
+    const [before, after, smoothed] = values.tracks;
+    this.tracks = { before, after, smoothed };
     this.onMove = onMove;
     this.count = this.film.indices.length;
     this.position = 0;
@@ -67,7 +68,7 @@ class Player {
     if (this.shown) ctx.drawImage(this.shown, ...origin, film.width * scale, film.height * scale);
     const place = (x, y) => [(x - view.x) * scale, (y - view.y) * scale];
     const grow = this.ratio;
-    const only = this.mode === "before" ? "before" : "after";
+    const only = this.mode === "both" ? "after" : this.mode;
     if (this.mode === "both") Skeleton.draw(ctx, this.tracks.before[position], this.skeleton, place, { faint: true, grow });
     Skeleton.draw(ctx, this.tracks[only][position], this.skeleton, place, { grow });
   }

@@ -24,17 +24,19 @@ class Plots {
     const pair = [
       { label: "before", colour: "before", dash: [5, 4] },
       { label: "after", colour: "after" },
-    ];
+      { label: "smoothed", colour: "smoothed" },
+    ].slice(0, speed.length);
     this.add("confidence", "Confidence", confidence[this.choice.confidence], pair, { range: [0, 1], digits: 2 });
     this.add("speed", "Speed in torso lengths a second", speed, pair, { digits: 2 });
-    this.add("jitter", "Jitter in percent of the torso", jitter, pair, { digits: 2 });
+    this.add("jitter", "Jitter in percent of the person's box", jitter, pair, { digits: 2 });
     if (this.choice.angle) {
       const sides = ["left", "right"].filter((side) => angles[`${side}_${this.choice.angle}`]);
       const curves = sides.flatMap((side) => angles[`${side}_${this.choice.angle}`]);
       const lines = sides.flatMap((side) => [
         { label: `${side} before`, colour: side, dash: [4, 4], width: 1.2 },
         { label: side, colour: side },
-      ]);
+        { label: `${side} smoothed`, colour: side, width: 3.2, dash: [1, 5] },
+      ].slice(0, speed.length));
       this.add("angles", `${this.choice.angle} angle in degrees`, curves, lines, { digits: 0, unit: "°", least: 20, most: 180 });
     }
     this.addLosses();

@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import json
+import re
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from tests.clips import picture
+from tests.report.examples import FRAMES, NASTY, Clip, figure, made_for
+from ttpose.errors import OutputError
+from ttpose.files import sha256_of
+from ttpose.report.page import write_report
+from ttpose.results.smoothing import smooth
+
+
+def page_of(clip: Clip, folder: Path) -> str:
+    write_report(clip.path, clip.made, folder / "report.html")
+    return (folder / "report.html").read_text(encoding="utf-8")
+
+
+def values_of(page: str) -> dict:
+    found = re.search(r'<script type="application/json" id="values">(.*?)</script>', page, re.DOTALL)
+    assert found
+    return json.loads(found[1])
+
+
+def test_the_page_holds_everything(clip: Clip, tmp_path: Path) -> None:
+    (tmp_path / "person.safetensors").write_bytes(b"weights")
+    page = page_of(clip, tmp_path)
+    values = values_of(page)
+    assert len(values["film"]["pictures"]) == len(values["tracks"][0]) == len(values["plots"]["times"]) == FRAMES
+    x, y, score = values["tracks"][1][7][:3]
+    assert (x, y, score) == (67.5, 22.5, 0.9)  # the nose of frame 7; positions count from the picture's corner
+    assert values["tracks"][1][20][:3] == [None, None, 0.0]
+    assert list(values["plots"]["angles"])[:2] == ["left_knee", "right_knee"]
+    assert values["plots"]["angles"]["left_knee"][1][0] == 180
+    for text in ("The personalized model is used", "every check passed", sha256_of(tmp_path / "person.safetensors"),
+                 sha256_of(clip.path), "ab" * 32, "legs exchanged", "Person not found", "Affinity W", "Learn",
+                 "views: flip"):  # fmt: skip
+        assert text in page, text
+
+
+def test_nothing_is_loaded_from_elsewhere(clip: Clip, tmp_path: Path) -> None:
+    page = page_of(clip, tmp_path)
+    assert set(re.findall(r'(?:src|href)="(?!data:|#)([^"]*)"', page)) == set()
+    assert "url(" not in page and "@import" not in page
+    assert "default-src 'none'" in page
+    assert len(page) < 2_000_000
+
+
+def test_names_are_escaped(clip: Clip, tmp_path: Path) -> None:
+    page = page_of(clip, tmp_path)
+    assert NASTY not in page and "<script>alert" not in page
+    assert "&lt;script&gt;alert(1)" in page
+    assert str(clip.path.parent) not in page  # whoever gets the page need not know where the clip lay
+
+
+def test_notes_are_escaped(clip: Clip, tmp_path: Path) -> None:
+    frames = list(clip.made.keypoints.frames)
+    frames[0] = replace(frames[0], note="</script><img src=x onerror=alert(1)>")
+    made = replace(clip.made, keypoints=replace(clip.made.keypoints, frames=frames))
+    page = page_of(Clip(clip.path, made), tmp_path)
+    assert "<img src=x" not in page
+    assert values_of(page)["film"]["notes"][0] == frames[0].note
+
+
+def test_smoothed_keypoints_get_their_own_track(clip: Clip, tmp_path: Path) -> None:
+    made = replace(clip.made, keypoints=smooth(clip.made.keypoints))
+    page = page_of(Clip(clip.path, made), tmp_path)
+    values = values_of(page)
+    assert len(values["tracks"]) == len(values["plots"]["speed"]) == 3
+    assert values["tracks"][1][20][0] is None and values["tracks"][2][20][0] is not None  # a short gap is filled
+    assert 'value="smoothed"' in page
+
+
+def test_a_photo_has_no_player_controls(tmp_path: Path) -> None:
+    path = tmp_path / "photo.png"
+    cv2.imwrite(str(path), picture(3)[..., ::-1])
+    page = page_of(Clip(path, made_for(path, [figure()])), tmp_path)
+    assert 'id="slider"' not in page.split("<script>")[0]
+    assert "Inside the model" not in page
+    assert values_of(page)["film"]["indices"] == [0]
+
+
+def test_a_long_clip_makes_no_long_page(clip: Clip, tmp_path: Path) -> None:
+    walk = [figure(np.sin(i / 9)) for i in range(10_000)]
+    page = page_of(Clip(clip.path, made_for(clip.path, walk)), tmp_path)
+    assert len(values_of(page)["plots"]["times"]) <= 1500
+    assert len(page) < 2_000_000
+
+
+def test_failing_leaves_an_earlier_page_alone(clip: Clip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    target = tmp_path / "report.html"
+    target.write_text("earlier")
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("ttpose.files.os.replace", full)
+    with pytest.raises(OutputError):
+        write_report(clip.path, clip.made, target)
+    assert target.read_text() == "earlier"
+    assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
+
+
+def test_it_is_quick(clip: Clip, tmp_path: Path) -> None:
+    page_of(clip, tmp_path)
+    start = time.process_time()
+    page_of(clip, tmp_path)
+    assert time.process_time() - start < 3
