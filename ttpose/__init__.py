@@ -6,10 +6,18 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
-__all__ = ["evaluate_clips", "load_model", "personalize", "predict", "write_overlay", "write_side_by_side"]
+__all__ = ["evaluate_clips", "load_model", "personalize", "predict", "write_overlay", "write_report", "write_side_by_side"]
 
 if TYPE_CHECKING:
-    from ttpose.api import evaluate_clips, load_model, personalize, predict, write_overlay, write_side_by_side
+    from ttpose.api import (
+        evaluate_clips,
+        load_model,
+        personalize,
+        predict,
+        write_overlay,
+        write_report,
+        write_side_by_side,
+    )
 
 
 def __getattr__(name: str) -> Any:

@@ -78,5 +78,10 @@ class FakeApi(ModuleType):
     def write_overlay(self, source: Path, result: KeypointResult, path: Path) -> None:
         write_text(path, f"overlay of {source.name}")
 
+    def write_report(self, source: Path, made: FakePersonalization, path: Path, progress: Progress) -> None:
+        if "unreportable" in source.name:
+            raise ZeroDivisionError("no report today")
+        write_text(path, f"report of {source.name}")
+
     def write_side_by_side(self, source: Path, before: KeypointResult, after: KeypointResult, path: Path) -> None:
         write_text(path, f"{source.name} before and after")

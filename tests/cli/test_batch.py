@@ -30,7 +30,7 @@ def test_personalize_writes_everything_beside_the_working_directory(api: FakeApi
     assert result.exit_code == 0, result.output
     folder = Path("a_ttpose")
     assert sorted(path.name for path in folder.iterdir()) == [
-        "keypoints.json", "overlay.mp4", "person.safetensors", "run.json",
+        "keypoints.json", "overlay.mp4", "person.safetensors", "report.html", "run.json",
     ]  # fmt: skip
     model = read_json(folder / "keypoints.json").model
     assert (model["person"], model["person_sha256"]) == (
@@ -47,6 +47,24 @@ def test_personalize_writes_everything_beside_the_working_directory(api: FakeApi
     assert "personalized weights are used" in result.stdout
     assert "flip base 0.25 → personalized 0.125" in result.stdout
     assert result.stderr.count("frame 1 is damaged") == 1
+
+
+def test_a_report_is_written_unless_it_is_not_wanted(api: FakeApi, clips: Path) -> None:
+    report = Path("a_ttpose/report.html")
+    assert run("personalize", clips / "a.mp4", "--device", "cpu").exit_code == 0
+    assert report.read_text() == "report of a.mp4"
+    assert run("personalize", clips / "a.mp4", "--device", "cpu", "--no-report", "--overwrite").exit_code == 0
+    assert not report.exists()  # it would tell of other keypoints
+
+
+def test_a_report_that_fails_costs_nothing_else(api: FakeApi, clips: Path) -> None:
+    (clips / "a.mp4").rename(clips / "unreportable.mp4")
+    result = run("personalize", clips / "unreportable.mp4", "--device", "cpu")
+    assert result.exit_code == 0, result.output
+    assert "warning: report.html could not be made: unexpected ZeroDivisionError: no report today" in result.stderr
+    assert sorted(path.name for path in Path("unreportable_ttpose").iterdir()) == [
+        "keypoints.json", "overlay.mp4", "person.safetensors", "run.json",
+    ]  # fmt: skip
 
 
 def test_predict_takes_folders_and_writes_the_formats_asked_for(api: FakeApi, clips: Path) -> None:
@@ -206,7 +224,7 @@ def test_json_lines_tell_everything(api: FakeApi, clips: Path) -> None:
         [event for event in found if event["event"] == "result" and event["status"] == status]
         for status in ("done", "skipped")
     )
-    assert done[0]["files"] == ["person.safetensors", "keypoints.json", "overlay.mp4"]
+    assert done[0]["files"] == ["person.safetensors", "keypoints.json", "overlay.mp4", "report.html"]
     assert done[0]["details"]["guard"]["verdict"] == "personalized"
     assert done[0]["details"]["timings"] == {"adapt": 0.5, "look": None}
     assert [event["input"] for event in skipped] == [str(clips / "b.mp4")]

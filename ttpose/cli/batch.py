@@ -19,6 +19,7 @@ Writer = Callable[[Path], None]
 
 #: All names that an overlay can have.
 OVERLAYS = ("overlay.mp4", "overlay.jpg", "side_by_side.mp4", "side_by_side.jpg")
+REPORT = "report.html"
 
 
 @dataclass(frozen=True)
@@ -29,11 +30,13 @@ class Product:
         writers: For each file name a function that writes it, in the order to write.
         text: One line for people.
         details: More for machines, JSON-ready.
+        optional: Files whose failing is worth a warning but not the other files.
     """
 
     writers: dict[str, Writer]
     text: str = ""
     details: dict[str, Any] = field(default_factory=dict)
+    optional: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -82,7 +85,7 @@ def run_batch(
             reporter.begin(source, number, len(inputs))
             start = time.monotonic()
             try:
-                outcome = _run_one(job, source, folders[source], reporter, overwrite)
+                outcome = _run_one(job, source, folders[source], reporter, overwrite, debug)
             except Exception as error:
                 if isinstance(error, TTPoseError) and not isinstance(error, InputError):
                     raise
@@ -101,7 +104,7 @@ def run_batch(
             reporter.summary(outcomes, time.monotonic() - begin, code)
 
 
-def _run_one(job: Job, source: Path, path: Path, reporter: Reporter, overwrite: bool) -> Outcome:
+def _run_one(job: Job, source: Path, path: Path, reporter: Reporter, overwrite: bool, debug: bool) -> Outcome:
     start = time.monotonic()
     names = job.file_names(source)
     settings = {**job.settings, "input_bytes": source.stat().st_size if source.is_file() else None}
@@ -115,7 +118,12 @@ def _run_one(job: Job, source: Path, path: Path, reporter: Reporter, overwrite: 
             return Outcome(source, "skipped", path, names, text=_why_skipped(folder.differences(names, settings)))
     folder.check_writable()
     product = job.make(source, reporter)
-    _write(product, folder, names, settings)
+    lost = _write(product, folder, names, settings)
+    for name, error in lost.items():
+        if debug:
+            traceback.print_exception(error)
+        reporter.note(f"warning: {name} could not be made: {describe(error)[0]}")
+    names = tuple(name for name in names if name not in lost)
     return Outcome(source, "done", path, names, time.monotonic() - start, product.text, None, product.details)
 
 
@@ -125,17 +133,32 @@ def _why_skipped(differences: list[str]) -> str:
     return "finished before; --overwrite makes it again"
 
 
-def _write(product: Product, folder: ResultFolder, names: Sequence[str], settings: dict[str, Any]) -> None:
-    """Write all files; whatever a kill interrupts is not on the folder's record and is made again next time."""
-    # An overlay that is not drawn again would show other keypoints than those beside it.
-    stale = [name for name in OVERLAYS if name not in names]
+def _write(
+    product: Product, folder: ResultFolder, names: Sequence[str], settings: dict[str, Any]
+) -> dict[str, Exception]:
+    """Write all files; whatever a kill interrupts is not on the folder's record and is made again next time.
+
+    Returns:
+        The optional files that could not be made, and why.
+    """
+    # A picture that is not drawn again would show other keypoints than those beside it.
+    stale = [name for name in (*OVERLAYS, REPORT) if name not in names]
     folder.forget([*names, *stale])
     for name in stale:
         with suppress(FileNotFoundError):
             (folder.path / name).unlink()
+    lost: dict[str, Exception] = {}
     for name in names:
         try:
             product.writers[name](folder.path / name)
-        except OSError as error:  # a writer that does not go through ttpose.files
-            raise OutputError(f"cannot write {folder.path / name}: {error.strerror or error}") from error
-    folder.remember(names, settings)
+        except Exception as error:
+            if name in product.optional:
+                lost[name] = error
+                with suppress(FileNotFoundError):
+                    (folder.path / name).unlink()
+            elif isinstance(error, OSError):  # a writer that does not go through ttpose.files
+                raise OutputError(f"cannot write {folder.path / name}: {error.strerror or error}") from error
+            else:
+                raise
+    folder.remember([name for name in names if name not in lost], settings)
+    return lost
