@@ -1,0 +1,100 @@
+"""The Python functions of `import ttpose`, with the shipped base."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import ttpose
+from tests import sample
+from ttpose.errors import InputError, NoPersonError, UsageError, WeightsError
+from ttpose.results import read_json, write_json
+from ttpose.skeleton import COCO17
+
+
+@pytest.fixture(scope="module")
+def pose() -> ttpose.api.Pose:
+    return ttpose.load_model(device="cpu")
+
+
+def distance(keypoints: np.ndarray, frame: int) -> np.ndarray:
+    """From the truth, in torso lengths, [17]."""
+    true = sample.truth()[frame]
+    torso = np.linalg.norm(true[[5, 6], :2].mean(0) - true[[11, 12], :2].mean(0))
+    return np.linalg.norm(keypoints[:, :2] - true[:, :2], axis=1) / torso
+
+
+def test_a_picture(pose: ttpose.api.Pose) -> None:
+    found = pose.predict(sample.images()[0])
+    assert found["keypoints"].shape == (17, 3)
+    assert found["names"] == list(COCO17.keypoints)
+    assert np.mean(distance(found["keypoints"], 0) < 0.2) > 0.9
+    assert ((found["keypoints"][:, 2] >= 0) & (found["keypoints"][:, 2] <= 1)).all()
+
+
+def test_a_picture_with_a_box(pose: ttpose.api.Pose) -> None:
+    true = sample.truth()[0][:, :2]
+    (x, y), (right, bottom) = true.min(0) - 15, true.max(0) + 15
+    found = pose.predict(sample.images()[0], box=(x, y, right - x, bottom - y))
+    assert found["box"] == pytest.approx([x, y, right - x, bottom - y])
+    assert np.mean(distance(found["keypoints"], 0) < 0.2) > 0.9
+
+
+def test_a_picture_of_nobody(pose: ttpose.api.Pose) -> None:
+    with pytest.raises(NoPersonError):
+        pose.predict(np.full((120, 160, 3), 100, np.uint8))
+    with pytest.raises(InputError, match="uint8"):
+        pose.predict(np.zeros((120, 160), np.uint8))
+
+
+def test_personalize_a_clip_and_use_the_person_again(tmp_path: Path) -> None:
+    clip = sample.write_part(tmp_path / "dance.mp4", range(4))
+    made = ttpose.personalize(clip, preset="fast", steps=2, device="cpu", seed=3)
+    assert len(made.keypoints.frames) == len(made.base_keypoints.frames) == 4
+    assert made.guard.verdict in ("personalized", "interpolated", "base")
+    assert len(made.history) == 2
+    assert all(seconds >= 0 for seconds in made.timings.values())
+    made.person.save(tmp_path / "person.safetensors")
+    personal = ttpose.load_model(tmp_path / "person.safetensors", device="cpu")
+    assert personal.loaded.person == tmp_path / "person.safetensors"
+    again = ttpose.predict(clip, weights=tmp_path / "person.safetensors", device="cpu")
+    for mine, theirs in zip(again.frames, made.keypoints.frames, strict=True):
+        np.testing.assert_allclose(mine.people[0].keypoints, theirs.people[0].keypoints, atol=0.05)
+    write_json(again, tmp_path / "keypoints.json")
+    assert read_json(tmp_path / "keypoints.json").to_dict() == again.to_dict()
+    ttpose.write_overlay(clip, again, tmp_path / "overlay.mp4")
+    assert (tmp_path / "overlay.mp4").stat().st_size > 1000
+
+
+def test_wrong_use() -> None:
+    for how in ({"preset": "best"}, {"mode": "live"}, {"steps": 0}, {"device": "cuda:99"}):
+        with pytest.raises(UsageError):
+            ttpose.personalize("none.mp4", **{"device": "cpu", **how})
+    with pytest.raises(InputError, match=r"none\.mp4"):
+        ttpose.personalize("none.mp4", device="cpu")
+    with pytest.raises(WeightsError, match=r"none\.safetensors"):
+        ttpose.load_model("none.safetensors", device="cpu")
+
+
+def test_the_functions_keep_their_names_whatever_was_imported() -> None:
+    # There is also a package ttpose.personalize, which Python would put in the function's place.
+    code = """
+import ttpose, sys
+assert not {"torch", "cv2", "numpy"} & set(sys.modules)
+import ttpose.personalize.settings
+from ttpose.errors import InputError
+for function in (ttpose.personalize, ttpose.predict, ttpose.personalize):
+    try:
+        function("none.mp4", device="cpu")
+    except InputError as error:
+        print(error.message)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=sample.environment(), check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("none.mp4") == 3
