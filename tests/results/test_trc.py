@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ttpose.errors import UsageError
+from ttpose.errors import InputError, UsageError
 from ttpose.geometry import Box
 from ttpose.results import FrameRecord, KeypointResult, PersonRecord, write_trc
 from ttpose.results.trc import height_in_pixels
@@ -149,12 +149,21 @@ def test_a_clip_without_anybody_still_has_every_frame(tmp_path: Path) -> None:
     assert points.shape == (3, 17, 3) and np.isnan(points).all()
 
 
-def test_what_cannot_be_in_metres_is_said(tmp_path: Path) -> None:
+def test_what_cannot_be_in_metres_is_in_pixels_with_a_note(tmp_path: Path) -> None:
     legless = [np.ones((7, 3))] * 3
-    with pytest.raises(UsageError, match="cannot be measured"):
-        write_trc(clip([0.0, 0.1, 0.2], legless, skeleton=BBC7), tmp_path / "a.trc", height_m=1.8)
+    notes = write_trc(clip([0.0, 0.1, 0.2], legless, skeleton=BBC7), tmp_path / "a.trc", height_m=1.8)
+    assert "TRC in pixels" in notes[0]
+    header, _, _, points = read(tmp_path / "a.trc")
+    assert header["Units"] == "px" and points[0, 0].tolist() == [1.0, 1198.0, 0.0]
+
+
+def test_impossible_heights_and_pictures(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="more than 0"):
         write_trc(clip([0.0], [body(0, 1000)]), tmp_path / "a.trc", height_m=0.0)
+    result = clip([0.0], [body(0, 1000)])
+    del result.source["height"]
+    with pytest.raises(InputError, match="how high"):
+        write_trc(result, tmp_path / "a.trc")
     assert list(tmp_path.iterdir()) == []
 
 

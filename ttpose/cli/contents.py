@@ -74,7 +74,8 @@ def _describe_keypoints(path: Path) -> dict[str, Any]:
     from ttpose.results.records import plain
 
     result = read_json(path)
-    people = [person for frame in result.frames for person in frame.people]
+    found = [[person for person in frame.people if not person.filled] for frame in result.frames]
+    people = [person for frame in found for person in frame]
     scores = [person.keypoints[:, 2].mean() for person in people]
     description = {
         "file": str(path),
@@ -84,9 +85,10 @@ def _describe_keypoints(path: Path) -> dict[str, Any]:
         "model": result.model,
         "skeleton": f"{result.skeleton.name}, {len(result.skeleton)} keypoints",
         "frames": len(result.frames),
-        "frames_with_people": sum(bool(frame.people) for frame in result.frames),
+        "frames_with_people": sum(map(bool, found)),
         "people": len({person.id for person in people}),
         "mean_score": round(float(np.mean(scores)), 3) if scores else None,
+        "smoothing": result.smoothing,
         "notes": dict(Counter(frame.note for frame in result.frames if frame.note)),
     }
     shown: dict[str, Any] = plain(description)

@@ -57,8 +57,8 @@ class SavitzkyGolay:
         order: Degree of the polynomial.
     """
 
-    # On the same clips 0.3 s takes 72 % of the jitter and gives 2 points of PCK@0.1; 0.2 s and 0.4 s give about the same
-    # points, but 0.4 s blunts fast swings (1.2 Hz) visibly.
+    # On the same clips 0.3 s takes 72 % of the jitter and gives 2 points of PCK@0.1; 0.2 s and 0.4 s give about as
+    # many, but 0.4 s blunts fast swings (1.2 Hz) visibly.
     window_s: float = 0.3
     order: int = 2
 

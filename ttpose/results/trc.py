@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ttpose.errors import UsageError
+from ttpose.errors import InputError, UsageError
 from ttpose.files import atomic_path
 from ttpose.results.angles import MIN_SCORE
 from ttpose.results.records import KeypointResult
@@ -45,28 +45,35 @@ def write_trc(
         min_score: 0..1.
 
     Returns:
-        Notes in plain words about what the file does not hold as the result does: left out people, resampling.
+        Notes in plain words about what the file does not hold as asked for: people left out, resampling, pixels in
+        spite of `height_m` because the person's height cannot be measured in them.
 
     Raises:
-        UsageError: `height_m` is not positive, or the person's height in pixels cannot be measured.
+        UsageError: `height_m` is not positive.
+        InputError: The result does not say how high the picture is.
         OutputError: The file cannot be written.
     """
+    if height_m is not None and not height_m > 0:
+        raise UsageError(f"the person's height must be more than 0 m, not {height_m:g}")
     notes: list[str] = []
     points = _markers(result, min_score, notes)
+    height = None if height_m is None else height_in_pixels(points, result.skeleton)
     rate, times, points = _even(frame_times(result), points, notes)
-    if height_m is None:
+    if height_m is None or height is None:
         units = "px"
         points = points * (1, -1) + (0, _rows(result) - 1)
+        if height_m is not None:
+            notes.append("TRC in pixels: shank, thigh and trunk are not all seen, which metres are measured by")
     else:
         units = "m"
-        points = _in_metres(points, result.skeleton, height_m)
+        points = _in_metres(points, result.skeleton, height_m, height)
     lines = _lines(Path(path).name, result.skeleton.keypoints, units, rate, times, points)
     with atomic_path(path) as partial, open(partial, "w", encoding="utf-8", newline="") as handle:
         handle.writelines(f"{line}\n" for line in lines)
     return notes
 
 
-def height_in_pixels(points: np.ndarray, skeleton: Skeleton) -> float:
+def height_in_pixels(points: np.ndarray, skeleton: Skeleton) -> float | None:
     """A person's standing height, also of one who never stands upright.
 
     Shank, thigh and trunk are measured each where they look long (the 90th percentile over frames and sides), and
@@ -76,8 +83,8 @@ def height_in_pixels(points: np.ndarray, skeleton: Skeleton) -> float:
         points: [T, K, 2] pixels; NaN where not seen.
         skeleton: Names the keypoints.
 
-    Raises:
-        UsageError: A part is never seen, or the keypoint set lacks it.
+    Returns:
+        Pixels; None where a part is never seen, or the keypoint set lacks it.
     """
     total = 0.0
     for upper, lower in (("shoulder", "hip"), ("hip", "knee"), ("knee", "ankle")):
@@ -89,10 +96,7 @@ def height_in_pixels(points: np.ndarray, skeleton: Skeleton) -> float:
                 lengths.append(np.hypot(*(a - b).T))
         known = np.concatenate(lengths)[np.isfinite(np.concatenate(lengths))] if lengths else np.empty(0)
         if not known.size:
-            raise UsageError(
-                f"the person's height in pixels cannot be measured: {upper} and {lower} are never seen together",
-                "leave the metres out to write pixels",
-            )
+            return None
         total += float(np.quantile(known, _LONGEST))
     return total / _ANKLE_TO_SHOULDER
 
@@ -135,14 +139,12 @@ def _even(times: np.ndarray, points: np.ndarray, notes: list[str]) -> tuple[floa
 def _rows(result: KeypointResult) -> float:
     rows = result.source.get("height")
     if not isinstance(rows, (int, float)):
-        raise UsageError("the keypoints do not say how high the picture is", "TRC counts y from its bottom")
+        raise InputError("the keypoints do not say how high the picture is", "TRC counts y from its bottom")
     return float(rows)
 
 
-def _in_metres(points: np.ndarray, skeleton: Skeleton, height_m: float) -> np.ndarray:
-    if not height_m > 0:
-        raise UsageError(f"the person's height must be more than 0 m, not {height_m:g}")
-    scale = height_m / height_in_pixels(points, skeleton)
+def _in_metres(points: np.ndarray, skeleton: Skeleton, height_m: float, height: float) -> np.ndarray:
+    scale = height_m / height
     hips = points[:, [skeleton.index(f"{side}_hip") for side in ("left", "right")], 0]
     ankles = points[:, [skeleton.index(f"{side}_ankle") for side in ("left", "right")], 1]
     # The lowest ankle over all frames but for a few errors stands on the ground, an ankle's height above it.
