@@ -73,7 +73,7 @@ class DotModel(nn.Module):
         self.skeleton = COCO17
         self.encoder = nn.Module()
         self.encoder.colors = nn.Parameter(torch.tensor([dot_color(g) for g in range(len(GROUPS))]) / 255.0)
-        self.encoder.gain = nn.Parameter(torch.tensor(1.0))
+        self.encoder.gain = nn.Parameter(torch.ones(1))
 
     @property
     def device(self) -> torch.device:

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import errno
+
 import pytest
 import torch
 from safetensors.torch import save_file
 
 from tests.small_models import small_config, small_model
-from ttpose.errors import WeightsError
+from ttpose.errors import OutputError, WeightsError
 from ttpose.model.checkpoint import load_model, read_metadata, read_tensors, save_model
 from ttpose.model.shipped import load
 from ttpose.model.store import model_path
@@ -46,10 +48,23 @@ def test_half_precision_comes_back_rounded_and_computes_in_full(model, saved):
     assert saved.stat().st_size < 0.6 * sizes[0]
 
 
-def test_writing_again_rounds_no_further(saved, tmp_path):
-    save_model(load_model(saved), tmp_path / "again.safetensors")
-    first, again = read_tensors(saved)[0], read_tensors(tmp_path / "again.safetensors")[0]
-    assert all(torch.equal(again[name], value) for name, value in first.items())
+def test_the_same_weights_give_the_same_bytes(model, saved, tmp_path):
+    for number in range(3):
+        again = tmp_path / f"{number}.safetensors"
+        save_model(load_model(saved), again, notes={"trained_on": "nothing"})
+        assert again.read_bytes() == saved.read_bytes()
+    save_model(load_model(saved), again, notes={"trained_on": "something"})
+    assert again.read_bytes() != saved.read_bytes()
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_no_numbers_are_refused(saved, value):
+    tensors, metadata = read_tensors(saved)
+    tensors["encoder.conv1.weight"][0, 0, 0, 0] = value
+    save_file(tensors, saved, metadata)
+    with pytest.raises(WeightsError) as caught:
+        load_model(saved)
+    assert str(saved) in _one_line(caught)
 
 
 def test_notes_are_kept(saved):
@@ -133,15 +148,14 @@ def test_a_missing_description_is_one_clear_error(tmp_path):
     assert str(tmp_path) in _one_line(caught)
 
 
-def test_an_earlier_file_stays_when_writing_fails(model, saved, monkeypatch):
+def test_an_earlier_file_stays_when_the_disk_is_full(model, saved, monkeypatch):
     before = saved.read_bytes()
 
-    def broken(tensors, path, metadata):
-        path.write_bytes(b"half")
-        raise KeyboardInterrupt
+    def full(handle):
+        raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("ttpose.model.checkpoint.save_file", broken)
-    with pytest.raises(KeyboardInterrupt):
-        save_model(model, saved)
+    monkeypatch.setattr("ttpose.files.os.fsync", full)
+    with pytest.raises(OutputError, match="No space left"):
+        save_model(model, saved, half=False)
     assert saved.read_bytes() == before
     assert [p.name for p in saved.parent.iterdir()] == [saved.name]

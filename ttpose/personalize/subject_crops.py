@@ -70,7 +70,8 @@ def _look(frames: Sequence[Frame], track: SubjectTrack, model: PoseModel, finder
             yield SubjectFrame(frame.index, frame.time_s, None, None, None, note)
             continue
         crop, box, seen = found[frame.index]
-        yield SubjectFrame(frame.index, frame.time_s, crop, refine_box(box, seen.keypoints[0]), seen, frame.note)
+        box = refine_box(box, seen.keypoints[0], skeleton=model.skeleton)
+        yield SubjectFrame(frame.index, frame.time_s, crop, box, seen, frame.note)
 
 
 _Found = dict[int, tuple[PersonCrop, Box, Observation]]

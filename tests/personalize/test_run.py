@@ -1,0 +1,222 @@
+from __future__ import annotations
+
+import contextlib
+import copy
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from tests.painted import box_of
+from tests.small_models import DotModel
+from ttpose.personalize import run
+from ttpose.personalize.run import personalize_crops, personalize_model, predict_clip, settled
+from ttpose.personalize.settings import PersonalizeSettings
+from ttpose.personalize.views import Observation, observe
+from ttpose.progress import Progress
+from ttpose.skeleton import COCO17
+
+# Colours are in shares of 1, so a hundredth a step is a moderate rate here.
+SETTINGS = PersonalizeSettings(steps=8, batch=4, pose_rate=0.01, ema=0.5, rate_warmup=0, views=2, max_crops=30)
+
+
+def _nearly_blind():
+    """Knows the colours roughly, and is unsure for it."""
+    model = DotModel()
+    with torch.no_grad():
+        model.encoder.colors += torch.tensor([0.15, -0.15, 0.15])
+    return model
+
+
+@pytest.fixture(scope="module")
+def done(walk):
+    return personalize_model(_nearly_blind(), walk[2], SETTINGS, base_sha256="ab")
+
+
+def test_a_good_change_is_kept_whole(done, walk):
+    assert done.guard.verdict == "personalized"
+    assert done.delta.base_sha256 == "ab"
+    assert set(done.delta.changes) <= {"encoder.colors", "encoder.gain"} and done.delta.changes
+    base = _nearly_blind()
+    before, after = (observe(m, walk[2]).keypoints[..., 2].mean() for m in (base, done.model))
+    assert after > before + 0.05
+    assert len(done.history) == 8
+    assert {"look_s", "adapt_s", "guard_s"} <= set(done.timings)
+
+
+def test_the_model_is_what_the_person_file_gives(done):
+    again = done.delta.apply(_nearly_blind())
+    assert all(torch.equal(a, b) for a, b in zip(done.model.parameters(), again.parameters(), strict=True))
+
+
+def test_the_base_stays_as_it_is(walk):
+    base = _nearly_blind()
+    before = copy.deepcopy(base.state_dict())
+    personalize_model(base, walk[2], replace(SETTINGS, steps=2))
+    assert all(torch.equal(before[n], v) for n, v in base.state_dict().items())
+
+
+def test_a_ruined_model_falls_back_to_the_base(walk):
+    base = DotModel()
+    done = personalize_model(base, walk[2], replace(SETTINGS, pose_rate=50.0, steps=3))
+    assert done.guard.verdict == "base"
+    assert done.delta.changes == {}
+    assert all(torch.equal(a, b) for a, b in zip(done.model.parameters(), base.parameters(), strict=True))
+
+
+def test_half_of_a_change_is_half_of_it(walk, monkeypatch):
+    def half(checks, rule=None):
+        return run.GuardReport("interpolated", "for the test", checks)
+
+    whole = personalize_model(_nearly_blind(), walk[2], replace(SETTINGS, guard=False))
+    monkeypatch.setattr(run, "decide", half)
+    # The same frames to learn from, so that the same change is halved.
+    monkeypatch.setattr(run, "hold_out", lambda count: [])
+    done = personalize_model(_nearly_blind(), walk[2], SETTINGS)
+    assert done.guard.verdict == "interpolated"
+    for name, change in whole.delta.changes.items():
+        assert torch.allclose(done.delta.changes[name], change / 2, atol=1e-6)
+
+
+def test_held_out_frames_do_not_teach(walk, monkeypatch):
+    seen, checked = {}, []
+    original_adapt, original_checks = run.adapt_offline, run.run_checks
+
+    def adapt(base, clip, settings, progress):
+        seen["learn"] = [crop.index for crop in clip.crops]
+        seen["labels"] = clip.labels
+        return original_adapt(base, clip, settings, progress)
+
+    def checks(model, base_keypoints, crops, painter):
+        checked.append([crop.index for crop in crops])
+        return original_checks(model, base_keypoints, crops, painter)
+
+    monkeypatch.setattr(run, "adapt_offline", adapt)
+    monkeypatch.setattr(run, "run_checks", checks)
+    personalize_model(DotModel(), walk[2], replace(SETTINGS, steps=1))
+    assert len(checked) == 3 and checked[0] == checked[1] == checked[2] != []
+    assert sorted(seen["learn"] + checked[0]) == list(range(30))
+    assert len(seen["labels"]) == len(seen["learn"])
+
+
+def test_a_long_clip_is_thinned(walk, monkeypatch):
+    looked = []
+    original = run.observe
+
+    def spy(model, crops, *rest):
+        looked.append([crop.index for crop in crops])
+        return original(model, crops, *rest)
+
+    monkeypatch.setattr(run, "observe", spy)
+    personalize_model(DotModel(), walk[2], replace(SETTINGS, steps=1, max_crops=10, guard=False))
+    assert looked == [[0, 3, 6, 10, 13, 16, 19, 23, 26, 29]]
+
+
+def test_too_few_frames_to_hold_any_out_are_said_so(walk):
+    done = personalize_model(DotModel(), walk[2][:5], replace(SETTINGS, steps=2))
+    assert done.guard.verdict != "personalized"
+    assert "too few" in done.guard.reason
+
+
+def test_one_single_frame(walk):
+    done = personalize_model(DotModel(), walk[2][:1], replace(SETTINGS, steps=2))
+    assert np.isfinite(predict_clip(done.model, walk[2][:1], SETTINGS)).all()
+
+
+def test_without_a_guard_everything_is_kept(walk):
+    done = personalize_model(_nearly_blind(), walk[2], replace(SETTINGS, guard=False, steps=2))
+    assert done.guard.verdict == "personalized" and "off" in done.guard.reason
+    assert done.delta.changes
+
+
+def test_predictions_are_settled_over_time(dots, walk, monkeypatch):
+    legs = [COCO17.index(f"{s}_{p}") for p in ("hip", "knee", "ankle") for s in ("left", "right")]
+    original = run.observe
+
+    def confused(*args):
+        seen = original(*args)
+        broken = seen.keypoints.copy()
+        broken[10, legs] = seen.keypoints[10, np.array(COCO17.flip)[legs]]
+        return Observation(broken, seen.sides, seen.spread)
+
+    monkeypatch.setattr(run, "observe", confused)
+    keypoints, _, crops = walk
+    found = predict_clip(dots, crops, SETTINGS)
+    assert np.abs(found[10, legs, :2] - keypoints[10, legs, :2]).max() < 4
+    raw = predict_clip(dots, crops, replace(SETTINGS, settle_sides=False))
+    assert np.abs(raw[10, legs, :2] - keypoints[10, legs, :2]).max() > 15
+
+
+def test_settled_says_what_was_exchanged(dots, walk):
+    seen = observe(dots, walk[2][:10])
+    _, exchanged = settled(seen, [c.time_s for c in walk[2][:10]], COCO17, SETTINGS)
+    assert exchanged.shape == (10, 2) and not exchanged.any()
+
+
+class _Stages(Progress):
+    def __init__(self):
+        self.seen = {}
+
+    def stage(self, name, total=None):
+        self.seen[name] = [total, 0]
+
+        def advance(n=1):
+            self.seen[name][1] += n
+
+        return contextlib.nullcontext(advance)
+
+
+def test_progress_counts_to_its_totals(walk):
+    told = _Stages()
+    done = personalize_model(DotModel(), walk[2], replace(SETTINGS, steps=2), progress=told)
+    predict_clip(done.model, walk[2], SETTINGS, told)
+    assert told.seen == {"look": [30, 30], "adapt": [2, 2], "check": [3, 3], "predict": [30, 30]}
+
+
+@pytest.mark.parametrize("mode", ["offline", "online"])
+def test_frames_with_known_boxes_end_to_end(walk, mode):
+    keypoints, images, _ = walk
+    boxes = [box_of(k) for k in keypoints]
+    read = []
+
+    def reader(position):
+        read.append(position)
+        return images[position]
+
+    done = personalize_crops(
+        _nearly_blind(), reader, boxes, settings=replace(SETTINGS, mode=mode, steps=4 if mode == "offline" else 1)
+    )
+    assert done.keypoints.shape == (30, 17, 3)
+    assert np.median(np.abs(done.keypoints[..., :2] - keypoints[..., :2])) < 2
+    assert np.abs(done.keypoints[..., :2] - keypoints[..., :2]).max() < 8
+    assert read == list(range(30)), "every frame is read once"
+    assert done.timings["adapt_s"] > 0
+    assert all(torch.isfinite(p).all() for p in done.model.parameters())
+
+
+def test_frames_may_be_a_list_and_have_times(walk, monkeypatch):
+    keypoints, images, _ = walk
+    times = []
+    original = run.settle_sides
+    monkeypatch.setattr(run, "settle_sides", lambda k, s, when, sk: times.append(when) or original(k, s, when, sk))
+    settings = replace(SETTINGS, steps=1, guard=False)
+    boxes = [box_of(k) for k in keypoints[:4]]
+    personalize_crops(DotModel(), images[:4], boxes, settings=settings, times=[0.0, 1.0, 2.5, 3.0])
+    assert times[-1].tolist() == [0.0, 1.0, 2.5, 3.0]
+    personalize_crops(DotModel(), images[:4], boxes, settings=settings)
+    assert times[-1].tolist() == [0.0, 0.04, 0.08, 0.12]
+
+
+def test_the_shipped_structure_end_to_end(tiny, painted_crops):
+    """Every objective at once on the real network, in both directions of the delta."""
+    settings = PersonalizeSettings(
+        steps=2, batch=2, decoder_warmup=1, reconstruction=0.1, consistency=0.5, anchor=0.5, reconstruction_batch=1,
+        views=2, guard=False,
+    )  # fmt: skip
+    done = personalize_model(tiny, painted_crops, settings, base_sha256="cd")
+    assert len(done.history) == 3
+    assert set(done.history[-1]) == {"reconstruction", "self_training", "consistency", "anchor", "total"}
+    assert all(math.isfinite(v) for entry in done.history for v in entry.values())
+    assert done.delta.changes and not any(n.startswith(("reconstructor.", "affinity.")) for n in done.delta.changes)
