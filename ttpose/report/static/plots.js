@@ -62,6 +62,7 @@ class Plots {
       : { range: (_, low, high) => Plots.around(low, high, least, most) };
     const options = this.options(place, scale, unit);
     options.series = [{}, ...series];
+    options.legend.markers = { width: 3, dash: (_, i) => (!lines[i - 1]?.dash ? "solid" : lines[i - 1].dash[0] > 1 ? "dashed" : "dotted") };
     this.plots.push(new uPlot(options, [this.values.times, ...curves], place));
   }
 
