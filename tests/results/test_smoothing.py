@@ -70,14 +70,16 @@ _METHODS = ("savgol", "one-euro")
 def test_savgol_is_scipys_at_an_even_rate() -> None:
     times, _, points = noisy(40)
     expected = savgol_filter(points, 9, 2, axis=0, mode="interp")
-    np.testing.assert_allclose(SavitzkyGolay(window_s=8 / 30)(times, points), expected, atol=1e-9)
+    np.testing.assert_allclose(SavitzkyGolay(window_s=8 / 30)(times, points[:, None])[:, 0], expected, atol=1e-9)
 
 
 def test_savgol_keeps_a_parabola_at_uneven_times() -> None:
     times = np.cumsum(np.random.default_rng(1).uniform(0.01, 0.08, 50))
     points = np.column_stack([3 + 2 * times - 5 * times**2, times])
-    np.testing.assert_allclose(SavitzkyGolay()(times, points), points, atol=1e-9)
-    even = SavitzkyGolay()(np.linspace(times[0], times[-1], 50), points)  # the same without the true times
+    np.testing.assert_allclose(SavitzkyGolay()(times, points[:, None])[:, 0], points, atol=1e-9)
+    even = SavitzkyGolay()(np.linspace(times[0], times[-1], 50), points[:, None])[
+        :, 0
+    ]  # the same without the true times
     assert np.abs(even - points).max() > 0.05
 
 
@@ -96,8 +98,10 @@ def test_one_euro_is_the_papers_formula() -> None:
         derivative = alpha(1.0) * change + (1 - alpha(1.0)) * derivative
         share = alpha(1.2 + 0.5 * abs(derivative))
         expected.append(share * values[t] + (1 - share) * expected[-1])
-    out = OneEuro(1.2, 0.5)(times, values[:, None])
-    np.testing.assert_allclose(out[:, 0], expected, atol=1e-12)
+    beside = np.stack([np.column_stack([values, np.zeros(30)]), np.full((30, 2), 7.0)], 1)  # another point, at rest
+    out = OneEuro(1.2, 0.5)(times, beside)
+    np.testing.assert_allclose(out[:, 0, 0], expected, atol=1e-12)
+    assert (out[:, 1] == 7).all()
 
 
 def test_short_gaps_are_filled_and_flagged_and_long_ones_are_not() -> None:

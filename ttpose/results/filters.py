@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -28,21 +29,21 @@ class OneEuro:
     derivative_cutoff: float = 1.0
 
     def __call__(self, times: np.ndarray, points: np.ndarray) -> np.ndarray:
-        """Filter points [T, D], without gaps, shown at rising `times` [T] in seconds; returns [T, D]."""
-        out, speed = np.array(points, dtype=np.float64), np.zeros(points.shape[1])
+        """Filter points [T, N, 2], without gaps, shown at rising `times` [T] in seconds; returns [T, N, 2]."""
+        out, speed = np.array(points, dtype=np.float64), np.zeros(points.shape[1:])
         for t in range(1, len(points)):
-            step = times[t] - times[t - 1]
+            step = float(times[t] - times[t - 1])
             speed += _weight(self.derivative_cutoff, step) * ((points[t] - points[t - 1]) / step - speed)
             # One speed for x and y together: an axis of its own each would bend straight motion.
-            weight = _weight(self.min_cutoff + self.beta * float(np.hypot.reduce(speed)), step)
-            out[t] = out[t - 1] + weight * (points[t] - out[t - 1])
+            cutoff = self.min_cutoff + self.beta * np.hypot(speed[:, 0], speed[:, 1])
+            out[t] = out[t - 1] + _weight(cutoff, step)[:, None] * (points[t] - out[t - 1])
         return out
 
 
-def _weight(cutoff: float, step: float) -> float:
-    """Share of the newest value in exponential smoothing with a cut-off in Hz after `step` seconds."""
+def _weight(cutoff: Any, step: float) -> Any:
+    """Share of the newest value in exponential smoothing with a cut-off in Hz (or many) after `step` seconds."""
     rate = 2 * np.pi * cutoff * step
-    return float(rate / (rate + 1))
+    return rate / (rate + 1)
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ class SavitzkyGolay:
     order: int = 2
 
     def __call__(self, times: np.ndarray, points: np.ndarray) -> np.ndarray:
-        """Filter points [T, D], without gaps, shown at rising `times` [T] in seconds; returns [T, D]."""
+        """Filter points [T, N, 2], without gaps, shown at rising `times` [T] in seconds; returns [T, N, 2]."""
         out = np.array(points, dtype=np.float64)
         half = self.window_s / 2 + 1e-6  # times are rounded to microseconds
         # A window that would reach over an end is moved inside.
@@ -73,5 +74,5 @@ class SavitzkyGolay:
         for t, (start, end) in enumerate(zip(starts, ends, strict=True)):
             if end - start > self.order + 1:  # with fewer, the polynomial passes through all points
                 powers = np.vander((times[start:end] - times[t]) / half, self.order + 1, increasing=True)
-                out[t] = np.linalg.pinv(powers)[0] @ points[start:end]
+                out[t] = np.tensordot(np.linalg.pinv(powers)[0], points[start:end], 1)
         return out

@@ -137,13 +137,11 @@ def _smooth_person(
     seen = np.isfinite(raw).all(2) & (raw[..., 2] >= min_score)
     smoothed = np.full_like(raw, np.nan)
     smoothed[..., 2] = 0.0
-    for k in range(raw.shape[1]):
-        sure = np.flatnonzero(seen[:, k])
-        for stretch in _stretches(sure, times, max_gap_s):
-            span = slice(stretch[0], stretch[-1] + 1)
-            full = np.column_stack([np.interp(times[span], times[stretch], raw[stretch, k, d]) for d in (0, 1)])
-            smoothed[span, k, :2] = side * chosen(times[span], full / side)
-            smoothed[span, k, 2] = _scores(stretch, raw[:, k, 2])
+    for stretch, ks in _stretches(seen, times, max_gap_s):
+        span = slice(stretch[0], stretch[-1] + 1)
+        full = _joined(times[span], times[stretch], raw[stretch][:, ks, :2])
+        smoothed[span, ks, :2] = side * chosen(times[span], full / side)
+        smoothed[span, ks, 2] = _scores(stretch, raw[:, ks, 2])
     filled = np.isfinite(smoothed[..., 0]) & ~seen
     boxes = _boxes(found, times)
     for t, record in enumerate(found):
@@ -159,16 +157,35 @@ def _smooth_person(
     return {"before": before, "after": after}
 
 
-def _stretches(sure: np.ndarray, times: np.ndarray, max_gap_s: float) -> list[np.ndarray]:
-    """The frames `sure` parted where a gap is too long; frames that follow each other are never parted."""
-    if not len(sure):
-        return []
-    apart = (np.diff(sure) > 1) & (np.diff(times[sure]) > max_gap_s + 1e-6)
-    return np.split(sure, np.flatnonzero(apart) + 1)
+def _stretches(seen: np.ndarray, times: np.ndarray, max_gap_s: float) -> list[tuple[np.ndarray, list[int]]]:
+    """Stretches of frames without a gap that is too long, each with the keypoints seen in just those frames.
+
+    Args:
+        seen: bool [T, K].
+        times: [T].
+        max_gap_s: Sightings farther apart part a stretch, but frames that follow each other are never parted.
+    """
+    together: dict[bytes, tuple[np.ndarray, list[int]]] = {}
+    for k in range(seen.shape[1]):
+        sure = np.flatnonzero(seen[:, k])
+        apart = (np.diff(sure) > 1) & (np.diff(times[sure]) > max_gap_s + 1e-6)
+        for stretch in np.split(sure, np.flatnonzero(apart) + 1):
+            if len(stretch):
+                together.setdefault(stretch.tobytes(), (stretch, []))[1].append(k)
+    return list(together.values())
+
+
+def _joined(times: np.ndarray, known: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Points [len(times), N, 2] along straight lines between those [len(known), N, 2] at the times `known`."""
+    if len(known) == len(times):
+        return points
+    after = np.clip(np.searchsorted(known, times, "left"), 1, len(known) - 1)
+    share = ((times - known[after - 1]) / (known[after] - known[after - 1]))[:, None, None]
+    return points[after - 1] + share * (points[after] - points[after - 1])
 
 
 def _scores(stretch: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """Scores of a stretch's frames: where seen the raw score, in a gap the lower of those around it."""
+    """Scores of a stretch's frames, of those [T, N]: where seen the raw score, in a gap the lower of those around."""
     frames = np.arange(stretch[0], stretch[-1] + 1)
     before = stretch[np.searchsorted(stretch, frames, "right") - 1]
     after = stretch[np.searchsorted(stretch, frames, "left")]
