@@ -103,7 +103,7 @@ def _follow(made: Personalization) -> _Tracks:
 def _story(source: Source, made: Personalization, tracks: _Tracks) -> dict[str, Any]:
     """Title, verdict, figures and doubts."""
     info, frames = source.info, made.keypoints.frames
-    headline, meaning = words.VERDICTS[made.guard.verdict]
+    headline, meaning = words.verdict_words(made.guard)
     before, after = tracks.keypoints[:2]
     doubts = find_doubts(made.keypoints, after, before, tracks.times, tracks.torso)
     return {

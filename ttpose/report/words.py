@@ -9,8 +9,8 @@ from typing import Any
 
 from ttpose.personalize.guard import GuardReport
 
-#: For each verdict: headline, and what it means.
-VERDICTS = {
+# For each verdict: headline, and what it means.
+_VERDICTS = {
     "personalized": (
         "The personalized model is used",
         "On frames kept out of the learning, no check spoke against the change.",
@@ -55,6 +55,14 @@ class CheckRow:
     name: str
     meaning: str
     values: tuple[str, ...]
+
+
+def verdict_words(guard: GuardReport) -> tuple[str, str]:
+    """Headline and meaning of the guard's choice."""
+    headline, meaning = _VERDICTS[guard.verdict]
+    if guard.verdict == "personalized" and not guard.checks:
+        meaning = "No frames were kept out of the learning, so nothing speaks for or against the change."
+    return headline, meaning
 
 
 def check_rows(guard: GuardReport) -> list[CheckRow]:
