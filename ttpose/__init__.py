@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
-__all__ = ["evaluate_clips", "load_model", "personalize", "predict", "write_overlay", "write_report", "write_side_by_side"]
+__all__ = [
+    "evaluate_clips",
+    "load_model",
+    "personalize",
+    "predict",
+    "write_overlay",
+    "write_report",
+    "write_side_by_side",
+]
 
 if TYPE_CHECKING:
     from ttpose.api import (
