@@ -116,7 +116,7 @@ def test_a_cut_file_with_its_index_gives_what_is_there(tmp_path: Path) -> None:
 def test_a_damaged_stretch_is_marked_and_the_rest_goes_on(tmp_path: Path) -> None:
     whole = clips.write_clip(tmp_path / "whole.mp4", images=sample.images()[range(30, 54)], frames=24, gop=6)
     damaged = clips.corrupted(whole, tmp_path / "damaged.mp4", 0.4, 0.5)
-    done = run("personalize", damaged, *sample.LEAST, "-o", tmp_path)
+    done = run("personalize", damaged, *sample.LEAST, "--no-report", "-o", tmp_path)
     assert done.exit_code == 0, done.output
     assert "damaged" in done.stderr
     result = read_json(tmp_path / "damaged_ttpose/keypoints.json")
@@ -205,7 +205,7 @@ def test_a_frame_without_the_subject_has_an_empty_record_that_says_so(tmp_path: 
 def made_person(folder: Path) -> Path:
     """A person file for the shipped base."""
     clip = sample.write_part(folder / "short.mp4", range(3))
-    done = run("personalize", clip, *sample.LEAST, "--no-overlay", "-o", folder)
+    done = run("personalize", clip, *sample.LEAST, "--no-overlay", "--no-report", "-o", folder)
     assert done.exit_code == 0, done.output
     return folder / "short_ttpose/person.safetensors"
 

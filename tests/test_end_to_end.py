@@ -24,6 +24,7 @@ from ttpose.skeleton import COCO17
 from ttpose.training.clip_format import write_clip
 
 PARTS = range(0, 18)
+BARE = ("--no-overlay", "--no-report")
 FILES = {"person.safetensors", "keypoints.json", "overlay.mp4", "report.html", "run.json"}
 
 
@@ -123,9 +124,9 @@ def test_a_finished_clip_is_skipped_and_the_same_seed_repeats_every_byte(made: M
 def test_another_seed_gives_another_person(tmp_path: Path) -> None:
     clip = sample.write_part(tmp_path / "short.mp4", range(40, 43))
     for seed in ("0", "1"):
-        done = run("personalize", clip, *sample.LEAST, "--seed", seed, "--no-overlay", "-o", tmp_path / seed)
+        done = run("personalize", clip, *sample.LEAST, "--seed", seed, *BARE, "-o", tmp_path / seed)
         assert done.exit_code == 0, done.output
-        assert names(tmp_path / seed / "short_ttpose") == FILES - {"overlay.mp4"}
+        assert names(tmp_path / seed / "short_ttpose") == FILES - {"overlay.mp4", "report.html"}
     people = [sha256_of(tmp_path / seed / "short_ttpose/person.safetensors") for seed in ("0", "1")]
     assert people[0] != people[1]
 
@@ -158,7 +159,7 @@ def test_a_person_of_another_base_is_refused(made: Made, tmp_path: Path) -> None
 
 def test_online_adapts_as_it_goes(made: Made, tmp_path: Path) -> None:
     clip = sample.write_part(tmp_path / "short.mp4", range(30, 34))
-    done = run("personalize", clip, *sample.LEAST, "--mode", "online", "--no-overlay", "-o", tmp_path)
+    done = run("personalize", clip, *sample.LEAST, "--mode", "online", *BARE, "-o", tmp_path)
     assert done.exit_code == 0, done.output
     keypoints = read_json(tmp_path / "short_ttpose/keypoints.json")
     assert sample.share_right(keypoints, sample.truth()[30:34]) > 0.8
