@@ -158,6 +158,21 @@ def test_online_memory_is_bounded(dots, walk):
     assert len(labels) == 1
 
 
+def test_online_sources_are_a_fair_sample_of_all_frames_so_far(dots, walk):
+    kept = []
+    for seed in range(30):
+        stream = OnlineAdapter(dots, replace(SETTINGS, max_crops=9, seed=seed))
+        for index in range(300):
+            stream._remember(replace(walk[2][0], index=index))
+            stream.adapter.steps_done += 1
+        assert stream._seen[-1].index == 299
+        kept += [crop.index for crop in stream._seen[:-1]]
+    assert len(kept) == 240
+    # Uniform over 0..298: mean 149, standard error 5.6 of 240 draws.
+    assert np.mean(kept) == pytest.approx(149, abs=17)
+    assert np.histogram(kept, 3)[0].min() > 55
+
+
 def test_online_runs_alike_with_the_same_seed(walk):
     def run(seed):
         stream = OnlineAdapter(_colour_blind(), replace(SETTINGS, seed=seed, batch=2))

@@ -22,7 +22,7 @@ class OnlineAdapter:
 
     Args:
         base: The model to start from.
-        settings: `steps` is the number of steps a frame, 0 or 1 for the paper's one.
+        settings: How; `steps` says nothing here, as every frame takes one.
     """
 
     def __init__(self, base: PoseModel, settings: PersonalizeSettings) -> None:
@@ -50,7 +50,9 @@ class OnlineAdapter:
             yield self.advance(crop)
 
     def _remember(self, crop: PersonCrop) -> None:
-        """Keep a random sample of the frames so far (reservoir sampling), always with the newest."""
+        """Keep a random sample of the frames so far, each as likely as any (reservoir sampling), and the newest."""
+        if len(self._seen) == self.settings.max_crops:
+            before, place = self._seen.pop(), int(self.adapter.rng.integers(self.adapter.steps_done))
+            if place < len(self._seen):
+                self._seen[place] = before
         self._seen.append(crop)
-        if len(self._seen) > self.settings.max_crops:
-            del self._seen[int(self.adapter.rng.integers(len(self._seen) - 1))]
