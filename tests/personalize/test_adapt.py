@@ -141,6 +141,18 @@ def test_gradients_are_clipped_by_their_norm(dots, walk, slope, limit, norm):
     assert found == pytest.approx(free if norm is None else norm, rel=1e-3)
 
 
+def test_pose_and_decoder_are_clipped_apart(tiny, painted_crops):
+    class Both(_Push):
+        def loss(self, step):
+            return 10.0 * sum(p.sum() for p in step.model.parameters() if p.requires_grad)
+
+    adapter = _adapter(tiny, replace(SETTINGS, reconstruction=1.0, clip_norm=0.5), [Both()])
+    adapter.step(painted_crops[:1], painted_crops[2:3])
+    for group in adapter.optimizer.param_groups:
+        norm = torch.cat([p.grad.flatten() for p in group["params"]]).norm()
+        assert float(norm) == pytest.approx(0.5, rel=0.02), group["name"]
+
+
 def test_the_average_follows_the_formula(dots, walk):
     adapter = _adapter(dots, replace(SETTINGS, ema=0.8))
     wanted = 1.0

@@ -8,8 +8,11 @@ import numpy as np
 import pytest
 import torch
 
+from tests.painted import box_of
+from ttpose.model.predictor import CROP_PAD
 from ttpose.personalize.guard import STRENGTH, Checks, GuardReport, hold_out, run_checks
 from ttpose.personalize.guard_rule import GuardRule, decide
+from ttpose.personalize.views import VIEWS, observe
 
 BASE = Checks(disagreement=0.10, jumps=0.05, limb_spread=0.04, score=0.5, moved=0.0, reconstruction=None)
 LIKE = replace(BASE, moved=0.1)
@@ -196,6 +199,13 @@ def test_disagreement_sees_a_model_that_follows_the_crop_not_the_person(dots, he
     assert checks.disagreement > 1.5 * base.disagreement
 
 
+def test_disagreement_is_in_torsos_whatever_the_pictures_size(dots, held, walk, base_checks):
+    base, _ = base_checks
+    spread = observe(dots, held, VIEWS[:3]).spread
+    sides = np.array([box_of(walk[0][crop.index]).side * CROP_PAD for crop in held])
+    assert base.disagreement == pytest.approx((spread * sides[:, None]).mean() / 54, rel=0.05)
+
+
 def test_limb_spread_sees_a_limb_of_changing_length(dots, held, walk, base_checks):
     from ttpose.personalize.guard import _limb_spread
 
@@ -206,6 +216,20 @@ def test_limb_spread_sees_a_limb_of_changing_length(dots, held, walk, base_check
     wild = still.copy()
     wild[::2, 9, 0] += 54
     assert _limb_spread(wild, dots.skeleton, torso) > 0.02
+
+
+def test_repainting_starts_from_another_frame(tiny, painted_crops, monkeypatch):
+    pairs = []
+    original = tiny.reconstruct
+
+    def spy(source, source_points, target_points):
+        pairs.append((source_points, target_points))
+        return original(source, source_points, target_points)
+
+    monkeypatch.setattr(tiny, "reconstruct", spy)
+    run_checks(tiny, None, painted_crops[:6], tiny)
+    ((source, target),) = pairs
+    assert torch.equal(source, target.roll(3, dims=0)) and not torch.equal(source, target)
 
 
 def test_repainting_is_measured_with_the_painter(tiny, painted_crops):

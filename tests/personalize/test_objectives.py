@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from ttpose import geometry
+from ttpose.model.decode import decode
 from ttpose.model.perceptual_features import perceptual_loss
 from ttpose.personalize.adapt import Adapter
 from ttpose.personalize.augment import PLAIN, Augmentation, draw_warp, view_batch
@@ -15,7 +16,7 @@ from ttpose.personalize.objectives import Clip, Step
 from ttpose.personalize.objectives.anchor import Anchor
 from ttpose.personalize.objectives.consistency import Consistency
 from ttpose.personalize.objectives.reconstruction import Reconstruction, person_weight
-from ttpose.personalize.objectives.self_training import SelfTraining
+from ttpose.personalize.objectives.self_training import SelfTraining, _offset_error
 from ttpose.personalize.settings import PersonalizeSettings
 
 STILL = Augmentation(rotation_share=0, scale=(1, 1), shift_sd=0, flip=False, contrast=0, tint=0, brightness=0)
@@ -123,6 +124,20 @@ def test_offset_heads_are_taught_too(tiny, painted_crops):
     objective.loss(_step(learning, painted_crops[:2])).backward()
     assert learning.encoder.trunk.offset.out.conv.bias.grad.abs().sum() > 0
     assert learning.encoder.trunk.stem.conv.weight.grad.abs().sum() > 0
+
+
+def test_offsets_are_taught_as_they_are_read():
+    points = torch.tensor([[[5.2, 7.9]]])
+    offsets = torch.full((1, 1, 2, 12, 12), 9.0)
+    offsets[0, 0, :, 8, 5] = torch.tensor([0.575, 0.275])
+    assert float(_offset_error(offsets, points)) == pytest.approx(0.0, abs=1e-5)
+    # Decoding takes half of the centre of mass, here the cell (5, 8), and half of what the offsets say.
+    maps = torch.zeros(1, 1, 12, 12)
+    maps[0, 0, 8, 5] = 1.0
+    read = 2 * decode(maps, points, offsets)[0, 0, :2] - torch.tensor([5.0, 8.0])
+    assert read.tolist() == pytest.approx(points.flatten().tolist(), abs=1e-5)
+    offsets[0, 0, 0, 8, 5] += 0.25
+    assert float(_offset_error(offsets, points)) == pytest.approx(0.25, abs=1e-5)
 
 
 def test_anchor_is_zero_at_the_base_and_pulls_back_to_it(dots, walk):

@@ -80,6 +80,23 @@ def test_half_of_a_change_is_half_of_it(walk, monkeypatch):
         assert torch.allclose(done.delta.changes[name], change / 2, atol=1e-6)
 
 
+def test_the_guard_looks_at_the_base_at_half_and_at_all_of_the_change(walk, monkeypatch):
+    looked = []
+    original = run.run_checks
+
+    def spy(model, *rest):
+        looked.append(model.encoder.colors.detach().clone())
+        return original(model, *rest)
+
+    monkeypatch.setattr(run, "run_checks", spy)
+    done = personalize_model(_nearly_blind(), walk[2], SETTINGS)
+    assert done.guard.verdict == "personalized"
+    base, half, whole = looked
+    assert torch.equal(base, _nearly_blind().encoder.colors)
+    assert torch.equal(whole, done.model.encoder.colors)
+    assert torch.allclose(half, (base + whole) / 2, atol=1e-6)
+
+
 def test_held_out_frames_do_not_teach(walk, monkeypatch):
     seen, checked = {}, []
     original_adapt, original_checks = run.adapt_offline, run.run_checks

@@ -94,6 +94,14 @@ def test_movement_outweighs_a_confident_mistake_but_not_any(clip, no_odds):
     assert not settle_sides(broken, sure, times, COCO17, stubborn)[1].any()
 
 
+def test_legs_and_arms_are_rather_named_alike(clip, no_odds):
+    keypoints, times = clip
+    odds = no_odds + 0.5
+    odds[:, LEGS] = -0.1  # a faint doubt about the legs of all frames
+    assert not settle_sides(keypoints, odds, times, COCO17)[1].any()
+    assert settle_sides(keypoints, odds, times, COCO17, SideCosts(cross=0.0))[1][:, 0].all()
+
+
 def test_keypoints_nobody_is_sure_of_do_not_tie(clip, no_odds):
     keypoints, times = clip
     keypoints[30, LEGS, 2] = 0.0

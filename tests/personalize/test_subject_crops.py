@@ -148,6 +148,22 @@ def test_boxes_are_corrected_by_the_models_own_skeleton(walk):
         assert frame.box.as_list() == pytest.approx(wanted.as_list(), abs=1e-6)
 
 
+def test_frames_are_read_a_few_at_a_time(dots, walk):
+    keypoints, images, _ = walk
+    read = []
+
+    class Counted(_Source):
+        def frames(self, step=1):
+            for frame in super().frames(step):
+                read.append(frame.index)
+                yield frame
+
+    frames = follow_subject(Counted(images), _track([box_of(k) for k in keypoints]), dots, _Finder(), lambda n: None)
+    next(frames)
+    assert len(read) <= 8
+    frames.close()
+
+
 def test_pixels_of_whole_frames_are_let_go(dots, walk):
     keypoints, images, _ = walk
     frames = _follow(_Source(images[:3]), [box_of(k) for k in keypoints], dots)
