@@ -43,11 +43,12 @@ def test_help_is_quick_and_imports_nothing_heavy() -> None:
         capture_output=True, text=True, env=ENVIRONMENT, timeout=60, check=False,
     )  # fmt: skip
     assert (shown.returncode, shown.stderr.strip()) == (0, "[]")
-    seconds = []
+    seconds = []  # of processor time, which does not count what else the machine does
     for _ in range(5):
-        begin = time.perf_counter()
+        before = os.times()
         ttpose("--help")
-        seconds.append(time.perf_counter() - begin)
+        after = os.times()
+        seconds.append(sum(after[2:4]) - sum(before[2:4]))
     assert min(seconds) < 0.3
 
 
