@@ -328,7 +328,10 @@ def _predict_photo(media: Source, loaded: LoadedModel, finder: PersonFinder) -> 
         raise NoPersonError(f"{media.info.path}: no person was found", "try --subject X,Y on a person")
     predictor = Predictor(loaded.model)
     boxes = [person.box for person in people[:_MOST_PEOPLE]]
-    boxes = [refine_box(b, k) for b, k in zip(boxes, predictor.predict(frame.image, boxes), strict=True)]
+    boxes = [
+        refine_box(b, k, skeleton=loaded.model.skeleton)
+        for b, k in zip(boxes, predictor.predict(frame.image, boxes), strict=True)
+    ]
     found = predictor.predict(frame.image, boxes)
     persons = tuple(PersonRecord(i + 1, b, k) for i, (b, k) in enumerate(zip(boxes, found, strict=True)))
     return _result(media, loaded, [FrameRecord(0, 0.0, persons)])

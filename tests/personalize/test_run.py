@@ -131,10 +131,19 @@ def test_a_long_clip_is_thinned(walk, monkeypatch):
     assert looked == [[0, 3, 6, 10, 13, 16, 19, 23, 26, 29]]
 
 
-def test_too_few_frames_to_hold_any_out_are_said_so(walk):
+def test_too_few_frames_to_hold_any_out_are_said_so_and_checked(walk):
     done = personalize_model(DotModel(), walk[2][:5], replace(SETTINGS, steps=2))
-    assert done.guard.verdict != "personalized"
     assert "too few" in done.guard.reason
+    assert set(done.guard.checks) == {"base", "interpolated", "personalized"}
+
+
+def test_strength_keeps_a_share_of_the_change(walk):
+    settings = replace(SETTINGS, steps=2, guard=False)
+    whole = personalize_model(DotModel(), walk[2][:5], settings).delta
+    half = personalize_model(DotModel(), walk[2][:5], replace(settings, strength=0.5)).delta
+    for name, change in whole.changes.items():
+        bound = float(change.abs().max()) / 100  # both are rounded to 8-bit steps
+        torch.testing.assert_close(half.changes[name], change / 2, atol=bound, rtol=0)
 
 
 def test_one_single_frame(walk):

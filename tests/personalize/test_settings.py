@@ -43,8 +43,8 @@ def test_ours_are_careful():
 
 
 def test_the_callers_changes():
-    settings = preset_named("fast", mode="online", steps=7, seed=3)
-    assert (settings.preset, settings.mode, settings.steps, settings.seed) == ("fast", "online", 7, 3)
+    settings = preset_named("fast", steps=7, seed=3)
+    assert (settings.preset, settings.mode, settings.steps, settings.seed) == ("fast", "offline", 7, 3)
     assert settings.batch == PRESETS["fast"].batch
     assert preset_named("paper") == PAPER
     assert preset_named("paper", steps=5).steps == 5
@@ -57,6 +57,7 @@ def test_the_callers_changes():
         ({"name": "fast", "mode": "both"}, "offline"),
         ({"name": "fast", "steps": 0}, "at least 1"),
         ({"name": "fast", "steps": -5}, "at least 1"),
+        ({"name": "fast", "mode": "online", "steps": 7}, "one step a frame"),
     ],
 )
 def test_what_there_is_none_of_is_a_usage_error(wrong, named):

@@ -36,12 +36,21 @@ class PersonDelta:
 
     @classmethod
     def between(
-        cls, base: PoseModel, personal: PoseModel, base_sha256: str, notes: dict[str, str] | None = None
+        cls,
+        base: PoseModel,
+        personal: PoseModel,
+        base_sha256: str,
+        notes: dict[str, str] | None = None,
+        *,
+        strength: float = 1.0,
     ) -> PersonDelta:
-        """What turns `base` into `personal`, rounded as the file will hold it; the reconstruction nets stay out."""
+        """What turns `base` into `personal`, times `strength`, rounded as the file will hold it.
+
+        The reconstruction nets stay out.
+        """
         before, changes = base.state_dict(), {}
         for name, value in personal.state_dict().items():
-            change = (value - before[name]).float().cpu()
+            change = strength * (value - before[name]).float().cpu()
             if not name.startswith("reconstructor.") and bool(change.any()):
                 changes[name] = _from_steps(*_to_steps(change))
         return cls(base_sha256, changes, notes or {})

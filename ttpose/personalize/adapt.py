@@ -51,8 +51,9 @@ class Adapter:
             warps[0] = PLAIN
         warm = self.steps_done < self.settings.decoder_warmup
         step = self._look(targets, sources, warps, with_gradient=not warm)
-        terms = {o.name: o.loss(step) for o in self.objectives if not warm or o.name == "reconstruction"}
-        weights = {o.name: o.weight for o in self.objectives}
+        terms = {o.name: o.loss(step) for o in self.objectives if self._counts(o, warm)}
+        # While the decoder warms up alone its loss counts fully, whatever its weight beside other objectives.
+        weights = {o.name: 1.0 if warm else o.weight for o in self.objectives}
         total: Tensor = torch.stack([weights[name] * term for name, term in terms.items()]).sum()
         self.optimizer.zero_grad(set_to_none=True)
         # A loss that is no number would spoil the weights for good; such a step teaches nothing.
@@ -63,6 +64,11 @@ class Adapter:
         record = {name: float(term.detach()) for name, term in terms.items()} | {"total": float(total.detach())}
         self.history.append(record)
         return record
+
+    @staticmethod
+    def _counts(objective: Objective, warm: bool) -> bool:
+        """In the warm-up only the reconstruction counts, afterwards everything that has a weight."""
+        return objective.name == "reconstruction" if warm else objective.weight > 0
 
     def _look(
         self,
@@ -107,7 +113,7 @@ def _learning(model: PoseModel, settings: PersonalizeSettings) -> tuple[list[nn.
     decoder: list[nn.Parameter] = []
     for name, parameter in model.named_parameters():
         in_decoder = name.startswith("reconstructor.")
-        learns = (in_decoder and settings.reconstruction > 0) or name.startswith(settings.trainable)
+        learns = (in_decoder and settings.paints) or name.startswith(settings.trainable)
         parameter.requires_grad_(learns and id(parameter) not in still)
         if parameter.requires_grad:
             (decoder if in_decoder else pose).append(parameter)

@@ -25,7 +25,7 @@ Verdict = Literal["personalized", "interpolated", "base"]
 STRENGTH: dict[Verdict, float] = {"personalized": 1.0, "interpolated": 0.5, "base": 0.0}
 
 _RUN = 3  # held-out frames come in runs of three neighbours, so that movement can be checked
-_VIEWS = (*VIEWS[:2], VIEWS[2])  # plain, mirrored, turned and scaled
+_VIEWS = VIEWS[:3]  # plain, mirrored, turned and scaled
 
 
 @dataclass(frozen=True)

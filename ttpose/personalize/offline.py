@@ -21,7 +21,7 @@ def build_objectives(clip: Clip, base: PoseModel, settings: PersonalizeSettings)
         WeightsError: The paper's reconstruction needs VGG16 weights and there are none.
     """
     found: list[Objective] = []
-    if settings.reconstruction > 0:
+    if settings.paints:
         from ttpose.model.perceptual_features import perceptual_loss
         from ttpose.personalize.objectives.reconstruction import Reconstruction
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -77,8 +77,10 @@ def personalize_model(
     adapter = adapt_offline(base, Clip([kept[i] for i in learn], labels[learn]), settings, progress)
     timings["adapt_s"] = time.perf_counter() - clock
     clock = time.perf_counter()
-    delta = PersonDelta.between(base, adapter.average, base_sha256)
-    report = _judge(base, delta, adapter, [kept[i] for i in sorted(held)], settings, progress)
+    delta = PersonDelta.between(base, adapter.average, base_sha256, strength=settings.strength)
+    # A clip too short to hold frames out is checked on what it learned from: less to trust, but better than nothing.
+    checked = [kept[i] for i in sorted(held)] or kept
+    report = _judge(base, delta, adapter, checked, bool(held), settings, progress)
     delta = delta.scaled(STRENGTH[report.verdict]) if report.verdict != "base" else PersonDelta(base_sha256, {})
     timings["guard_s"] = time.perf_counter() - clock
     return Personalized(delta.apply(base).eval(), delta, report, adapter.history, timings)
@@ -88,24 +90,26 @@ def _judge(
     base: PoseModel,
     delta: PersonDelta,
     adapter: Adapter,
-    held: Sequence[PersonCrop],
+    checked: Sequence[PersonCrop],
+    unseen: bool,
     settings: PersonalizeSettings,
     progress: Progress,
 ) -> GuardReport:
     if not settings.guard:
         return GuardReport("personalized", "the guard was off", {})
-    if not held:
-        return GuardReport("interpolated", "too few frames to hold some out: half of the change is kept", {})
-    painter = adapter.model if settings.reconstruction > 0 else None
+    painter = adapter.model if settings.paints else None
     checks: dict[str, Checks] = {}
     with progress.stage("check", 3) as advance:
-        checks["base"], base_keypoints = run_checks(base, None, held, painter)
+        checks["base"], base_keypoints = run_checks(base, None, checked, painter)
         advance(1)
         for verdict in ("interpolated", "personalized"):
             candidate = delta.apply(base, STRENGTH[verdict])
-            checks[verdict], _ = run_checks(candidate, base_keypoints, held, painter)
+            checks[verdict], _ = run_checks(candidate, base_keypoints, checked, painter)
             advance(1)
-    return decide(checks)
+    report = decide(checks)
+    if unseen:
+        return report
+    return replace(report, reason=f"{report.reason}; too few frames to hold any out, so learning frames were checked")
 
 
 def predict_clip(

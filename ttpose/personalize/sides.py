@@ -26,13 +26,15 @@ class SideCosts:
         movement: Cost of a limb's mean movement by one torso length between frames.
         longest: Movement is counted up to this many torso lengths, so that a lost keypoint costs no more than that.
         cross: Cost of legs and arms that are named oppositely.
+        rename: Cost of exchanging a limb, which decides where nothing else does.
         reach_s: Frames further apart in time than this are not tied together.
     """
 
-    evidence: float = 0.05
+    evidence: float = 0.1
     movement: float = 30.0
     longest: float = 0.5
     cross: float = 1.0
+    rename: float = 1e-3
     reach_s: float = 0.5
 
 
@@ -81,11 +83,9 @@ def _renamed(
 def _own_costs(sides: np.ndarray, groups: tuple[list[int], list[int]], costs: SideCosts) -> np.ndarray:
     """[N, 4]: what a frame's own maps say against each naming."""
     odds = np.stack([sides[:, group].mean(1) for group in groups], 1)
-    rows = [
-        costs.evidence * (odds * np.array(naming)).sum(1) + costs.cross * (naming[0] != naming[1])
-        for naming in _NAMINGS
-    ]
-    return np.stack(rows, 1)
+    against = [costs.evidence * (odds * np.array(naming)).sum(1) for naming in _NAMINGS]
+    always = [costs.cross * (naming[0] != naming[1]) + costs.rename * sum(naming) for naming in _NAMINGS]
+    return np.stack(against, 1) + np.array(always)
 
 
 def _move_costs(

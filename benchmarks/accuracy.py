@@ -1,0 +1,105 @@
+"""Accuracy of ways to personalize on labelled clips: `python benchmarks/accuracy.py CLIPS [--methods a,b] [-o FILE]`.
+
+CLIPS holds clips in the package's labelled format (docs/synthetic.md). Every method starts from the shipped base anew
+for each clip and never sees a label. Prints a Markdown table, and writes all figures as JSON.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ttpose.evaluation.clips import evaluate_clips
+from ttpose.geometry import Box
+from ttpose.personalize.crops import cut_crop
+from ttpose.personalize.guard import GuardReport
+from ttpose.personalize.run import PersonalizedClip, settled
+from ttpose.personalize.settings import PRESETS, PersonalizeSettings
+from ttpose.personalize.views import VIEWS, observe
+
+_BALANCED = PRESETS["balanced"]
+_ALONE = replace(_BALANCED, guard=False)
+
+#: Settings by method; those in `_UNTRAINED` only look and settle sides.
+METHODS: dict[str, PersonalizeSettings] = {
+    "sides": replace(_BALANCED, predict_views=1),
+    "mirror+sides": replace(_BALANCED, predict_views=2),
+    "6 views+sides": replace(_BALANCED, predict_views=6),
+    "fast": PRESETS["fast"],
+    "balanced": _BALANCED,
+    "balanced, no guard": _ALONE,
+    "self-training": replace(_ALONE, decoder_warmup=0, strength=1.0),
+    "self-training+reconstruction": replace(_ALONE, reconstruction=0.1, anchor=0.1, strength=1.0),
+    "reconstruction+anchor": replace(
+        _ALONE, self_training=0.0, reconstruction=1.0, anchor=1.0, pose_rate=1e-5, strength=1.0
+    ),
+    "reconstruction": replace(
+        _ALONE, self_training=0.0, reconstruction=1.0, decoder_warmup=0, pose_rate=1e-4, strength=1.0
+    ),
+    "thorough": PRESETS["thorough"],
+}  # fmt: skip
+_UNTRAINED = ("sides", "mirror+sides", "6 views+sides")
+
+
+def look_only(
+    model: Any,
+    images: Sequence[np.ndarray] | Callable[[int], np.ndarray],
+    boxes: Sequence[Box],
+    *,
+    settings: PersonalizeSettings,
+    progress: Any,
+) -> PersonalizedClip:
+    """The base seen through the settings' views, sides settled over time; nothing learns."""
+    read = images if callable(images) else images.__getitem__
+    size = model.config.input_size
+    crops = [cut_crop(read(i), box, size, index=i, time_s=i / 25) for i, box in enumerate(boxes)]
+    seen = observe(model, crops, VIEWS[: settings.predict_views])
+    keypoints, _ = settled(seen, [crop.time_s for crop in crops], model.skeleton, settings)
+    return PersonalizedClip(keypoints, GuardReport("base", "nothing was learned", {}), {}, model)
+
+
+def main() -> None:
+    """Run the methods and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("clips", type=Path)
+    parser.add_argument("--methods", default="sides,mirror+sides,6 views+sides,balanced")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("-o", "--output", type=Path, default=Path("accuracy.json"))
+    options = parser.parse_args()
+    reports = {}
+    for name in options.methods.split(","):
+        report = evaluate_clips(
+            options.clips,
+            personalize=True,
+            settings=replace(METHODS[name], seed=options.seed),
+            personalizer=look_only if name in _UNTRAINED else None,
+        ).to_dict()
+        reports[name] = report
+        options.output.write_text(json.dumps(reports, indent=1))
+        if len(reports) == 1:
+            names = [clip["clip"] for clip in report["clips"]]
+            print("| method | " + " | ".join(names) + " | mean |\n" + "|---" * (len(names) + 2) + "|")
+            print(_row("base", report, "before"), flush=True)
+        print(_row(name, report, "after"), flush=True)
+
+
+def _row(name: str, report: dict[str, Any], when: str) -> str:
+    cells = [_cell(clip[when], clip["guard"] if when == "after" else None) for clip in report["clips"]]
+    return f"| {name} | " + " | ".join([*cells, _cell(report["mean"][when], None)]) + " |"
+
+
+def _cell(scores: dict[str, float] | None, guard: str | None) -> str:
+    if scores is None:
+        return "–"
+    text = f"{scores['pck@0.1']:.3f} / {scores['pck@0.2']:.3f}"
+    return f"{text} ({guard[0]})" if guard else text
+
+
+if __name__ == "__main__":
+    main()
