@@ -16,7 +16,7 @@ from ttpose.skeleton import Skeleton
 #: Side of the crop over the longer side of a person's box; MoveNet's accuracy is best near it.
 CROP_PAD = 1.1
 _STRIDE = 4
-_BATCH = 8  # crops a forward: larger ones cost memory and gain no speed on a CPU
+_BATCH = 4  # crops a forward: larger ones cost memory and gain no speed on a CPU
 
 
 class Predictor:

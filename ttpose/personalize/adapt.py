@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -50,20 +51,38 @@ class Adapter:
         if first_plain:
             warps[0] = PLAIN
         warm = self.steps_done < self.settings.decoder_warmup
+        self.optimizer.zero_grad(set_to_none=True)
+        record: dict[str, float] = {}
+        # Gradients of a few views at a time add up to the step's; the memory for all at once would be twice as much.
+        for start in range(0, len(targets), self.settings.together):
+            part = slice(start, start + self.settings.together)
+            share = len(targets[part]) / len(targets)
+            for name, value in self._learn_from(targets[part], sources[part], warps[part], share, warm).items():
+                record[name] = record.get(name, 0.0) + share * value
+        # A loss that is no number would spoil the weights for good; such a step teaches nothing.
+        if math.isfinite(record["total"]):
+            self._descend(warm)
+        self.steps_done += 1
+        self.history.append(record)
+        return record
+
+    def _learn_from(
+        self,
+        targets: Sequence[PersonCrop],
+        sources: Sequence[PersonCrop],
+        warps: Sequence[Warp],
+        share: float,
+        warm: bool,
+    ) -> dict[str, float]:
+        """Add `share` times the gradients of some views; returns their loss terms."""
         step = self._look(targets, sources, warps, with_gradient=not warm)
         terms = {o.name: o.loss(step) for o in self.objectives if self._counts(o, warm)}
         # While the decoder warms up alone its loss counts fully, whatever its weight beside other objectives.
         weights = {o.name: 1.0 if warm else o.weight for o in self.objectives}
         total: Tensor = torch.stack([weights[name] * term for name, term in terms.items()]).sum()
-        self.optimizer.zero_grad(set_to_none=True)
-        # A loss that is no number would spoil the weights for good; such a step teaches nothing.
         if bool(total.isfinite()):
-            total.backward()
-            self._descend(warm)
-        self.steps_done += 1
-        record = {name: float(term.detach()) for name, term in terms.items()} | {"total": float(total.detach())}
-        self.history.append(record)
-        return record
+            (share * total).backward()
+        return {name: float(term.detach()) for name, term in terms.items()} | {"total": float(total.detach())}
 
     @staticmethod
     def _counts(objective: Objective, warm: bool) -> bool:

@@ -20,6 +20,7 @@ class PersonalizeSettings:
         mode: `offline` adapts on the whole clip, then predicts; `online` takes a step a frame, predicts, carries on.
         steps: Optimiser steps offline; online takes one a frame.
         batch: Views a step.
+        together: How many of a step's views are computed at once; bounds the memory.
         pose_rate: Adam's learning rate of the pose path.
         decoder_rate: The same of the reconstruction nets.
         decoder_warmup: Steps in which only the reconstruction nets learn, before `steps`.
@@ -46,6 +47,7 @@ class PersonalizeSettings:
     # As many steps as fit the time limit of a 230-frame clip on two cores; more of them is `thorough`.
     steps: int = 30
     batch: int = 8
+    together: int = 2
     # A fifth to a half of the paper's rate: at 1e-4 reconstruction alone destroys the pose within 30 steps.
     pose_rate: float = 5e-5
     decoder_rate: float = 5e-4
@@ -81,6 +83,7 @@ PAPER = PersonalizeSettings(
     preset="paper",
     steps=0,
     batch=32,
+    together=32,  # the running means of the perceptual loss then move once a step
     pose_rate=1e-4,
     decoder_rate=1e-4,
     rate_warmup=0,
