@@ -68,7 +68,8 @@ def load_model(path: Path | str, device: str | torch.device = "cpu") -> PoseMode
         model.load_state_dict({name: _loadable(value) for name, value in tensors.items()})
     except RuntimeError as error:
         raise WeightsError(f"{path} does not fit its own description: {str(error).splitlines()[-1].strip()}") from error
-    return model.to(device).eval()
+    # Channels last: a third less time for depthwise convolutions on a CPU, and what GPUs prefer.
+    return model.to(device=device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
 
 
 def _described(path: Path | str, metadata: dict[str, str]) -> PoseModel:
