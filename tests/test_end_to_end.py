@@ -159,7 +159,7 @@ def test_a_person_of_another_base_is_refused(made: Made, tmp_path: Path) -> None
 
 def test_online_adapts_as_it_goes(made: Made, tmp_path: Path) -> None:
     clip = sample.write_part(tmp_path / "short.mp4", range(30, 34))
-    done = run("personalize", clip, *sample.LEAST, "--mode", "online", *BARE, "-o", tmp_path)
+    done = run("personalize", clip, *sample.CPU, "--preset", "fast", "--mode", "online", *BARE, "-o", tmp_path)
     assert done.exit_code == 0, done.output
     keypoints = read_json(tmp_path / "short_ttpose/keypoints.json")
     assert sample.share_right(keypoints, sample.truth()[30:34]) > 0.8

