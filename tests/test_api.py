@@ -98,3 +98,17 @@ for function in (ttpose.personalize, ttpose.predict, ttpose.personalize):
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("none.mp4") == 3
+
+
+def test_a_clip_with_more_frames_than_are_kept_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from ttpose import api
+
+    clip = sample.write_part(tmp_path / "part.mp4", range(24))
+    kept = api.personalize(clip, preset="fast", steps=1, device="cpu")
+    monkeypatch.setattr(api, "_MOST_KEPT", 10)
+    again = api.personalize(clip, preset="fast", steps=1, device="cpu")
+    assert [f.index for f in again.keypoints.frames] == list(range(24))
+    for one, other in zip(kept.keypoints.frames, again.keypoints.frames, strict=True):
+        moved = one.people[0].keypoints[:, :2] - other.people[0].keypoints[:, :2]
+        # Other frames taught, and boxes were corrected once more; the pose stays where it is.
+        assert float(np.median(np.abs(moved))) < 4

@@ -42,9 +42,10 @@ __all__ = [
     "write_overlay", "write_report", "write_side_by_side",
 ]  # fmt: skip
 
-# Crops kept in memory for the final prediction: 0.44 MB each, 13 seconds at 30 frames a second. A longer clip is
+# Crops kept in memory for the final prediction: 0.44 MB each, 8 seconds at 30 frames a second. A longer clip is
 # decoded a second time instead.
-_MOST_KEPT = 400
+_MOST_KEPT = 240
+_MOST_ONLINE = 600  # an online run learns frame by frame and needs them all
 _MOST_PEOPLE = 20  # in one photo; a crowd is nobody's personalization
 
 
@@ -196,7 +197,8 @@ def personalize(
     track = track_subject(media, finder, subject=subject, progress=progress)
     timings["find_s"] = time.perf_counter() - clock
     clock = time.perf_counter()
-    frames, store = _first_pass(media, track, loaded, finder, progress)
+    store = CropStore(_MOST_ONLINE if mode == "online" else _MOST_KEPT)
+    frames = _first_pass(media, track, loaded, finder, store, progress)
     timings["base_s"] = time.perf_counter() - clock
     plain = _settle(frames, gather(frames), loaded.model.skeleton, PersonalizeSettings(settle_sides=False))
     base_result = _result(media, loaded, _records(frames, plain, loaded.model.skeleton))
@@ -216,10 +218,15 @@ def personalize(
 
 
 def _first_pass(
-    media: Source, track: SubjectTrack, loaded: LoadedModel, finder: PersonFinder, progress: Progress
-) -> tuple[list[SubjectFrame], CropStore]:
-    """Base predictions of every frame, and the crops to learn from; the video is closed afterwards."""
-    store, frames = CropStore(_MOST_KEPT), []
+    media: Source,
+    track: SubjectTrack,
+    loaded: LoadedModel,
+    finder: PersonFinder,
+    store: CropStore,
+    progress: Progress,
+) -> list[SubjectFrame]:
+    """Base predictions of every frame; crops to learn from go to `store`. The video is closed afterwards."""
+    frames = []
     with progress.stage("read and predict with the base", media.info.frames) as advance:
         for frame in follow_subject(media, track, loaded.model, finder, advance):
             if frame.crop is not None:
@@ -228,7 +235,7 @@ def _first_pass(
     _report_damage(media, progress)
     if not store.crops:
         raise NoPersonError(f"{media.info.path}: no person was found", "try --subject X,Y on a person")
-    return frames, store
+    return frames
 
 
 def _final_pass(
@@ -267,7 +274,7 @@ def _online(
 ) -> Personalization:
     if not store.complete:
         raise InputError(
-            f"{media.info.path} is too long for --mode online ({store.offered} frames, at most {_MOST_KEPT})",
+            f"{media.info.path} is too long for --mode online ({store.offered} frames, at most {_MOST_ONLINE})",
             "use the offline mode, or cut the clip",
         )
     clock = time.perf_counter()
