@@ -7,8 +7,6 @@ import platform
 from importlib import metadata
 from typing import Any
 
-from ttpose.errors import UsageError
-
 PACKAGES = ("torch", "numpy", "opencv-python", "av", "decord", "safetensors", "typer", "rich")
 
 
@@ -21,30 +19,16 @@ def cores() -> int:
 
 def devices() -> dict[str, str]:
     """The devices that torch can use, best first: name and what it is."""
-    import torch
+    from ttpose.model import runtime
 
-    found = {}
-    for number in range(torch.cuda.device_count() if torch.cuda.is_available() else 0):
-        card = torch.cuda.get_device_properties(number)
-        found[f"cuda:{number}"] = f"{card.name}, {card.total_memory / 2**30:.0f} GiB"
-    if torch.backends.mps.is_available():
-        found["mps"] = "Apple GPU"
-    return {**found, "cpu": f"{cores()} cores"}
+    return {**runtime.devices(), "cpu": f"{cores()} cores"}
 
 
 def choose_device(name: str) -> str:
-    """Turn `auto` into the best device there is, and refuse one that is not there.
+    """Turn `auto` into the best device there is, and refuse one that is not there with a `UsageError`."""
+    from ttpose.model import runtime
 
-    Raises:
-        UsageError: The machine has no such device.
-    """
-    there = devices()
-    if name == "auto":
-        return next(iter(there))
-    wanted = "cuda:0" if name == "cuda" else name
-    if wanted not in there:
-        raise UsageError(f"this machine has no device {name}", f"there is {', '.join(there)}")
-    return wanted
+    return runtime.choose_device(name)
 
 
 def describe_machine() -> dict[str, Any]:
