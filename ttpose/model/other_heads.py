@@ -41,7 +41,7 @@ class LinearHead(nn.Module):
 
     def points(self, self_supervised: Tensor) -> Tensor:
         """Supervised points [B, K, 2], (x, y) in cells; no gradient reaches the self-supervised maps [B, J, h, w]."""
-        found = expected_positions(self_supervised.detach().float(), self.sharpness)
+        found = expected_positions(self_supervised.detach().to(self.map.weight.dtype), self.sharpness)
         middle = (self.size - 1) / 2
         shares = (found - middle) / self.size
         with torch.autocast(shares.device.type, enabled=False):  # 16-bit floats would round positions
