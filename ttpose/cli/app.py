@@ -13,6 +13,7 @@ from ttpose.cli.evaluate import evaluate
 from ttpose.cli.export import export
 from ttpose.cli.import_checkpoint import import_checkpoint
 from ttpose.cli.info import info
+from ttpose.cli.live import live
 from ttpose.cli.personalize import personalize
 from ttpose.cli.predict import predict
 from ttpose.cli.synth import synth
@@ -41,6 +42,6 @@ def ttpose(
     """Personalize a human pose model on your own video: on your own machine, with no labels and no upload."""
 
 
-for command in (personalize, predict, convert, export, demo, evaluate, train, info, synth):
+for command in (personalize, predict, live, convert, export, demo, evaluate, train, info, synth):
     app.command()(command)
 app.command("import-checkpoint")(import_checkpoint)

@@ -1,0 +1,121 @@
+"""`ttpose live`: skeletons in real time from a camera, a network stream or a file, learning in the background."""
+
+from __future__ import annotations
+
+import time
+from contextlib import closing, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ttpose.cli import options
+from ttpose.cli.predict import Weights
+from ttpose.cli.session import session
+
+if TYPE_CHECKING:
+    from ttpose.live.learner import Learned
+    from ttpose.live.run import LiveSummary
+
+Camera = Annotated[
+    int | None, typer.Option(min=0, metavar="N", show_default="0", help="Number of the camera to look through.")
+]
+Source = Annotated[
+    str | None, typer.Option(metavar="FILE|URL", show_default=False, help="A video file or a stream (rtsp://...).")
+]
+Save = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", show_default=False, help="Person file to write at the end, and for the key s."),
+]
+KeypointFile = Annotated[
+    Path | None, typer.Option("--output", "-o", metavar="FILE", show_default=False, help="Keypoint file to write.")
+]
+
+
+def live(
+    camera: Camera = None,
+    source: Source = None,
+    weights: Weights = None,
+    save: Save = None,
+    output: KeypointFile = None,
+    display: Annotated[bool, typer.Option("--display/--no-display", help="Show it in a window.")] = True,
+    every_frame: Annotated[
+        bool, typer.Option("--every-frame", help="Drop no frame of a file; so it is with --no-display.")
+    ] = False,
+    seconds: Annotated[
+        float | None, typer.Option(min=0, metavar="S", show_default="to the end", help="End after so much of it.")
+    ] = None,
+    subject: options.Subject = None,
+    device: options.Device = "auto",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Write over files that are there.")] = False,
+    quiet: options.Quiet = False,
+    debug: options.Debug = False,
+) -> None:
+    """Show the skeleton of one person in real time, and adapt to that person meanwhile.
+
+    Keys: space pauses learning, s saves a person file, b shows the base in place of the personalized
+    weights and back, q ends. Without a window, Ctrl-C ends.
+    """
+    with session(quiet=quiet, debug=debug) as reporter:
+        _check_use(camera, source, save, output, overwrite)
+        from ttpose.cli.machine import choose_device
+        from ttpose.live.run import Live, LiveSettings, person_of
+        from ttpose.live.streams import open_live
+        from ttpose.live.window import Window
+        from ttpose.model.runtime import keep_freed_memory
+        from ttpose.model.shipped import load
+        from ttpose.subject.finder import PersonFinder
+
+        chosen = choose_device(device)
+        stream = open_live(source if source is not None else camera or 0)
+        window = Window() if display else None
+        keep_freed_memory()
+        loaded = load(weights, chosen)
+        shipped = loaded if loaded.person is None else load(None, chosen)
+
+        def keep(learned: Learned, path: Path | None = save) -> None:
+            person = person_of(learned, shipped, stream.name)
+            if person is None:
+                reporter.note("nothing was learned so far, so there is nothing to save")
+                return
+            path = path or Path(time.strftime("person-%Y%m%d-%H%M%S.safetensors"))
+            person.save(path)
+            reporter.note(f"saved {path}")
+
+        settings = LiveSettings(
+            subject=subject or "auto", every_frame=every_frame or not display, seconds=seconds, output=output
+        )
+        talk = not quiet and window is None
+        status = (lambda line: typer.echo(f"  {line}", err=True)) if talk else None
+        reporter.start("live", chosen, 1)
+        with nullcontext() if window is None else closing(window):
+            summary = Live(
+                loaded, PersonFinder.load(chosen), settings, window=window, save=keep, progress=reporter, status=status
+            ).run(stream)
+        if save is not None:
+            keep(summary.learned)
+        if not quiet:
+            typer.echo(_text(summary))
+        if summary.broken is not None:
+            raise summary.broken
+
+
+def _check_use(camera: int | None, source: str | None, save: Path | None, output: Path | None, overwrite: bool) -> None:
+    from ttpose.errors import UsageError
+
+    if camera is not None and source is not None:
+        raise UsageError("--camera and --source are two places to look", "give one of them")
+    for path in (save, output):
+        if path is not None and path.exists() and not overwrite:
+            raise UsageError(f"{path} is there already", "choose another name, or --overwrite")
+
+
+def _text(summary: LiveSummary) -> str:
+    """The session in one line."""
+    learned, speed = summary.learned, summary.frames / max(summary.seconds, 1e-3)
+    dropped = f", {summary.dropped} dropped" if summary.dropped else ""
+    restarts = f", {learned.restarts} restarts" if learned.restarts else ""
+    return (
+        f"{summary.frames} frames ({speed:.1f} a second{dropped}), the person in {summary.seen}; "
+        f"{learned.steps} learning steps, {learned.checks} checks{restarts}"
+    )

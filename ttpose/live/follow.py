@@ -1,0 +1,161 @@
+"""One person followed from frame to frame: the last pose says where to look, the finder is asked where it does not."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from ttpose.geometry import Box
+from ttpose.skeleton import Skeleton
+from ttpose.subject.appearance import look_distance, look_of, mean_look
+from ttpose.subject.finder import Detection, Finder
+from ttpose.subject.people import parse_subject
+from ttpose.subject.refine import needs_redetection, refine_box
+from ttpose.subject.search import is_alone
+from ttpose.subject.settings import TrackSettings
+from ttpose.subject.tracklets import RECENT
+
+#: Keypoints [K, 3] in image pixels of the person in a box of an RGB image.
+Look = Callable[[np.ndarray, Box], np.ndarray]
+
+
+@dataclass(frozen=True)
+class FollowSettings:
+    """Numbers of following live; overlaps are intersection over union."""
+
+    check_s: float = 1.0  # the finder confirms the box this often, 0.06 s of work each time
+    search_s: float = 0.2  # between two looks for somebody where nobody is
+    lost_s: float = 1.0  # a pose that was bad for so long has lost its person
+    faithful_s: float = 5.0  # after a loss, only somebody in the same clothes is taken for this long
+    same_box: float = 0.75  # a frame is looked at again when its corrected box overlaps less; as for clips
+    expected: float = 0.3  # a detection is the person only where the box was expected; as for clips
+    min_score: float = 0.35  # the finder's own limit
+
+
+@dataclass(frozen=True)
+class Sight:
+    """The person in one frame.
+
+    Attributes:
+        box: In image pixels.
+        keypoints: [K, 3] image pixels.
+        person: Rises by one whenever somebody else is followed.
+        sure: The pose is good enough to learn from.
+    """
+
+    box: Box
+    keypoints: np.ndarray
+    person: int
+    sure: bool
+
+
+class Follower:
+    """Follows one person through a stream.
+
+    Args:
+        finder: Finds people in a frame.
+        skeleton: Names the keypoints.
+        subject: Whom to begin with: "auto" and "largest" the largest, "center", or "X,Y".
+        settings: Numbers.
+
+    Raises:
+        UsageError: `subject` is malformed.
+    """
+
+    def __init__(
+        self, finder: Finder, skeleton: Skeleton, subject: str = "auto", settings: FollowSettings | None = None
+    ) -> None:
+        self._finder, self._skeleton, self._rule = finder, skeleton, parse_subject(subject)
+        self._settings, self._track = settings or FollowSettings(), TrackSettings()
+        self._box: Box | None = None
+        self._person = 0
+        self._looks: deque[np.ndarray] = deque(maxlen=RECENT)
+        self._found_at = self._good_at = self._searched_at = -np.inf
+
+    def look(self, image: np.ndarray, time_s: float, predict: Look) -> Sight | None:
+        """Where the person is in the next frame, or None.
+
+        Args:
+            image: RGB uint8 [H, W, 3].
+            time_s: Rising.
+            predict: The model.
+        """
+        box = self._box or self._search(image, time_s)
+        if box is None:
+            return None
+        keypoints = predict(image, box)
+        doubtful = needs_redetection(box, keypoints)
+        if doubtful or time_s - self._found_at >= self._settings.check_s:
+            better = self._confirm(image, box, time_s)
+            if better is not None and better.iou(box) < self._settings.same_box:
+                box, keypoints = better, predict(image, better)
+                doubtful = needs_redetection(box, keypoints)
+            elif better is None and doubtful and time_s - self._good_at > self._settings.lost_s:
+                self._box = None
+                return None
+        refined = refine_box(box, keypoints, skeleton=self._skeleton)
+        if refined.iou(box) < self._settings.same_box:
+            keypoints = predict(image, refined)
+            refined = refine_box(refined, keypoints, skeleton=self._skeleton)
+        self._good_at = self._good_at if doubtful else time_s
+        self._box = refined
+        return Sight(refined, keypoints, self._person, not doubtful)
+
+    def _confirm(self, image: np.ndarray, box: Box, time_s: float) -> Box | None:
+        """The detection where the person is expected."""
+        people = self._finder.find([image])[0]
+        near = [i for i, p in enumerate(people) if p.box.iou(box) > self._settings.expected]
+        if not near:
+            return None
+        best = max(near, key=lambda i: people[i].box.iou(box))
+        self._remember(image, best, people, time_s)
+        return self._with_margin(people[best].box)
+
+    def _search(self, image: np.ndarray, time_s: float) -> Box | None:
+        """Somebody to follow: the person from before, later anybody."""
+        if time_s - self._searched_at < self._settings.search_s:
+            return None
+        self._searched_at = time_s
+        people = [p for p in self._finder.find([image])[0] if p.score >= self._settings.min_score]
+        away = time_s - self._good_at > self._settings.faithful_s
+        known = [i for i, p in enumerate(people) if self._looks_alike(image, p.box)]
+        chosen = self._choose(people, known or (list(range(len(people))) if away else []), image)
+        if chosen is None:
+            return None
+        if chosen not in known:
+            self._person += 1
+            self._looks.clear()
+        self._good_at = time_s
+        self._remember(image, chosen, people, time_s)
+        return self._with_margin(people[chosen].box)
+
+    def _choose(self, people: list[Detection], among: list[int], image: np.ndarray) -> int | None:
+        if not isinstance(self._rule, str) and self._found_at == -np.inf:  # a point says whom to begin with
+            x, y = self._rule
+            return next((i for i in among if _holds(people[i].box, x, y)), None)
+        if self._rule == "center":
+            middle = (image.shape[1] - 1) / 2, (image.shape[0] - 1) / 2
+            return min(among, key=lambda i: float(np.hypot(*np.subtract(people[i].box.center, middle))), default=None)
+        return max(among, key=lambda i: people[i].box.area, default=None)
+
+    def _looks_alike(self, image: np.ndarray, box: Box) -> bool:
+        if not self._looks:
+            return True
+        return look_distance(mean_look(list(self._looks)), look_of(image, box)) <= self._track.join_look
+
+    def _remember(self, image: np.ndarray, chosen: int, people: list[Detection], time_s: float) -> None:
+        self._found_at = time_s
+        if is_alone(chosen, people, self._settings.min_score):
+            self._looks.append(look_of(image, people[chosen].box))
+
+    def _with_margin(self, box: Box) -> Box:
+        """Labelled boxes end a little outside the body, the finder's at it."""
+        grow = self._track.margin_share * box.side
+        return Box(box.x - grow, box.y - grow, box.width + 2 * grow, box.height + 2 * grow)
+
+
+def _holds(box: Box, x: float, y: float) -> bool:
+    return box.x <= x <= box.x + box.width and box.y <= y <= box.y + box.height

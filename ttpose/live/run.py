@@ -1,0 +1,246 @@
+"""The live loop: take a frame, follow the person, predict, show, record, let the learner have it."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import deque
+from collections.abc import Callable, Generator
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from ttpose.errors import InputError, NoPersonError
+from ttpose.geometry import Box
+from ttpose.live.follow import Follower, Sight
+from ttpose.live.learner import Learned, Learner, LearnSettings
+from ttpose.live.recorder import Recorder
+from ttpose.live.streams import LiveSource, Newest, paced
+from ttpose.live.window import Key, Window
+from ttpose.media import Frame, draw_skeleton
+from ttpose.model.person import PersonDelta
+from ttpose.model.predictor import Predictor
+from ttpose.model.shipped import LoadedModel
+from ttpose.progress import Progress
+from ttpose.results import FrameRecord, PersonRecord
+from ttpose.subject.finder import Finder
+
+# Frames whose times tell the speed that is shown.
+_RECENT = 30
+
+
+@dataclass(frozen=True)
+class LiveSettings:
+    """How a live session runs.
+
+    Attributes:
+        subject: Whom to begin with.
+        every_frame: Wait for every frame of a file instead of dropping what there is no time for.
+        seconds: End after so much of the stream; None: not before it ends.
+        output: A keypoint file to write, or None.
+        status_s: Seconds between two lines of what goes on.
+        learn: Numbers of learning.
+    """
+
+    subject: str = "auto"
+    every_frame: bool = False
+    seconds: float | None = None
+    output: Path | None = None
+    status_s: float = 10.0
+    learn: LearnSettings = field(default_factory=LearnSettings)
+
+
+@dataclass(frozen=True)
+class LiveSummary:
+    """What a live session came to.
+
+    Attributes:
+        frames: Predicted frames.
+        seen: Those with the person in them.
+        dropped: Frames of the stream that there was no time for.
+        seconds: How long it took.
+        learned: Steps, checks, restarts, and the weights.
+        broken: Why the stream broke off, or None where it ended as it should.
+    """
+
+    frames: int
+    seen: int
+    dropped: int
+    seconds: float
+    learned: Learned
+    broken: InputError | None = None
+
+
+class Live:
+    """One session.
+
+    Args:
+        loaded: The weights to start from.
+        finder: Finds people.
+        settings: How.
+        window: Where to show it, or None.
+        save: Called with the learned weights when the user presses the key for it.
+        progress: Hears of another person.
+        status: Hears a line of what goes on every few seconds.
+    """
+
+    def __init__(
+        self,
+        loaded: LoadedModel,
+        finder: Finder,
+        settings: LiveSettings | None = None,
+        *,
+        window: Window | None = None,
+        save: Callable[[Learned], None] | None = None,
+        progress: Progress | None = None,
+        status: Callable[[str], None] | None = None,
+    ) -> None:
+        self._loaded, self._settings = loaded, settings or LiveSettings()
+        self._window, self._save = window, save
+        self._progress, self._say = progress or Progress(), status
+        self._follower = Follower(finder, loaded.model.skeleton, self._settings.subject)
+        self._base = self._personal = Predictor(loaded.model)
+        self._show_base = False
+        self._frames = self._seen = self._dropped = self._person = 0
+        self._size = (1, 1)
+        self._last_s = 0.0
+        self._times: deque[float] = deque(maxlen=_RECENT)
+
+    def run(self, source: LiveSource) -> LiveSummary:
+        """Predict and learn until the stream ends, the user quits, or Ctrl-C.
+
+        Raises:
+            InputError: The stream gave no frame.
+            NoPersonError: Nobody was in the whole stream.
+            OutputError: The keypoint file cannot be written.
+        """
+        begin, broken = time.monotonic(), None
+        with ExitStack() as stack:
+            output = self._settings.output
+            recorder = stack.enter_context(Recorder(output)) if output is not None else None
+            learner = Learner(self._loaded.model, self._settings.learn)
+            stack.callback(learner.close)
+            try:
+                self._loop(source, learner, recorder)
+            except KeyboardInterrupt:  # the usual way to end a session without a window
+                pass
+            except InputError as error:
+                broken = error
+            learned = learner.close()
+            if recorder is not None and recorder.frames:
+                self._finish(recorder, source, learned)
+        if broken is not None and not self._frames:
+            raise broken
+        if broken is None and not self._seen:
+            raise NoPersonError(f"{source.name}: no person was found", "step back until all of you is in the picture")
+        seconds = time.monotonic() - begin
+        return LiveSummary(self._frames, self._seen, self._dropped, seconds, learned, broken)
+
+    def _loop(self, source: LiveSource, learner: Learner, recorder: Recorder | None) -> None:
+        said = time.monotonic()
+        with closing(self._stream(source)) as frames:
+            for frame in frames:
+                if self._asked_to_end(learner) or self._too_late(frame):
+                    return
+                if frame is not None:
+                    self._do(frame, learner, recorder)
+                if self._say is not None and time.monotonic() - said >= self._settings.status_s:
+                    said = time.monotonic()
+                    self._say(f"{self._frames} frames, {self._status(learner)}{_memory()}")
+
+    def _stream(self, source: LiveSource) -> Generator[Frame | None, None, None]:
+        if self._settings.every_frame and not source.endless:
+            with closing(source.frames) as frames:
+                yield from frames
+            return
+        with closing(Newest(source.frames if source.endless else paced(source.frames))) as newest:
+            for frame in newest:
+                self._dropped = newest.dropped
+                yield frame
+
+    def _too_late(self, frame: Frame | None) -> bool:
+        seconds = self._settings.seconds
+        return frame is not None and seconds is not None and frame.time_s >= seconds
+
+    def _do(self, frame: Frame, learner: Learner, recorder: Recorder | None) -> None:
+        """One frame. Weights change between frames only, never within one."""
+        if self._personal.model is not learner.learned.model:
+            self._personal = Predictor(learner.learned.model)
+        sight = None
+        if frame.image is not None:
+            self._size = frame.image.shape[1::-1]
+            sight = self._follower.look(frame.image, frame.time_s, self._predict)
+        if sight is not None:
+            self._learn(frame, sight, learner)
+        if recorder is not None:
+            recorder.add(_record(self._frames, frame, sight))
+        self._frames += 1
+        self._seen += sight is not None
+        self._last_s = frame.time_s
+        self._times.append(time.monotonic())
+        if self._window is not None and frame.image is not None:
+            image = frame.image.copy()
+            if sight is not None:
+                image = draw_skeleton(image, sight.keypoints, self._loaded.model.skeleton)
+            self._window.show(image, self._status(learner))
+
+    def _predict(self, image: np.ndarray, box: Box) -> np.ndarray:
+        return (self._base if self._show_base else self._personal).predict(image, [box])[0]
+
+    def _learn(self, frame: Frame, sight: Sight, learner: Learner) -> None:
+        if sight.person != self._person:
+            self._person = sight.person
+            learner.restart()
+            self._progress.note("another person: learning starts again")
+        if sight.sure:
+            learner.offer(frame, sight.box)
+
+    def _asked_to_end(self, learner: Learner) -> bool:
+        key = None if self._window is None else self._window.key()
+        if key is Key.pause:
+            learner.paused = not learner.paused
+        elif key is Key.toggle:
+            self._show_base = not self._show_base
+        elif key is Key.save and self._save is not None:
+            self._save(learner.learned)
+        return key is Key.quit
+
+    def _status(self, learner: Learner) -> str:
+        span = self._times[-1] - self._times[0] if len(self._times) > 1 else 0.0
+        speed = f"{(len(self._times) - 1) / span:.1f} a second" if span > 0 else "starting"
+        learned = learner.learned
+        shown = "base" if self._show_base or learned.model is self._loaded.model else "personalized"
+        return f"{speed}, {shown}, {learned.steps} steps{' (paused)' if learner.paused else ''}"
+
+    def _finish(self, recorder: Recorder, source: LiveSource, learned: Learned) -> None:
+        info = {
+            "path": source.name, "kind": "video", "width": self._size[0], "height": self._size[1],
+            "frames": recorder.frames, "duration_s": self._last_s,
+        }  # fmt: skip
+        guard = None if learned.report is None else learned.report.to_dict()
+        recorder.finish(info, self._loaded.describe() | {"guard": guard}, self._loaded.model.skeleton)
+
+
+def _record(index: int, frame: Frame, sight: Sight | None) -> FrameRecord:
+    if sight is None:
+        note = "the frame is damaged" if frame.image is None else "the person was not found"
+        return FrameRecord(index, frame.time_s, (), frame.note or note)
+    return FrameRecord(index, frame.time_s, (PersonRecord(sight.person + 1, sight.box, sight.keypoints),), frame.note)
+
+
+def _memory() -> str:
+    """The memory in use, where the system tells it."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    except (OSError, ValueError):
+        return ""
+    return f", {pages * os.sysconf('SC_PAGE_SIZE') / 1e6:.0f} MB"
+
+
+def person_of(learned: Learned, shipped: LoadedModel, source: str) -> PersonDelta | None:
+    """What was learned as a person file on the shipped base; None where that is nothing."""
+    notes = {"source": source, "mode": "live"}
+    delta = PersonDelta.between(shipped.model, learned.model, shipped.base_sha256, notes)
+    return delta if delta.changes else None
