@@ -106,7 +106,7 @@ def test_held_out_frames_do_not_teach(walk, monkeypatch):
         seen["labels"] = clip.labels
         return original_adapt(base, clip, settings, progress)
 
-    def checks(model, base_keypoints, crops, painter):
+    def checks(model, base_keypoints, crops, painter, perceptual=None):
         checked.append([crop.index for crop in crops])
         return original_checks(model, base_keypoints, crops, painter)
 

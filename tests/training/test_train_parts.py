@@ -14,6 +14,7 @@ from ttpose.errors import UsageError, WeightsError
 from ttpose.geometry import Box
 from ttpose.model.config import ModelConfig
 from ttpose.model.other_heads import turned
+from ttpose.model.perceptual_features import perceptual_loss
 from ttpose.model.pose_model import PoseModel
 from ttpose.skeleton import COCO17, PENN13
 from ttpose.training.augment import Warp, draw_warp, warp_matrix
@@ -23,7 +24,7 @@ from ttpose.training.losses import joints_in_cells, pose_loss
 from ttpose.training.methods import METHODS, training_method
 from ttpose.training.samples import BatchOrder, FramePairs
 from ttpose.training.schedule import REFERENCE_CROP_DOWN, JointSettings, training_preset
-from ttpose.training.start import build_model, perceptual_loss, set_dropout
+from ttpose.training.start import build_model, set_dropout
 from ttpose.training.validation import thinned
 
 TINY = training_preset("tiny").config
@@ -168,7 +169,7 @@ def test_every_parameter_that_learns_gets_a_gradient(name: str) -> None:
     method_type = training_method(name)
     model = build_model(method_type.configure(TINY))
     reconstructs = model.config.self_task == "reconstruction"
-    method = method_type(model, JointSettings(), perceptual_loss("none", model) if reconstructs else None)
+    method = method_type(model, JointSettings(), perceptual_loss(model, "none") if reconstructs else None)
     crops = torch.randint(0, 255, (2, 64, 64, 3), dtype=torch.uint8)
     losses = method(crops, crops.flip(0), torch.rand(2, 13, 3) * 40)
     losses["loss"].backward()
@@ -181,7 +182,7 @@ def test_every_parameter_that_learns_gets_a_gradient(name: str) -> None:
 def test_labels_do_not_reach_the_keypoints_of_imm() -> None:
     method_type = training_method("imm")
     model = build_model(method_type.configure(TINY))
-    method = method_type(model, JointSettings(), perceptual_loss("none", model))
+    method = method_type(model, JointSettings(), perceptual_loss(model, "none"))
     crops = torch.randint(0, 255, (2, 64, 64, 3), dtype=torch.uint8)
     method(crops, crops.flip(0), torch.rand(2, 13, 3) * 40)["pose"].backward()
     assert {n for n, p in model.named_parameters() if p.grad is not None} == {
@@ -226,7 +227,7 @@ def test_dropout_is_a_matter_of_training_only() -> None:
 
 @pytest.mark.parametrize(("form", "terms"), [("none", 1), ("encoder", 5)])
 def test_perceptual_losses_without_a_file(form: str, terms: int) -> None:
-    loss = perceptual_loss(form, build_model(TINY))
+    loss = perceptual_loss(build_model(TINY), form)
     value, parts = loss(torch.zeros(1, 3, 64, 64), torch.ones(1, 3, 64, 64))
     assert len(parts) == terms
     assert value.isfinite()
@@ -234,7 +235,7 @@ def test_perceptual_losses_without_a_file(form: str, terms: int) -> None:
 
 def test_unknown_perceptual_losses_are_refused() -> None:
     with pytest.raises(UsageError, match="no perceptual loss vgg19"):
-        perceptual_loss("vgg19", build_model(TINY))
+        perceptual_loss(build_model(TINY), "vgg19")
 
 
 def test_validation_frames_are_spread_over_all_videos(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ttpose.errors import UsageError
 from ttpose.model.pose_model import PoseModel
 from ttpose.personalize.augment import PLAIN, Warp, draw_warp, view_batch
 from ttpose.personalize.crops import PersonCrop
@@ -42,6 +43,13 @@ class Adapter:
         self.steps_done = 0
         #: Each step's loss terms by name, and the total.
         self.history: list[dict[str, float]] = []
+
+    def restart(self) -> None:
+        """Go back to the base's weights and a fresh optimiser; random numbers and history go on."""
+        for model in (self.model, self.average):
+            model.load_state_dict(self.base.state_dict())
+        self.optimizer.state.clear()
+        self.steps_done = 0
 
     def step(
         self, targets: Sequence[PersonCrop], sources: Sequence[PersonCrop], *, first_plain: bool = False
@@ -80,6 +88,12 @@ class Adapter:
         # While the decoder warms up alone its loss counts fully, whatever its weight beside other objectives.
         weights = {o.name: 1.0 if warm else o.weight for o in self.objectives}
         total: Tensor = torch.stack([weights[name] * term for name, term in terms.items()]).sum()
+        if not total.requires_grad:
+            parts = ", ".join(part.rstrip(".") for part in self.settings.trainable)
+            raise UsageError(
+                f"{' and '.join(terms)} teaches this model nothing where only {parts} may learn",
+                "let other parts learn, or use another method",
+            )
         if bool(total.isfinite()):
             (share * total).backward()
         return {name: float(term.detach()) for name, term in terms.items()} | {"total": float(total.detach())}
@@ -133,7 +147,9 @@ def _learning(model: PoseModel, settings: PersonalizeSettings) -> tuple[list[nn.
     for name, parameter in model.named_parameters():
         in_decoder = name.startswith("reconstructor.")
         learns = (in_decoder and settings.paints) or name.startswith(settings.trainable)
-        parameter.requires_grad_(learns and id(parameter) not in still)
+        if id(parameter) in still:
+            learns = not in_decoder and "norms" in settings.trainable
+        parameter.requires_grad_(learns)
         if parameter.requires_grad:
             (decoder if in_decoder else pose).append(parameter)
     return pose, decoder

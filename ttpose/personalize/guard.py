@@ -82,7 +82,11 @@ def hold_out(count: int, most: int = 24) -> list[int]:
 
 
 def run_checks(
-    model: PoseModel, base_keypoints: np.ndarray | None, crops: Sequence[PersonCrop], painter: PoseModel | None
+    model: PoseModel,
+    base_keypoints: np.ndarray | None,
+    crops: Sequence[PersonCrop],
+    painter: PoseModel | None,
+    perceptual: str | None = None,
 ) -> tuple[Checks, np.ndarray]:
     """Check one set of weights.
 
@@ -91,6 +95,7 @@ def run_checks(
         base_keypoints: The base's keypoints of the same crops [N, K, 3], or None when `model` is the base.
         crops: Held-out crops, runs of neighbours in order.
         painter: A model whose reconstruction nets were adapted to the clip, or None.
+        perceptual: How repainted frames are compared, as in the settings.
 
     Returns:
         The figures and the keypoints [N, K, 3] in original pixels.
@@ -110,16 +115,20 @@ def run_checks(
         limb_spread=_limb_spread(keypoints, skeleton, torso),
         score=float(keypoints[..., 2].mean()),
         moved=moved,
-        reconstruction=None if painter is None else _repainting_error(model, painter, crops),
+        reconstruction=None if painter is None else _repainting_error(model, painter, crops, perceptual),
     )
     return checks, keypoints
 
 
 def _torso(keypoints: np.ndarray, skeleton: Skeleton) -> float:
-    """Median torso length of the frames, pixels."""
-    pairs = [[skeleton.index(f"{side}_{part}") for side in ("left", "right")] for part in ("shoulder", "hip")]
-    shoulders, hips = (keypoints[:, pair, :2].mean(1) for pair in pairs)
-    return float(max(np.median(np.linalg.norm(shoulders - hips, axis=1)), 1.0))
+    """Median torso length of the frames, pixels; without hips (BBC Pose) the pose's longer side, about as long."""
+    pairs = [[f"{side}_{part}" for side in ("left", "right")] for part in ("shoulder", "hip")]
+    if all(name in skeleton.keypoints for pair in pairs for name in pair):
+        shoulders, hips = (keypoints[:, [skeleton.index(name) for name in pair], :2].mean(1) for pair in pairs)
+        lengths = np.linalg.norm(shoulders - hips, axis=1)
+    else:
+        lengths = np.ptp(keypoints[..., :2], axis=1).max(-1)
+    return float(max(np.median(lengths), 1.0))
 
 
 def _original_side(crop: PersonCrop, size: int) -> float:
@@ -143,10 +152,12 @@ def _limb_spread(keypoints: np.ndarray, skeleton: Skeleton, torso: float) -> flo
 
 
 @torch.inference_mode()
-def _repainting_error(model: PoseModel, painter: PoseModel, crops: Sequence[PersonCrop]) -> float:
+def _repainting_error(
+    model: PoseModel, painter: PoseModel, crops: Sequence[PersonCrop], perceptual: str | None
+) -> float:
     """Perceptual error of repainting each crop from another one, with the same decoder for all candidates."""
     size, side = model.config.input_size, model.config.reconstruction_size
-    loss = perceptual_loss(painter).eval()
+    loss = perceptual_loss(painter, perceptual).eval()
     images = model.normalise(view_batch(crops, [PLAIN] * len(crops), size)[0].to(model.device))
     points = torch.cat([model.points(model(part).self_supervised.float()) for part in images.split(8)])
     small = F.adaptive_avg_pool2d(images, side)

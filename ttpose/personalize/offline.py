@@ -25,7 +25,8 @@ def build_objectives(clip: Clip, base: PoseModel, settings: PersonalizeSettings)
         from ttpose.model.perceptual_features import perceptual_loss
         from ttpose.personalize.objectives.reconstruction import Reconstruction
 
-        found.append(Reconstruction(settings.reconstruction, perceptual_loss(base), settings.reconstruction_batch))
+        loss = perceptual_loss(base, settings.perceptual)
+        found.append(Reconstruction(settings.reconstruction, loss, settings.reconstruction_batch))
     if settings.self_training > 0:
         from ttpose.personalize.objectives.self_training import SelfTraining
 
@@ -38,6 +39,10 @@ def build_objectives(clip: Clip, base: PoseModel, settings: PersonalizeSettings)
         from ttpose.personalize.objectives.anchor import Anchor
 
         found.append(Anchor(settings.anchor))
+    if settings.baseline is not None:
+        from ttpose.personalize.methods import baseline_objective
+
+        found.append(baseline_objective(settings.baseline, clip))
     return found
 
 

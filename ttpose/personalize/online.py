@@ -10,6 +10,7 @@ from ttpose.model.pose_model import PoseModel
 from ttpose.personalize.adapt import Adapter
 from ttpose.personalize.crops import PersonCrop
 from ttpose.personalize.objectives import Clip
+from ttpose.personalize.objectives.reconstruction import Reconstruction
 from ttpose.personalize.objectives.self_training import SelfTraining
 from ttpose.personalize.offline import build_objectives
 from ttpose.personalize.settings import PersonalizeSettings
@@ -22,12 +23,13 @@ class OnlineAdapter:
 
     Args:
         base: The model to start from.
-        settings: How; `steps` says nothing here, as every frame takes one.
+        settings: How; `steps` says nothing here, every frame takes `frame_steps`.
     """
 
     def __init__(self, base: PoseModel, settings: PersonalizeSettings) -> None:
         self.settings = settings
         self._seen: list[PersonCrop] = []
+        self._frames = 0
         empty = Clip([], np.zeros((0, len(base.skeleton), 3)))
         self.adapter = Adapter(base, build_objectives(empty, base, settings), settings)
 
@@ -35,13 +37,16 @@ class OnlineAdapter:
         """Learn from one frame, then say what is in it."""
         rng = self.adapter.rng
         self._remember(crop)
+        if self.settings.reset_per_frame:
+            self._restart()
         for objective in self.adapter.objectives:
             if isinstance(objective, SelfTraining):
                 seen = observe(self.adapter.average, [crop], VIEWS[: self.settings.views])
                 labels, _ = pseudo_labels(seen, [crop], self.adapter.base.skeleton, self.settings)
                 objective.add(crop, labels[0])
-        sources = [self._seen[i] for i in rng.integers(len(self._seen), size=self.settings.batch)]
-        self.adapter.step([crop] * self.settings.batch, sources, first_plain=True)
+        for _ in range(self.settings.frame_steps):
+            sources = [self._seen[i] for i in rng.integers(len(self._seen), size=self.settings.batch)]
+            self.adapter.step([crop] * self.settings.batch, sources, first_plain=True)
         return observe(self.adapter.average, [crop], VIEWS[: self.settings.predict_views])
 
     def run(self, crops: Iterable[PersonCrop]) -> Iterator[Observation]:
@@ -52,7 +57,15 @@ class OnlineAdapter:
     def _remember(self, crop: PersonCrop) -> None:
         """Keep a random sample of the frames so far, each as likely as any (reservoir sampling), and the newest."""
         if len(self._seen) == self.settings.max_crops:
-            before, place = self._seen.pop(), int(self.adapter.rng.integers(self.adapter.steps_done))
+            before, place = self._seen.pop(), int(self.adapter.rng.integers(self._frames))
             if place < len(self._seen):
                 self._seen[place] = before
         self._seen.append(crop)
+        self._frames += 1
+
+    def _restart(self) -> None:
+        """Forget what earlier frames taught."""
+        self.adapter.restart()
+        for objective in self.adapter.objectives:
+            if isinstance(objective, Reconstruction):
+                objective.perceptual.reset()

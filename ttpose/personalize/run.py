@@ -66,7 +66,7 @@ def personalize_model(
     kept = [crops[i] for i in spread(len(crops), settings.max_crops)]
     clock = time.perf_counter()
     labels = np.zeros((len(kept), len(base.skeleton), 3))
-    if settings.self_training > 0:
+    if settings.teaches:
         with progress.stage("look", len(kept)) as advance:
             seen = observe(base, kept, VIEWS[: settings.views], advance)
         labels, _ = pseudo_labels(seen, kept, base.skeleton, settings)
@@ -100,11 +100,11 @@ def _judge(
     painter = adapter.model if settings.paints else None
     checks: dict[str, Checks] = {}
     with progress.stage("check", 3) as advance:
-        checks["base"], base_keypoints = run_checks(base, None, checked, painter)
+        checks["base"], base_keypoints = run_checks(base, None, checked, painter, settings.perceptual)
         advance(1)
         for verdict in ("interpolated", "personalized"):
             candidate = delta.apply(base, STRENGTH[verdict])
-            checks[verdict], _ = run_checks(candidate, base_keypoints, checked, painter)
+            checks[verdict], _ = run_checks(candidate, base_keypoints, checked, painter, settings.perceptual)
             advance(1)
     report = decide(checks)
     if unseen:

@@ -18,7 +18,9 @@ class PersonalizeSettings:
     Attributes:
         preset: Name.
         mode: `offline` adapts on the whole clip, then predicts; `online` takes a step a frame, predicts, carries on.
-        steps: Optimiser steps offline; online takes one a frame.
+        steps: Optimiser steps offline; 0 stands for as many as frames.
+        frame_steps: Optimiser steps a frame online.
+        reset_per_frame: Whether online begins anew from the base with each frame.
         batch: Views a step.
         together: How many of a step's views are computed at once; bounds the memory.
         pose_rate: Adam's learning rate of the pose path.
@@ -29,7 +31,10 @@ class PersonalizeSettings:
         ema: Share of the old average kept each step; the average predicts. None: the last weights predict.
         strength: How much of the change is kept. Half-way weights are often better than either end (Wortsman et al.
             2022, "Robust fine-tuning of zero-shot models", recommend 0.5 where nothing can be validated).
-        trainable: Prefixes of the pose path's parameters that learn.
+        trainable: Prefixes of the pose path's parameters that learn; "norms" stands for the norm layers' scales and
+            shifts, which otherwise stay.
+        baseline: The objective of one of the baselines in `ttpose.personalize.methods`, or None.
+        perceptual: Network that compares repainted frames, a form of `ttpose.model.perceptual_features`.
         reconstruction, self_training, consistency, anchor: Weights of the objectives; 0 leaves one out.
         reconstruction_batch: How many of a step's views are also reconstructed.
         views: Test-time views of the teacher that names the pseudo-labels.
@@ -46,6 +51,8 @@ class PersonalizeSettings:
     mode: Mode = "offline"
     # As many steps as fit the time limit of a 230-frame clip on two cores; more of them is `thorough`.
     steps: int = 30
+    frame_steps: int = 1
+    reset_per_frame: bool = False
     batch: int = 8
     together: int = 2
     # A fifth to a half of the paper's rate: at 1e-4 reconstruction alone destroys the pose within 30 steps.
@@ -57,6 +64,8 @@ class PersonalizeSettings:
     ema: float | None = 0.9
     strength: float = 1.0
     trainable: tuple[str, ...] = ("encoder.", "self_head.")
+    baseline: str | None = None
+    perceptual: str | None = None
     reconstruction: float = 0.0
     self_training: float = 1.0
     consistency: float = 0.0
@@ -75,6 +84,11 @@ class PersonalizeSettings:
     def paints(self) -> bool:
         """Whether the reconstruction nets learn at all."""
         return self.reconstruction > 0 or self.decoder_warmup > 0
+
+    @property
+    def teaches(self) -> bool:
+        """Whether pseudo-labels are needed."""
+        return self.self_training > 0 or self.baseline == "confident"
 
 
 #: Li et al. 2021, section 3 and the public reference code: reconstruction alone, Adam 1e-4, batch 32, as many steps

@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader
 from ttpose.errors import InputError
 from ttpose.files import sha256_of
 from ttpose.model.checkpoint import save_model
+from ttpose.model.perceptual_features import perceptual_loss
 from ttpose.progress import Progress
 from ttpose.training.datasets import SPLIT_KINDS, Video, kind_of, open_dataset
 from ttpose.training.distributed import World, join_world
@@ -24,15 +25,7 @@ from ttpose.training.logbook import Logbook
 from ttpose.training.methods import TrainingMethod, training_method
 from ttpose.training.samples import BatchOrder, FramePairs, Sample
 from ttpose.training.schedule import TrainingPreset
-from ttpose.training.start import (
-    adapt_config,
-    build_model,
-    choose_skeleton,
-    freeze_norms,
-    perceptual_loss,
-    seed_step,
-    set_dropout,
-)
+from ttpose.training.start import adapt_config, build_model, choose_skeleton, freeze_norms, seed_step, set_dropout
 from ttpose.training.state import TrainingState, load_state, require_same_run
 from ttpose.training.validation import Validation, pck_rule, thinned, validate
 
@@ -150,7 +143,7 @@ class Training:
         start = plan.weights or plan.imagenet
         self.first_weights = sha256_of(start) if start is not None else None
         set_dropout(self.model, self.settings.dropout)
-        perceptual = perceptual_loss(plan.perceptual, self.model) if needs_pairs else None
+        perceptual = perceptual_loss(self.model, plan.perceptual) if needs_pairs else None
         self.method: TrainingMethod = method(self.model, self.settings, perceptual).to(world.device)
         if world.size > 1 and world.device.type == "cuda":
             nn.SyncBatchNorm.convert_sync_batchnorm(self.method)

@@ -1,27 +1,22 @@
-"""How a model begins: its structure for a dataset, its first weights, and the measure of its reconstructions."""
+"""How a model begins: its structure for a dataset, and its first weights."""
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from ttpose.errors import UsageError, WeightsError
 from ttpose.model.affinity import AffinityTransformer
 from ttpose.model.checkpoint import load_model
 from ttpose.model.config import ModelConfig
 from ttpose.model.encoders.resnet import ResNetEncoder
-from ttpose.model.perceptual import PAPER_MEANS, PerceptualLoss
 from ttpose.model.pose_model import PoseModel
 from ttpose.skeleton import Skeleton, skeleton_named
 from ttpose.training.datasets import Video
-
-#: Forms of `--perceptual`.
-PERCEPTUAL_FORMS = "vgg16, vgg16=PATH, encoder or none"
 
 
 def choose_skeleton(videos: list[Video], name: str | None) -> Skeleton:
@@ -99,60 +94,6 @@ def freeze_norms(model: nn.Module) -> None:
     for module in model.modules():
         if isinstance(module, nn.modules.batchnorm._BatchNorm):
             module.eval()
-
-
-def perceptual_loss(form: str, model: PoseModel) -> PerceptualLoss:
-    """The measure of reconstructions.
-
-    Args:
-        form: `vgg16` (the paper's; torchvision's weights from torch hub's cache), `vgg16=PATH`, `encoder` (the stages
-            of the model's own encoder as it begins) or `none` (pixels only).
-        model: Before its first step.
-
-    Raises:
-        UsageError: Another form.
-        WeightsError: The VGG16 weights are missing (says how to get them) or damaged.
-    """
-    name, given, path = form.partition("=")
-    if name == "vgg16":
-        from ttpose.model.vgg import VGG16Features
-
-        bgr = model.config.mean[0] < model.config.mean[2]  # imported weights see channels in that order
-        try:
-            vgg = VGG16Features.load(Path(path) if given else None, channels="bgr" if bgr else "rgb")
-        except WeightsError as error:
-            hint = f"{error.hint}; --perceptual encoder or none needs no file" if error.hint else None
-            raise WeightsError(error.message, hint) from error
-        return PerceptualLoss(vgg, PAPER_MEANS)
-    if form == "none":
-        return PerceptualLoss(_NoFeatures())
-    if form == "encoder":
-        if not isinstance(model.encoder, ResNetEncoder):
-            raise UsageError(f"the encoder {model.config.encoder} has no stages to compare images with")
-        return PerceptualLoss(_Stages(model.encoder))
-    raise UsageError(f"there is no perceptual loss {form}", f"use {PERCEPTUAL_FORMS}")
-
-
-class _NoFeatures(nn.Module):
-    def forward(self, images: Tensor) -> list[Tensor]:
-        return []
-
-
-class _Stages(nn.Module):
-    """Maps after the first convolution and the first three stages of a ResNet; a copy."""
-
-    def __init__(self, encoder: ResNetEncoder) -> None:
-        super().__init__()
-        stem = nn.Sequential(encoder.conv1, encoder.bn1, nn.ReLU())
-        parts = (stem, nn.Sequential(encoder.maxpool, encoder.layer1), encoder.layer2, encoder.layer3)
-        self.parts = nn.ModuleList(copy.deepcopy(part) for part in parts)
-
-    def forward(self, images: Tensor) -> list[Tensor]:
-        maps = []
-        for part in self.parts:
-            images = part(images)
-            maps.append(images)
-        return maps
 
 
 def adapt_config(

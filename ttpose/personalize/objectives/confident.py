@@ -1,0 +1,40 @@
+"""Confident: the model's own surest predictions become labels, a baseline.
+
+After Charles et al. 2016 (personalizing human video pose) and the video adaptation of DeepLabCut (Ye et al. 2024):
+predictions of the unadapted model with a high score are taken as if an annotator had made them, and the others are
+left out. Ours (`self_training`) asks many views, cleans over time, and trusts each label as far as they agree.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ttpose import geometry
+from ttpose.model.bottleneck import draw_gaussians
+from ttpose.personalize.augment import carry_keypoints
+from ttpose.personalize.objectives import Step
+from ttpose.personalize.objectives.self_training import SelfTraining
+
+_STRIDE = 4
+
+
+class Confident(SelfTraining):
+    """The paper's supervised loss with labels that are kept or left out by `settings.teacher_min_score`."""
+
+    name = "confident"
+
+    def loss(self, step: Step) -> Tensor:
+        """½ · mean squared error to Gaussians, mean over the labels of the step that are kept."""
+        mirror = step.model.skeleton.flip
+        labels = np.stack([
+            carry_keypoints(self._labels[crop.index], matrix, warp.flip, mirror)
+            for crop, matrix, warp in zip(step.targets, step.matrices, step.warps, strict=True)
+        ])  # fmt: skip
+        maps = step.output.supervised.float()
+        points = torch.from_numpy(geometry.crop_to_heatmap(labels[..., :2], _STRIDE)).to(maps)
+        kept = torch.from_numpy(labels[..., 2] > 0).to(maps)
+        wanted = draw_gaussians(points, maps.shape[-1], step.model.config.target_sigma)
+        error = 0.5 * (maps - wanted).square().mean((2, 3))
+        return (error * kept).sum() / kept.sum().clamp_min(1)
