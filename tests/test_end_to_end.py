@@ -25,7 +25,7 @@ from ttpose.training.clip_format import write_clip
 
 PARTS = range(0, 18)
 BARE = ("--no-overlay", "--no-report")
-FILES = {"person.safetensors", "keypoints.json", "overlay.mp4", "report.html", "run.json"}
+FILES = {"person.safetensors", "keypoints.json", "overlay.mp4", "report.html", "run.json", "log.txt"}
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,7 @@ def test_predicting_with_the_person_file_repeats_the_keypoints(made: Made, tmp_p
     )
     assert done.returncode == 0, done.stderr
     folder = tmp_path / "out/dance_ttpose"
-    assert names(folder) == {"keypoints.json", "keypoints.csv", "keypoints.coco.json", "overlay.mp4", "run.json"}
+    assert names(folder) == {"keypoints.json", "keypoints.csv", "keypoints.coco.json", "overlay.mp4", "run.json", "log.txt"}
     again, first = read_json(folder / "keypoints.json"), read_json(made.folder / "keypoints.json")
     assert again.model["person_sha256"] == sha256_of(person)
     for mine, theirs in zip(again.frames, first.frames, strict=True):
@@ -170,7 +170,7 @@ def test_a_photo(tmp_path: Path) -> None:
     done = sample.ttpose("predict", "photo.png", *sample.CPU, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     folder = tmp_path / "photo_ttpose"
-    assert names(folder) == {"keypoints.json", "overlay.jpg", "run.json"}
+    assert names(folder) == {"keypoints.json", "overlay.jpg", "run.json", "log.txt"}
     result = read_json(folder / "keypoints.json")
     assert (result.source["kind"], result.source["duration_s"], len(result.frames)) == ("image", None, 1)
     assert sample.share_right(result, sample.truth()[:1]) > 0.9
@@ -195,7 +195,7 @@ def test_a_folder_goes_on_after_bad_files_and_exits_1(tmp_path: Path) -> None:
     (folder / "notes.txt").write_text("no input", encoding="utf-8")
     done = sample.ttpose("predict", "clips", *sample.CPU, "--no-overlay", "-o", "out", cwd=tmp_path)
     assert done.returncode == 1
-    assert names(tmp_path / "out") == {"c9_ttpose", "c10_ttpose", "photo_ttpose"}
+    assert names(tmp_path / "out") == {"c9_ttpose", "c10_ttpose", "photo_ttpose", "summary.csv", "summary.json"}
     order = [line.split("] ")[1] for line in done.stderr.splitlines() if line.startswith("[")]
     assert order == [f"clips/{name}" for name in ("a_empty.mp4", "b_text.mp4", "c9.mp4", "c10.mp4", "deep/photo.jpg")]
     for name in ("a_empty.mp4", "b_text.mp4"):

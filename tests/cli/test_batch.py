@@ -30,7 +30,7 @@ def test_personalize_writes_everything_beside_the_working_directory(api: FakeApi
     assert result.exit_code == 0, result.output
     folder = Path("a_ttpose")
     assert sorted(path.name for path in folder.iterdir()) == [
-        "keypoints.json", "overlay.mp4", "person.safetensors", "report.html", "run.json",
+        "keypoints.json", "log.txt", "overlay.mp4", "person.safetensors", "report.html", "run.json",
     ]  # fmt: skip
     model = read_json(folder / "keypoints.json").model
     assert (model["person"], model["person_sha256"]) == (
@@ -63,7 +63,7 @@ def test_a_report_that_fails_costs_nothing_else(api: FakeApi, clips: Path) -> No
     assert result.exit_code == 0, result.output
     assert "warning: report.html could not be made: unexpected ZeroDivisionError: no report today" in result.stderr
     assert sorted(path.name for path in Path("unreportable_ttpose").iterdir()) == [
-        "keypoints.json", "overlay.mp4", "person.safetensors", "run.json",
+        "keypoints.json", "log.txt", "overlay.mp4", "person.safetensors", "run.json",
     ]  # fmt: skip
 
 
@@ -73,8 +73,8 @@ def test_predict_takes_folders_and_writes_the_formats_asked_for(api: FakeApi, cl
     assert [source.name for _, source, _ in api.calls] == ["a.mp4", "b.mp4", "photo.jpg"]
     assert {path.relative_to("out").as_posix() for path in Path("out").rglob("*.*")} == {
         *(f"{name}_ttpose/{file}" for name in ("a", "b", "photo")
-          for file in ("keypoints.csv", "keypoints.coco.json", "run.json")),
-        "a_ttpose/overlay.mp4", "b_ttpose/overlay.mp4", "photo_ttpose/overlay.jpg",
+          for file in ("keypoints.csv", "keypoints.coco.json", "log.txt", "run.json")),
+        "a_ttpose/overlay.mp4", "b_ttpose/overlay.mp4", "photo_ttpose/overlay.jpg", "summary.csv", "summary.json",
     }  # fmt: skip
     assert api.calls[0][2] == {"weights": None, "subject": None, "device": "cpu"}
     assert "3 inputs" in result.stdout
@@ -138,7 +138,7 @@ def test_a_batch_goes_on_after_bad_files(api: FakeApi, clips: Path) -> None:
     assert "Traceback" not in result.output
     assert "5 inputs" in result.stdout
     assert result.stdout.count("failed") == 2
-    assert not Path("a_empty_ttpose").exists()
+    assert [path.name for path in Path("a_empty_ttpose").iterdir()] == ["log.txt"]
 
 
 def test_debug_shows_the_traceback_of_the_unexpected(api: FakeApi, clips: Path) -> None:
@@ -178,7 +178,7 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(api: FakeApi, clips: Path, m
     assert result.exit_code == 1
     assert result.stderr.count("No space left on device") == 1
     assert "Traceback" not in result.output
-    assert sorted(path.name for path in Path("a_ttpose").iterdir()) == ["keypoints.json"]
+    assert sorted(path.name for path in Path("a_ttpose").iterdir()) == ["keypoints.json", "log.txt"]
     assert len(api.calls) == 1
 
 
@@ -211,7 +211,7 @@ def test_json_lines_tell_everything(api: FakeApi, clips: Path) -> None:
     assert kinds[0] == "start"
     assert kinds[-1] == "summary"
     assert found[0] | {"ttpose_version": ""} == {
-        "event": "start", "command": "personalize", "ttpose_version": "", "device": "cpu", "inputs": 4,
+        "event": "start", "command": "personalize", "ttpose_version": "", "device": "cpu", "inputs": 4, "jobs": 1,
     }  # fmt: skip
     assert found[-1] | {"seconds": 0} == {
         "event": "summary", "done": 2, "skipped": 1, "failed": 1, "seconds": 0, "exit_code": 1,

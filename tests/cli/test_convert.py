@@ -136,7 +136,7 @@ def test_predict_writes_the_same_files_and_knows_when_they_are_there(api: FakeAp
         "angles",
     )
     assert run(*words).exit_code == 0
-    assert there("a_ttpose") == {"openpose", "keypoints.trc", "angles.csv", "run.json"}
+    assert there("a_ttpose") == {"openpose", "keypoints.trc", "angles.csv", "run.json", "log.txt"}
     assert "skipped" in run(*words).stdout
     assert len(api.calls) == 1
     again = run(*words, "--openpose", "coco18")
@@ -159,7 +159,7 @@ def test_personalize_writes_formats_smoothing_and_side_by_side(api: FakeApi, cli
     assert result.exit_code == 0, result.output
     assert there("a_ttpose") == {
         "person.safetensors", "keypoints.json", "keypoints.trc", "keypoints_smoothed.trc", "overlay.mp4",
-        "side_by_side.mp4", "report.html", "run.json",
+        "side_by_side.mp4", "report.html", "run.json", "log.txt",
     }  # fmt: skip
     assert Path("a_ttpose/side_by_side.mp4").read_text() == "a.mp4 before and after"
     assert Path("photo_ttpose/side_by_side.jpg").is_file()

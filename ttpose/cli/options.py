@@ -10,6 +10,8 @@ from typing import Annotated
 import typer
 
 _SUBJECT = re.compile(r"auto|largest|center|-?\d+(\.\d+)?,-?\d+(\.\d+)?")
+_ADDRESS = re.compile(r"\w+://\S+")
+_MANY = "Many inputs"
 _DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
 
 
@@ -45,6 +47,13 @@ def check_device(value: str) -> str:
     return value
 
 
+def check_scheduler(value: str | None) -> str | None:
+    """Refuse what is no address of a Dask scheduler (typer shows it as wrong use)."""
+    if value is not None and not _ADDRESS.fullmatch(value):
+        raise typer.BadParameter("use tcp://host:port, as `dask scheduler` shows it")
+    return value
+
+
 Inputs = Annotated[
     list[Path],
     typer.Argument(metavar="INPUT", show_default=False, help="Videos, photos, or folders of them (searched deeply)."),
@@ -69,6 +78,20 @@ Seed = Annotated[
 ]
 Overlay = Annotated[bool, typer.Option("--overlay/--no-overlay", help="Also draw the skeleton over the input.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Do finished inputs again instead of skipping them.")]
+Jobs = Annotated[
+    int,
+    typer.Option(
+        "--jobs", "-j", min=1, metavar="N", rich_help_panel=_MANY,
+        help="How many inputs to work on at the same time; the processor's cores are shared between them.",
+    ),
+]  # fmt: skip
+Scheduler = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ADDRESS", callback=check_scheduler, show_default=False, rich_help_panel=_MANY,
+        help="Hand the inputs to the Dask cluster at tcp://host:port instead.",
+    ),
+]  # fmt: skip
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
 JsonLines = Annotated[bool, typer.Option("--json", help="Print events for machines on stdout, one JSON object a line.")]
 Debug = Annotated[bool, typer.Option("--debug", envvar="TTPOSE_DEBUG", help="Show tracebacks of unexpected errors.")]

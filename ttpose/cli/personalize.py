@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -13,13 +13,16 @@ from ttpose.cli import exports, options
 from ttpose.cli.session import session
 
 if TYPE_CHECKING:
-    from ttpose.cli.batch import Job, Product
-    from ttpose.cli.reporting import Reporter
+    from ttpose.api import Personalization
+    from ttpose.batches.task import Product, Writer
+    from ttpose.progress import Progress
 
 Steps = Annotated[
     int | None, typer.Option(min=1, metavar="N", show_default="as the preset says", help="Learning steps.")
 ]
 
+#: The person file's name.
+PERSON = "person.safetensors"
 _JSON_ONLY = exports.Exports(("json",))
 
 
@@ -47,6 +50,8 @@ def personalize(
     openpose: exports.OpenPose = exports.OpenPoseSet.body25,
     smooth: exports.Smooth = exports.Smoothing.none,
     fill_gaps: exports.FillGaps = 0.25,
+    jobs: options.Jobs = 1,
+    scheduler: options.Scheduler = None,
     overwrite: options.Overwrite = False,
     quiet: options.Quiet = False,
     json_lines: options.JsonLines = False,
@@ -58,74 +63,88 @@ def personalize(
     report.html.
     """
     with session(quiet=quiet, json_lines=json_lines, debug=debug) as reporter:
-        from ttpose.cli.batch import run_batch
-        from ttpose.cli.machine import choose_device
+        from ttpose.batches.run import run_batch
+        from ttpose.cli.placing import placed
         from ttpose.media import find_inputs
 
         wanted = exports.Exports.chosen(formats, tables, height_m, openpose, smooth, fill_gaps)
         sources = find_inputs(inputs)  # before anything slow is imported
+        where = placed(device, jobs, scheduler, overwrite=overwrite, debug=debug)
+        how = {"mode": mode.value, "preset": preset.value, "steps": steps, "subject": subject or "auto", "seed": seed}
+        work = Personalizing(how, where.device, overlay, wanted, side_by_side, report)
+        reporter.start("personalize", where.shown, len(sources), where.jobs)
+        raise typer.Exit(run_batch(work, sources, output, reporter, where.running))
+
+
+@dataclass(frozen=True)
+class Personalizing:
+    """The work of this command on each input (see `ttpose.batches.task.Work`).
+
+    Attributes:
+        how: Keyword arguments of `api.personalize` that change the result.
+        device: To compute on.
+        overlay: Whether an overlay is drawn.
+        wanted: Result files.
+        side_by_side: Whether base and personalized are drawn beside each other.
+        report: Whether the report page is written.
+    """
+
+    how: dict[str, Any]
+    device: str
+    overlay: bool
+    wanted: exports.Exports = _JSON_ONLY
+    side_by_side: bool = False
+    report: bool = False
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What changes the results."""
+        return {"command": "personalize", **self.how, **self.wanted.settings}
+
+    def file_names(self, source: Path) -> tuple[str, ...]:
+        """The person file, keypoints, pictures and the report."""
+        return (PERSON, *self.clip_file_names(source))
+
+    def clip_file_names(self, source: Path) -> tuple[str, ...]:
+        """The same without the person file."""
+        from ttpose.batches.task import REPORT, overlay_name, side_by_side_name
+
+        drawn = [overlay_name(source)] * self.overlay + [side_by_side_name(source)] * self.side_by_side
+        return (*self.wanted.file_names(), *drawn, *[REPORT] * self.report)
+
+    def make(self, source: Path, progress: Progress) -> Product:
+        """Personalize on one input."""
         from ttpose import api
 
-        chosen = choose_device(device)
-        reporter.start("personalize", chosen, len(sources))
-        settings = {
-            "command": "personalize",
-            "mode": mode.value,
-            "preset": preset.value,
-            "steps": steps,
-            "subject": subject or "auto",
-            "seed": seed,
-        }
-        job = personalizing(api, settings, chosen, overlay, wanted, side_by_side, report)
-        raise typer.Exit(run_batch(job, sources, output, reporter, overwrite=overwrite, debug=debug))
+        made = api.personalize(source, **self.how, device=self.device, progress=progress)
+        product = self.product(source, made, progress)
+        return replace(product, writers={PERSON: made.person.save, **product.writers})
 
+    def product(self, source: Path, made: Personalization, progress: Progress, person: str = PERSON) -> Product:
+        """The files of one input but the person file, which is at the path `person` from their folder."""
+        from ttpose import api
+        from ttpose.batches.task import REPORT, Product, overlay_name, side_by_side_name
+        from ttpose.files import sha256_of
 
-def personalizing(
-    api: ModuleType,
-    settings: dict[str, Any],
-    device: str,
-    overlay: bool,
-    wanted: exports.Exports = _JSON_ONLY,
-    side_by_side: bool = False,
-    report: bool = False,
-) -> Job:
-    """The job of this command, done by `api`."""
-    from ttpose.cli.batch import REPORT, Job, Product, overlay_name, side_by_side_name
-    from ttpose.files import sha256_of
-    from ttpose.results import KeypointResult
+        prepared = self.wanted.prepare(made.keypoints)
 
-    how = {key: value for key, value in settings.items() if key != "command"}
-
-    def file_names(source: Path) -> tuple[str, ...]:
-        drawn = [overlay_name(source)] * overlay + [side_by_side_name(source)] * side_by_side + [REPORT] * report
-        return ("person.safetensors", *wanted.file_names(), *drawn)
-
-    def write_keypoints(result: KeypointResult, name: str, path: Path, reporter: Reporter) -> None:
-        person = path.with_name("person.safetensors")
-        model = {**result.model, "person": person.name, "person_sha256": sha256_of(person)}
-        wanted.product_writers(replace(result, model=model), reporter.note)[name](path)
-
-    def make(source: Path, reporter: Reporter) -> Product:
-        made = api.personalize(source, **how, device=device, progress=reporter)
+        def write_keypoints(name: str, path: Path) -> None:
+            model = {**prepared.model, "person": person, "person_sha256": sha256_of(path.parent / person)}
+            self.wanted.product_writers(replace(prepared, model=model), progress.note)[name](path)
 
         def write_overlay(path: Path) -> None:
-            with reporter.stage("draw the overlay"):
+            with progress.stage("draw the overlay"):
                 api.write_overlay(source, made.keypoints, path)
 
         def write_side_by_side(path: Path) -> None:
-            with reporter.stage("draw base and personalized"):
+            with progress.stage("draw base and personalized"):
                 api.write_side_by_side(source, made.base_keypoints, made.keypoints, path)
 
         def write_report(path: Path) -> None:
-            api.write_report(source, replace(made, keypoints=prepared), path, progress=reporter)
+            api.write_report(source, replace(made, keypoints=prepared), path, progress=progress)
 
-        prepared = wanted.prepare(made.keypoints)
-        writers = {
-            "person.safetensors": made.person.save,
-            **{
-                name: lambda path, name=name: write_keypoints(prepared, name, path, reporter)
-                for name in wanted.file_names()
-            },
+        writers: dict[str, Writer] = {
+            **{name: partial(write_keypoints, name) for name in self.wanted.file_names()},
             overlay_name(source): write_overlay,
             side_by_side_name(source): write_side_by_side,
             REPORT: write_report,
@@ -133,8 +152,6 @@ def personalizing(
         details = {"guard": made.guard.to_dict(), "timings": made.timings}
         text = "; ".join(filter(None, (guard_text(made.guard), exports.jitter_text(prepared))))
         return Product(writers, text, details, frozenset({REPORT}))
-
-    return Job(file_names, make, {**settings, **wanted.settings})
 
 
 def guard_text(guard: Any) -> str:

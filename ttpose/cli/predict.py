@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,8 +12,8 @@ from ttpose.cli import exports, options
 from ttpose.cli.session import session
 
 if TYPE_CHECKING:
-    from ttpose.cli.batch import Job, Product
-    from ttpose.cli.reporting import Reporter
+    from ttpose.batches.task import Product
+    from ttpose.progress import Progress
 
 Weights = Annotated[
     Path | None, typer.Option(metavar="FILE", show_default=False, help="A person file, or a whole model.")
@@ -33,6 +33,8 @@ def predict(
     subject: options.Subject = None,
     device: options.Device = "auto",
     overlay: options.Overlay = True,
+    jobs: options.Jobs = 1,
+    scheduler: options.Scheduler = None,
     overwrite: options.Overwrite = False,
     quiet: options.Quiet = False,
     json_lines: options.JsonLines = False,
@@ -44,56 +46,82 @@ def predict(
     person of a photo is taken.
     """
     with session(quiet=quiet, json_lines=json_lines, debug=debug) as reporter:
-        from ttpose.cli.batch import run_batch
-        from ttpose.cli.machine import choose_device
+        from ttpose.batches.run import run_batch
+        from ttpose.cli.placing import placed
         from ttpose.media import find_inputs
 
         wanted = exports.Exports.chosen(formats, tables, height_m, openpose, smooth, fill_gaps)
         sources = find_inputs(inputs)  # before anything slow is imported
-        from ttpose import api
-
-        chosen = choose_device(device)
-        reporter.start("predict", chosen, len(sources))
-        job = predicting(api, weights, subject, chosen, wanted, overlay)
-        raise typer.Exit(run_batch(job, sources, output, reporter, overwrite=overwrite, debug=debug))
+        where = placed(device, jobs, scheduler, overwrite=overwrite, debug=debug)
+        work = Predicting(_full(weights, scheduler), _fingerprint(weights), subject, where.device, wanted, overlay)
+        reporter.start("predict", where.shown, len(sources), where.jobs)
+        raise typer.Exit(run_batch(work, sources, output, reporter, where.running))
 
 
-def predicting(
-    api: ModuleType,
-    weights: Path | None,
-    subject: str | None,
-    device: str,
-    wanted: exports.Exports,
-    overlay: bool,
-) -> Job:
-    """The job of this command, done by `api`; raises WeightsError where the weights file cannot be read."""
-    from ttpose.cli.batch import Job, Product, overlay_name
+def _full(weights: Path | None, scheduler: str | None) -> Path | None:
+    """The path as workers elsewhere know it."""
+    return weights if weights is None or scheduler is None else weights.absolute()
+
+
+def _fingerprint(weights: Path | None) -> str | None:
+    """Of the weights file, None for the shipped base; raises WeightsError where it cannot be read."""
     from ttpose.errors import WeightsError
     from ttpose.files import sha256_of
 
     try:
-        fingerprint = None if weights is None else sha256_of(weights)
+        return None if weights is None else sha256_of(weights)
     except OSError as error:
         raise WeightsError(f"cannot read {weights}: {error.strerror}", "check the path") from error
 
-    def file_names(source: Path) -> tuple[str, ...]:
-        return (*wanted.file_names(), *((overlay_name(source),) if overlay else ()))
 
-    def make(source: Path, reporter: Reporter) -> Product:
-        result = api.predict(source, weights=weights, subject=subject, device=device, progress=reporter)
+@dataclass(frozen=True)
+class Predicting:
+    """The work of this command on each input (see `ttpose.batches.task.Work`).
+
+    Attributes:
+        weights: Person file or base; None takes the shipped base.
+        weights_sha256: Its fingerprint.
+        subject: Whom to follow, or None.
+        device: To compute on.
+        wanted: Result files.
+        overlay: Whether an overlay is drawn.
+    """
+
+    weights: Path | None
+    weights_sha256: str | None
+    subject: str | None
+    device: str
+    wanted: exports.Exports
+    overlay: bool
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What changes the results."""
+        how = {"command": "predict", "weights_sha256": self.weights_sha256, "subject": self.subject}
+        return how | self.wanted.settings
+
+    def file_names(self, source: Path) -> tuple[str, ...]:
+        """Keypoints, and the overlay."""
+        from ttpose.batches.task import overlay_name
+
+        return (*self.wanted.file_names(), *((overlay_name(source),) if self.overlay else ()))
+
+    def make(self, source: Path, progress: Progress) -> Product:
+        """Keypoints of one input."""
+        from ttpose import api
+        from ttpose.batches.task import Product, overlay_name
+
+        result = api.predict(source, weights=self.weights, subject=self.subject, device=self.device, progress=progress)
 
         def write_overlay(path: Path) -> None:
-            with reporter.stage("draw the overlay"):
+            with progress.stage("draw the overlay"):
                 api.write_overlay(source, result, path)
 
-        prepared = wanted.prepare(result)
-        writers = wanted.product_writers(prepared, reporter.note)
+        prepared = self.wanted.prepare(result)
+        writers = self.wanted.product_writers(prepared, progress.note)
         seen = sum(bool(frame.people) for frame in result.frames)
         people = len({person.id for frame in result.frames for person in frame.people})
         details = {"frames": len(result.frames), "frames_with_people": seen, "people": people}
         text = f"{people} {'person' if people == 1 else 'people'} in {seen} of {len(result.frames)} frames"
         text = "; ".join(filter(None, (text, exports.jitter_text(prepared))))
         return Product({**writers, overlay_name(source): write_overlay}, text, details)
-
-    settings = {"command": "predict", "weights_sha256": fingerprint, "subject": subject, **wanted.settings}
-    return Job(file_names, make, settings)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TextIO
+from typing import Any, TextIO
 
 from ttpose import __version__
+from ttpose.batches.outcome import Outcome
 from ttpose.cli.streams import drop_stdout
 from ttpose.progress import Advance, Progress
 
@@ -19,44 +19,18 @@ from ttpose.progress import Advance, Progress
 _JSON_INTERVAL = 0.5
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What became of one input.
+class Reporter(Progress):
+    """A listener that also hears of whole inputs and runs; this one says nothing (but see `failure`).
 
-    Attributes:
-        source: The input.
-        status: `done`, `skipped` (was finished before) or `failed`.
-        folder: Where its results are or would be.
-        files: Names of the result files in the folder.
-        seconds: How long it took.
-        text: One line: what came out, or why it was skipped or failed.
-        hint: What to try after a failure, or None.
-        details: More for machines, JSON-ready.
+    What it hears itself, as a `Progress`, is about the input that was begun last.
     """
 
-    source: Path
-    status: Literal["done", "skipped", "failed"]
-    folder: Path
-    files: tuple[str, ...] = ()
-    seconds: float = 0.0
-    text: str = ""
-    hint: str | None = None
-    details: dict[str, Any] = field(default_factory=dict)
+    def start(self, command: str, device: str, inputs: int, jobs: int | None = 1) -> None:
+        """A run begins, with work on `jobs` inputs at the same time; None: as many as a cluster takes."""
 
-    @property
-    def problem(self) -> str:
-        """The text of a failure, naming the input."""
-        return self.text if str(self.source) in self.text else f"{self.source}: {self.text}"
-
-
-class Reporter(Progress):
-    """A listener that also hears of whole inputs and runs; this one says nothing (but see `failure`)."""
-
-    def start(self, command: str, device: str, inputs: int) -> None:
-        """A run begins."""
-
-    def begin(self, source: Path, number: int, count: int) -> None:
-        """Work on one input begins, the `number`-th of `count` from 1."""
+    def begin(self, source: Path, number: int, count: int) -> Progress:
+        """Work on one input begins, the `number`-th of `count` from 1; gives who hears of that input."""
+        return Progress()
 
     def end(self, outcome: Outcome) -> None:
         """Work on that input is over."""
@@ -86,17 +60,70 @@ class JsonReporter(Reporter):
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
-        self._source: str | None = None
-        self._notes: set[tuple[str | None, str]] = set()
+        self._current = _JsonInput(self._emit, None)
 
-    def start(self, command: str, device: str, inputs: int) -> None:
+    def start(self, command: str, device: str, inputs: int, jobs: int | None = 1) -> None:
         """Event `start`."""
-        self._emit("start", command=command, ttpose_version=__version__, device=device, inputs=inputs)
+        self._emit("start", command=command, ttpose_version=__version__, device=device, inputs=inputs, jobs=jobs)
 
-    def begin(self, source: Path, number: int, count: int) -> None:
+    def begin(self, source: Path, number: int, count: int) -> Progress:
         """Event `input`."""
-        self._source = str(source)
-        self._emit("input", input=self._source, number=number, count=count)
+        self._emit("input", input=str(source), number=number, count=count)
+        self._current = _JsonInput(self._emit, str(source))
+        return self._current
+
+    @contextmanager
+    def stage(self, name: str, total: int | None = None) -> Iterator[Advance]:
+        """Events `stage` of the input begun last."""
+        with self._current.stage(name, total) as advance:
+            yield advance
+
+    def note(self, text: str) -> None:
+        """Event `note` of the input begun last."""
+        self._current.note(text)
+
+    def end(self, outcome: Outcome) -> None:
+        """Event `result`, or `error` for an input that failed."""
+        source, self._current = str(outcome.source), _JsonInput(self._emit, None)
+        if outcome.status == "failed":
+            self._emit("error", input=source, message=outcome.text, hint=outcome.hint)
+            return
+        self._emit(
+            "result",
+            input=source,
+            status=outcome.status,
+            folder=str(outcome.folder),
+            files=list(outcome.files),
+            seconds=round(outcome.seconds, 3),
+            text=outcome.text,
+            details=outcome.details,
+        )
+
+    def summary(self, outcomes: Sequence[Outcome], seconds: float, code: int | None) -> None:
+        """Event `summary`."""
+        counts = {status: sum(o.status == status for o in outcomes) for status in ("done", "skipped", "failed")}
+        self._emit("summary", **counts, seconds=round(seconds, 3), exit_code=code)
+
+    def failure(self, message: str, hint: str | None) -> None:
+        """Event `error` without an input, and the line for people on stderr."""
+        self._emit("error", input=None, message=message, hint=hint)
+        super().failure(message, hint)
+
+    def _emit(self, event: str, **values: Any) -> None:
+        try:
+            print(json.dumps({"event": event, **values}, ensure_ascii=False), file=self._stream, flush=True)
+        except BrokenPipeError:
+            # Nobody reads on: end the run, by an exception that no handler of failing inputs or files takes.
+            drop_stdout()
+            raise SystemExit(1) from None
+
+
+class _JsonInput(Progress):
+    """The events of one input, or (None) of the run."""
+
+    def __init__(self, emit: Callable[..., None], source: str | None) -> None:
+        self._emit, self._source = emit, source
+        self._notes: set[str] = set()
 
     @contextmanager
     def stage(self, name: str, total: int | None = None) -> Iterator[Advance]:
@@ -123,46 +150,9 @@ class JsonReporter(Reporter):
 
     def note(self, text: str) -> None:
         """Event `note`, each text once an input."""
-        if (self._source, text) not in self._notes:
-            self._notes.add((self._source, text))
+        if text not in self._notes:
+            self._notes.add(text)
             self._emit("note", input=self._source, text=text)
-
-    def end(self, outcome: Outcome) -> None:
-        """Event `result`, or `error` for an input that failed."""
-        source, self._source = str(outcome.source), None
-        if outcome.status == "failed":
-            self._emit("error", input=source, message=outcome.text, hint=outcome.hint)
-            return
-        from ttpose.results.records import plain
-
-        self._emit(
-            "result",
-            input=source,
-            status=outcome.status,
-            folder=str(outcome.folder),
-            files=list(outcome.files),
-            seconds=round(outcome.seconds, 3),
-            text=outcome.text,
-            details=plain(outcome.details),
-        )
-
-    def summary(self, outcomes: Sequence[Outcome], seconds: float, code: int | None) -> None:
-        """Event `summary`."""
-        counts = {status: sum(o.status == status for o in outcomes) for status in ("done", "skipped", "failed")}
-        self._emit("summary", **counts, seconds=round(seconds, 3), exit_code=code)
-
-    def failure(self, message: str, hint: str | None) -> None:
-        """Event `error` without an input, and the line for people on stderr."""
-        self._emit("error", input=None, message=message, hint=hint)
-        super().failure(message, hint)
-
-    def _emit(self, event: str, **values: Any) -> None:
-        try:
-            print(json.dumps({"event": event, **values}, ensure_ascii=False), file=self._stream, flush=True)
-        except BrokenPipeError:
-            # Nobody reads on: end the run, by an exception that no handler of failing inputs or files takes.
-            drop_stdout()
-            raise SystemExit(1) from None
 
 
 def print_error(message: str, hint: str | None = None) -> None:

@@ -6,19 +6,18 @@ import signal
 import sys
 import threading
 import traceback
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from types import FrameType
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import typer
 
+from ttpose.batches.log import warnings_as_notes
+from ttpose.batches.outcome import describe
 from ttpose.cli.reporting import JsonReporter, QuietReporter, Reporter
 from ttpose.cli.streams import drop_stdout
-from ttpose.errors import TTPoseError, UsageError
-
-DEBUG_HINT = "this should not happen; repeat it with --debug and report what that shows"
+from ttpose.errors import UsageError
 
 
 @contextmanager
@@ -29,7 +28,7 @@ def session(*, quiet: bool = False, json_lines: bool = False, debug: bool = Fals
     """
     reporter = _reporter(quiet, json_lines)
     try:
-        with _polite_kill(), _warnings_as_notes(reporter, debug), _own_stdout(json_lines):
+        with _polite_kill(), warnings_as_notes(reporter.note, debug), _own_stdout(json_lines):
             yield reporter
     except KeyboardInterrupt:
         reporter.failure("interrupted; nothing half-written was left, finished results are kept", None)
@@ -47,14 +46,6 @@ def session(*, quiet: bool = False, json_lines: bool = False, debug: bool = Fals
         raise typer.Exit(2 if isinstance(error, UsageError) else 1) from None
     finally:
         reporter.close()
-
-
-def describe(error: Exception) -> tuple[str, str | None]:
-    """The line and the hint for an error; whatever is no `TTPoseError` is called unexpected."""
-    if isinstance(error, TTPoseError):
-        return error.message, error.hint
-    first_line = next(iter(str(error).splitlines()), "")
-    return f"unexpected {type(error).__name__}: {first_line}", DEBUG_HINT
 
 
 def _reporter(quiet: bool, json_lines: bool) -> Reporter:
@@ -82,25 +73,6 @@ def _polite_kill() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
-
-
-@contextmanager
-def _warnings_as_notes(reporter: Reporter, debug: bool) -> Iterator[None]:
-    """Show a library's warnings as one line, once; with `debug` they keep Python's own form and place."""
-    if debug:
-        yield
-        return
-    seen: set[str] = set()
-
-    def show(message: Warning | str, category: type[Warning], *_place: Any, **_more: Any) -> None:
-        text = next(iter(str(message).splitlines()), "")
-        if issubclass(category, (UserWarning, RuntimeWarning)) and text not in seen:
-            seen.add(text)
-            reporter.note(f"warning: {text}")
-
-    with warnings.catch_warnings():
-        warnings.showwarning = show
-        yield
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     SpinnerColumn,
+    TaskID,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
@@ -22,8 +23,9 @@ from rich.table import Table
 from rich.text import Text
 
 from ttpose import __version__
-from ttpose.cli.reporting import Outcome, Reporter, print_error
-from ttpose.progress import Advance
+from ttpose.batches.outcome import Outcome
+from ttpose.cli.reporting import Reporter, print_error
+from ttpose.progress import Advance, Progress
 
 _COLOURS = {"done": "green", "skipped": "yellow", "failed": "red"}
 
@@ -40,57 +42,69 @@ class TerminalReporter(Reporter):
     def __init__(self) -> None:
         self._out, self._err = console(), console(stderr=True)
         self._bars: Bars | None = None
-        self._notes: set[str] = set()
+        self._overall: TaskID | None = None
+        self._at_once = False
+        self._shown: dict[Path, _Shown] = {}
+        self._current = Progress()
 
-    def start(self, command: str, device: str, inputs: int) -> None:
+    def start(self, command: str, device: str, inputs: int, jobs: int | None = 1) -> None:
         """One line with version and device."""
+        self._at_once = jobs != 1 and inputs > 1
         several = f", {inputs} inputs" if inputs > 1 else ""
-        self._say(f"ttpose {__version__} {command} on {device}{several}", "dim")
+        at_once = f", {min(jobs, inputs)} at the same time" if self._at_once and jobs is not None else ""
+        self._say(f"ttpose {__version__} {command} on {device}{several}{at_once}", "dim")
 
-    def begin(self, source: Path, number: int, count: int) -> None:
+    def begin(self, source: Path, number: int, count: int) -> Progress:
         """Name the input and draw its bars."""
-        self._notes.clear()
         self._say(f"[{number}/{count}] {source}" if count > 1 else str(source), "bold")
-        if self._err.is_terminal:
+        if self._err.is_terminal and self._bars is None:
             columns = (SpinnerColumn(finished_text="✓"), TextColumn("{task.description}"), BarColumn(24))
             times = (MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
             self._bars = Bars(*columns, *times, console=self._err, transient=True)
             self._bars.start()
+            if self._at_once:
+                self._overall = self._bars.add_task(f"{count} inputs", total=count)
+        self._shown[source] = _Shown(self._bars, self._say, source.name if self._at_once else None)
+        self._current = self._shown[source]
+        return self._current
 
     @contextmanager
     def stage(self, name: str, total: int | None = None) -> Iterator[Advance]:
-        """A bar on a terminal; elsewhere a line when the stage is over."""
-        begin, done, bars = time.monotonic(), 0, self._bars
-        task = bars.add_task(name, total=total) if bars else None
-
-        def advance(steps: int = 1) -> None:
-            nonlocal done
-            done += steps
-            if bars is not None and task is not None:
-                bars.advance(task, steps)
-
-        yield advance
-        if bars is not None and task is not None:
-            bars.update(task, total=max(done, 1), completed=max(done, 1))
-        else:
-            self._say(f"  {name}: {f'{done} in ' if done else ''}{time.monotonic() - begin:.1f} s")
+        """A stage of the input begun last."""
+        with self._current.stage(name, total) as advance:
+            yield advance
 
     def note(self, text: str) -> None:
-        """Show a line, each text once an input."""
-        if text not in self._notes:
-            self._notes.add(text)
-            self._say(f"  {text}", "yellow")
+        """A note on the input begun last."""
+        self._current.note(text)
 
     def end(self, outcome: Outcome) -> None:
-        """Take the bars away and say what came of the input."""
-        self.close()
-        if outcome.status == "failed":
-            print_error(outcome.problem, outcome.hint)
+        """Take the input's bars away and say what came of it."""
+        shown = self._shown.pop(outcome.source, None)
+        if shown is not None:
+            shown.clear()
+        if not self._at_once:
+            self.close()
+        elif self._bars is not None and self._overall is not None:
+            self._bars.advance(self._overall)
+        with self._without_bars():
+            if outcome.status == "failed":
+                print_error(outcome.problem, outcome.hint)
+                return
+            took = f" in {outcome.seconds:.1f} s" if outcome.status == "done" else ""
+            self._out.print(Text(f"{outcome.status}: {outcome.folder}{took}", style=_COLOURS[outcome.status]))
+            if outcome.text:
+                self._out.print(Text(f"  {outcome.text}"))
+
+    @contextmanager
+    def _without_bars(self) -> Iterator[None]:
+        """Bars on stderr would be drawn over what goes to stdout."""
+        if self._bars is None:
+            yield
             return
-        took = f" in {outcome.seconds:.1f} s" if outcome.status == "done" else ""
-        self._out.print(Text(f"{outcome.status}: {outcome.folder}{took}", style=_COLOURS[outcome.status]))
-        if outcome.text:
-            self._out.print(Text(f"  {outcome.text}"))
+        self._bars.stop()
+        yield
+        self._bars.start()
 
     def summary(self, outcomes: Sequence[Outcome], seconds: float, code: int | None) -> None:
         """A table of all inputs, if there are several."""
@@ -118,8 +132,62 @@ class TerminalReporter(Reporter):
         """Take the bars away."""
         if self._bars is not None:
             self._bars.stop()
-            self._bars = None
+            self._bars = self._overall = None
 
     def _say(self, text: str, style: str = "") -> None:
         """Print above the bars on stderr; Text, because file names may look like rich's markup."""
         self._err.print(Text(text, style=style))
+
+
+class _Shown(Progress):
+    """What a terminal shows of one input.
+
+    Args:
+        bars: Where to draw, or None where nobody watches.
+        say: Prints a line, in a style.
+        name: Of the input, where several are worked on at the same time; each then has one bar, and without bars
+            only its notes are shown.
+    """
+
+    def __init__(self, bars: Bars | None, say: Callable[[str, str], None], name: str | None) -> None:
+        self._bars, self._say, self._name = bars, say, name
+        self._tasks: list[TaskID] = []
+        self._notes: set[str] = set()
+
+    @contextmanager
+    def stage(self, name: str, total: int | None = None) -> Iterator[Advance]:
+        """A bar on a terminal; elsewhere a line when the stage is over."""
+        begin, done, bars = time.monotonic(), 0, self._bars
+        task = None if bars is None else self._task(bars, name, total)
+
+        def advance(steps: int = 1) -> None:
+            nonlocal done
+            done += steps
+            if bars is not None and task is not None:
+                bars.advance(task, steps)
+
+        yield advance
+        if bars is not None and task is not None:
+            bars.update(task, total=max(done, 1), completed=max(done, 1))
+        elif self._name is None:
+            self._say(f"  {name}: {f'{done} in ' if done else ''}{time.monotonic() - begin:.1f} s", "")
+
+    def note(self, text: str) -> None:
+        """Show a line, each text once."""
+        if text not in self._notes:
+            self._notes.add(text)
+            self._say(f"  {text}" if self._name is None else f"  {self._name}: {text}", "yellow")
+
+    def clear(self) -> None:
+        """Take the bars away."""
+        for task in self._tasks:
+            if self._bars is not None:
+                self._bars.remove_task(task)
+        self._tasks.clear()
+
+    def _task(self, bars: Bars, name: str, total: int | None) -> TaskID:
+        if self._name is None or not self._tasks:
+            self._tasks.append(bars.add_task(name if self._name is None else f"{self._name}: {name}", total=total))
+        else:
+            bars.reset(self._tasks[0], total=total, description=f"{self._name}: {name}")
+        return self._tasks[-1]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ttpose.cli.outputs import RECORD_NAME, ResultFolder, output_folders
+from ttpose.batches.folders import RECORD_NAME, ResultFolder, output_folders
 from ttpose.errors import OutputError
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
+import shutil
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -50,12 +52,17 @@ class ResultFolder:
     def __init__(self, path: Path, source: Path) -> None:
         self.path = path
         self._source = str(source.resolve())
-        self._owner, self._files = _read_record(path / RECORD_NAME)
+        self._owner, self._files, self._details = _read_record(path / RECORD_NAME)
 
     @property
     def other_owner(self) -> str | None:
         """The input that the results in the folder belong to, if it is another one."""
         return self._owner if self._owner not in (None, self._source) else None
+
+    @property
+    def details(self) -> dict[str, Any]:
+        """What was recorded of how the results came out."""
+        return dict(self._details)
 
     def finished(self, names: Iterable[str]) -> bool:
         """Whether all these files (or folders of files) exist and were finished for this input."""
@@ -78,33 +85,43 @@ class ResultFolder:
         if not os.access(existing, os.W_OK | os.X_OK):
             raise OutputError(f"cannot write into {self.path}: no permission", "choose another folder with -o")
 
+    def sweep(self) -> None:
+        """Remove what a kill that nothing can tidy up after left half-written (see `ttpose.files`)."""
+        for path in self.path.glob(".*") if self.path.is_dir() else ():
+            if re.search(r"\.[0-9a-f]{8}\.(partial|old)(\.|$)", path.name):
+                if path.is_dir():
+                    shutil.rmtree(path, ignore_errors=True)
+                else:
+                    path.unlink(missing_ok=True)
+
     def forget(self, names: Iterable[str]) -> None:
         """Take files that are about to be replaced off the record, so that a kill leaves them unfinished."""
         if self.other_owner is not None:
-            self._files = {}
+            self._files, self._details = {}, {}
         kept = {name: entry for name, entry in self._files.items() if name not in set(names)}
         if kept != self._files or self._owner not in (None, self._source):
             self._files = kept
             self._save()
 
-    def remember(self, names: Iterable[str], settings: dict[str, Any]) -> None:
-        """Record that these files are whole; raises OutputError."""
+    def remember(self, names: Iterable[str], settings: dict[str, Any], details: dict[str, Any] | None = None) -> None:
+        """Record that these files are whole, and how they came out (JSON-ready); raises OutputError."""
+        self._details = details or {}
         self._files |= {name: {"ttpose_version": __version__, "settings": settings} for name in names}
         self._save()
 
     def _save(self) -> None:
         self._owner = self._source
-        record = {"schema": _SCHEMA, "input": self._source, "files": self._files}
+        record = {"schema": _SCHEMA, "input": self._source, "files": self._files, "details": self._details}
         write_text(self.path / RECORD_NAME, json.dumps(record, indent=1, ensure_ascii=False) + "\n")
 
 
-def _read_record(path: Path) -> tuple[str | None, dict[str, dict[str, Any]]]:
-    """Owner and files of a record; a missing, foreign or damaged one counts as nothing finished."""
+def _read_record(path: Path) -> tuple[str | None, dict[str, dict[str, Any]], dict[str, Any]]:
+    """Owner, files and details of a record; a missing, foreign or damaged one counts as nothing finished."""
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
         if record["schema"] != _SCHEMA:
-            return None, {}
+            return None, {}, {}
         files = {str(name): {**entry, "settings": dict(entry["settings"])} for name, entry in record["files"].items()}
-        return str(record["input"]), files
+        return str(record["input"]), files, dict(record.get("details", {}))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return None, {}
+        return None, {}, {}
