@@ -101,7 +101,9 @@ class Follower:
             keypoints = predict(image, refined)
             refined = refine_box(refined, keypoints, skeleton=self._skeleton)
         self._good_at = self._good_at if doubtful else time_s
-        self._box = refined
+        # From frame to frame a box could drift or grow out of the picture for good.
+        inside = refined.clipped(image.shape[1], image.shape[0])
+        self._box = inside if inside.area > 0 else None
         return Sight(refined, keypoints, self._person, not doubtful)
 
     def _confirm(self, image: np.ndarray, box: Box, time_s: float) -> Box | None:

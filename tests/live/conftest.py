@@ -1,0 +1,17 @@
+from __future__ import annotations
+
+import pytest
+
+from tests.live.dot_stream import DotFinder
+from tests.small_models import DotModel
+from ttpose.model.shipped import LoadedModel
+
+
+@pytest.fixture
+def finder():
+    return DotFinder()
+
+
+@pytest.fixture
+def loaded():
+    return LoadedModel(DotModel().eval(), "dots", "0" * 64)

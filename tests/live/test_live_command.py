@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.sample import ttpose, write_part
+from ttpose.results import read_json
+
+
+def test_the_command_without_a_window(tmp_path: Path) -> None:
+    write_part(tmp_path / "dance.mp4", range(24))
+    done = ttpose(
+        "live", "--source", "dance.mp4", "--no-display", "--output", "live.json", "--device", "cpu", cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("24 frames")
+    assert "the person in 24" in done.stdout
+    assert len(read_json(tmp_path / "live.json").frames) == 24
+    again = ttpose("live", "--source", "dance.mp4", "--no-display", "--output", "live.json", cwd=tmp_path)
+    assert again.returncode == 2
+    assert "--overwrite" in again.stderr
+
+
+def test_wrong_use_and_missing_cameras(tmp_path: Path) -> None:
+    both = ttpose("live", "--camera", "0", "--source", "a.mp4", cwd=tmp_path)
+    assert (both.returncode, "give one of them" in both.stderr) == (2, True)
+    missing = ttpose("live", "--camera", "987", "--no-display", "--device", "cpu", cwd=tmp_path)
+    assert missing.returncode == 1
+    assert missing.stderr.startswith("ttpose: camera 987 cannot be opened\n  hint: ")
+    assert missing.stdout == ""

@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from tests import clips
+from tests.live.dot_stream import walking
+from ttpose.errors import InputError, UsageError
+from ttpose.live.streams import Newest, open_live, paced
+
+
+def _slowly(frames, seconds):
+    for frame in frames:
+        time.sleep(seconds)
+        yield frame
+
+
+def test_only_the_newest_frame_waits():
+    stream = Newest(_slowly(walking(60), 0.005))
+    taken = []
+    for frame in stream:
+        if frame is not None:
+            taken.append(frame.index)
+            time.sleep(0.03)
+    assert taken == sorted(set(taken))
+    assert taken[-1] == 59
+    assert 2 < len(taken) < 40
+    assert len(taken) + stream.dropped == 60
+
+
+def test_waiting_does_not_block():
+    begin, ticks = time.monotonic(), 0
+    for frame in Newest(_slowly(walking(2), 0.3)):
+        ticks += frame is None
+    assert ticks >= 4
+    assert time.monotonic() - begin < 5
+
+
+def test_closing_ends_the_reading_and_closes_the_stream():
+    closed = []
+
+    def endless():
+        try:
+            while True:
+                yield from walking(10)
+        finally:
+            closed.append(True)
+
+    stream = Newest(endless())
+    next(iter(stream))
+    stream.close()
+    assert closed == [True]
+
+
+def test_a_stream_that_breaks_off_says_so():
+    def breaking():
+        yield from walking(3)
+        raise InputError("camera 0 stopped after 3 frames")
+
+    with pytest.raises(InputError, match="stopped after 3"):
+        list(Newest(breaking()))
+
+
+def test_a_file_can_be_paced():
+    begin = time.monotonic()
+    assert len(list(paced(walking(10)))) == 10
+    assert 0.36 <= time.monotonic() - begin < 2
+
+
+def test_files_addresses_and_cameras(tmp_path):
+    stream = open_live(clips.write_clip(tmp_path / "a.mp4", 5))
+    assert (stream.endless, [frame.index for frame in stream.frames]) == (False, [0, 1, 2, 3, 4])
+    with pytest.raises(InputError, match="cannot read"):
+        open_live(str(tmp_path / "none.mp4"))
+    with pytest.raises(UsageError, match="folder"):
+        open_live(str(tmp_path))
+    with pytest.raises(InputError, match="camera 987 cannot be opened") as error:
+        open_live(987)
+    assert "--camera" in error.value.hint
+    with pytest.raises(InputError, match="cannot be opened"):
+        open_live("rtsp://127.0.0.1:9/nothing")
+
+
+def test_a_network_stream_is_captured_until_it_breaks_off(tmp_path):
+    clip = clips.write_clip(tmp_path / "a.mp4", 5)
+    stream = open_live(f"file://{clip}")  # an address like any other to OpenCV's reader
+    frames = []
+    with pytest.raises(InputError, match="stopped after 5 frames"):
+        for frame in stream.frames:
+            frames.append(frame)
+    assert stream.endless
+    assert [clips.number_of(frame.image) for frame in frames] == [0, 1, 2, 3, 4]
+    assert frames[0].image[24, 4].argmax() == 0  # the red patch is red
