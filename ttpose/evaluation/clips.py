@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from functools import partial
@@ -19,7 +18,7 @@ from ttpose.evaluation.personalizer import PersonalizedCrops, Personalizer, own_
 from ttpose.evaluation.prediction import picture_reader, predict_frames
 from ttpose.evaluation.report import ClipScore, EvaluationReport, JointScore
 from ttpose.progress import Progress
-from ttpose.training.clip_format import LabelledClip, find_clips, read_clip
+from ttpose.training.clip_format import LabelledClip, distinct_names, find_clips, read_clip
 
 if TYPE_CHECKING:
     from ttpose.model.pose_model import PoseModel
@@ -77,13 +76,14 @@ def evaluate_clips(
     model, described = base_model(weights, device)
     adapt = None
     if personalize:
+        from ttpose.personalize.methods import fitted
         from ttpose.personalize.settings import preset_named
 
-        settings = settings or preset_named(preset, mode=mode, steps=steps, seed=seed)
+        settings = fitted(settings or preset_named(preset, mode=mode, steps=steps, seed=seed), model.config)
         adapt = partial(personalizer or own_personalizer(), model, settings=settings, progress=progress)
     predictor = Predictor(model)
     scores, failed = [], {}
-    for clip, name in zip(clips, _distinct_names(clips, root), strict=True):
+    for clip, name in zip(clips, distinct_names(clips, root), strict=True):
         try:
             found = predict_frames(predictor, clip.frames, name, progress)
             after = (
@@ -172,9 +172,3 @@ def _joint_scores(
         )
         for column in np.flatnonzero(scored).tolist()
     )
-
-
-def _distinct_names(clips: Sequence[LabelledClip], root: Path) -> list[str]:
-    """The clips' names; where two are the same, their folders."""
-    times = Counter(clip.name for clip in clips)
-    return [clip.name if times[clip.name] == 1 else clip.folder.relative_to(root).as_posix() for clip in clips]

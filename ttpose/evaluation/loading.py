@@ -5,19 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ttpose.files import sha256_of
-
 if TYPE_CHECKING:
     from ttpose.model.pose_model import PoseModel
-
-BASE_NAME = "mobile.safetensors"
 
 
 def base_model(weights: PoseModel | Path | str | None, device: str = "auto") -> tuple[PoseModel, dict[str, Any]]:
     """Load the model to evaluate.
 
     Args:
-        weights: A weights file, None for the shipped base, or a model, which stays where it is.
+        weights: A base or person file, None for the shipped base, or a model, which stays where it is.
         device: A torch device, or "auto" for the best one there is.
 
     Returns:
@@ -25,21 +21,15 @@ def base_model(weights: PoseModel | Path | str | None, device: str = "auto") -> 
 
     Raises:
         WeightsError: The file is missing, damaged, or not a ttpose model.
+        UsageError: There is no such device.
     """
-    from ttpose.model.checkpoint import load_model
     from ttpose.model.pose_model import PoseModel
-    from ttpose.model.store import model_path
+    from ttpose.model.runtime import choose_device
+    from ttpose.model.shipped import BASE_FILE, load
 
     if isinstance(weights, PoseModel):
         return weights, {"file": None, "sha256": None, "preset": weights.config.preset}
-    path = model_path(BASE_NAME) if weights is None else Path(weights)
-    model = load_model(path, _best_device() if device == "auto" else device)
-    return model, {"file": path.name, "sha256": sha256_of(path), "preset": model.config.preset}
-
-
-def _best_device() -> str:
-    import torch
-
-    if torch.cuda.is_available():
-        return "cuda"
-    return "mps" if torch.backends.mps.is_available() else "cpu"
+    loaded = load(weights, choose_device(device))
+    file = BASE_FILE if weights is None else Path(weights).name
+    preset = loaded.model.config.preset
+    return loaded.model, {"file": file, "sha256": loaded.person_sha256 or loaded.base_sha256, "preset": preset}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import io
 import json
 from collections.abc import Sequence
@@ -19,6 +20,12 @@ from ttpose.training.datasets import Video
 _NAMES = ("AP", "AP50", "AP75", "AP_medium", "AP_large", "AR", "AR50", "AR75", "AR_medium", "AR_large")
 # Coordinates of a keypoint that the model lacks: so far off that its similarity is 0.
 _NOWHERE = 1e6
+
+
+def require_pycocotools() -> None:
+    """Raise UsageError where pycocotools is not installed."""
+    if importlib.util.find_spec("pycocotools") is None:
+        raise UsageError("OKS-AP needs pycocotools", "pip install 'ttpose[research]'")
 
 
 def oks_ap(annotations: Path, found: Sequence[tuple[Video, np.ndarray]], keypoints: Sequence[str]) -> dict[str, float]:
@@ -39,11 +46,9 @@ def oks_ap(annotations: Path, found: Sequence[tuple[Video, np.ndarray]], keypoin
         UsageError: pycocotools is not installed.
         InputError: The file cannot be read, or a video's picture is not in it.
     """
-    try:
-        from pycocotools.coco import COCO
-        from pycocotools.cocoeval import COCOeval
-    except ImportError as error:
-        raise UsageError("OKS-AP needs pycocotools", "pip install 'ttpose[research]'") from error
+    require_pycocotools()
+    from pycocotools.coco import COCO
+    from pycocotools.cocoeval import COCOeval
 
     content = _truth(annotations)
     results = _results(content, found, keypoints)

@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from ttpose import __version__
 from ttpose.errors import InputError, UsageError
+from ttpose.evaluation.each_video import VideoEvaluation, is_scored
+from ttpose.evaluation.journal import Journal
 from ttpose.evaluation.loading import base_model
-from ttpose.evaluation.metrics import BBC_RULE, CLIP_RULE, H36M_RULE, PENN_RULE, PckRule, by_name, jitter, measure
-from ttpose.evaluation.oks_ap import oks_ap
-from ttpose.evaluation.personalizer import Personalizer, own_personalizer
-from ttpose.evaluation.prediction import picture_reader, predict_frames
-from ttpose.evaluation.protocol_report import BEFORE, JointCount, ProtocolReport, VideoScore
-from ttpose.geometry import Box
-from ttpose.progress import Progress
+from ttpose.evaluation.metrics import BBC_RULE, CLIP_RULE, H36M_RULE, PENN_RULE, PckRule
+from ttpose.evaluation.oks_ap import oks_ap, require_pycocotools
+from ttpose.evaluation.personalizer import Personalizer
+from ttpose.evaluation.protocol_report import BEFORE, ProtocolReport
+from ttpose.progress import Advance, Progress
 from ttpose.training.datasets import Split, Video, kind_of, open_dataset
 
 if TYPE_CHECKING:
     from ttpose.model.pose_model import PoseModel
-    from ttpose.model.predictor import Predictor
     from ttpose.personalize.settings import Mode, PersonalizeSettings
 
 
@@ -70,46 +68,57 @@ def evaluate_dataset(
     *,
     weights: PoseModel | Path | str | None = None,
     modes: Sequence[Mode] = ("online", "offline"),
-    preset: str = "paper",
-    steps: int | None = None,
-    seed: int = 0,
+    settings: PersonalizeSettings | None = None,
     split: Split = "test",
+    seed: int = 0,
     device: str = "auto",
+    journal: Path | str | None = None,
     progress: Progress | None = None,
 ) -> ProtocolReport:
     """Evaluate a dataset before and after personalization.
 
     Args:
         spec: `penn:DIR`, `bbc:DIR`, `h36m:DIR`, `coco:FILE.json[:IMAGES]` or `clips:DIR`.
-        weights: A base weights file, or a model; None for the shipped base.
+        weights: A base or person file, or a model; None for the shipped base.
         modes: The columns after "before"; none to measure the base alone.
-        preset: Of the personalization.
-        steps: Instead of the preset's.
-        seed: Of the personalization and of the bootstrap intervals.
+        settings: Of the personalization; its mode is each column's. None takes the paper's with `seed`.
         split: Part of the dataset.
+        seed: Of the bootstrap intervals.
         device: A torch device or "auto".
+        journal: File of finished videos; a run that is repeated with it goes on where it was cut short.
         progress: Listens.
 
     Raises:
-        UsageError: The dataset's description, the preset or a mode is not known.
+        UsageError: The dataset's description or a mode is not known, the method does not fit the model, the journal
+            is another evaluation's, or a COCO file is to be evaluated without pycocotools.
         InputError: The dataset cannot be read, shares no joint with the model, or every video failed.
         WeightsError: The weights cannot be used.
+        OutputError: The journal cannot be written.
     """
-    from ttpose.personalize.settings import preset_named
+    from ttpose.personalize.methods import method_named
 
     kind = kind_of(spec)
-    methods = [Method(mode, preset_named(preset, mode=mode, steps=steps, seed=seed)) for mode in modes]
-    videos = open_dataset(spec, split, progress)
+    annotations = _annotation_file(spec) if kind == "coco" else None
+    if annotations is not None:
+        require_pycocotools()  # now, not after hours
+    unknown = [mode for mode in modes if mode not in ("online", "offline")]
+    if unknown:
+        raise UsageError(f"there is no mode {unknown[0]}", "choose online and offline, or neither")
+    chosen = settings or method_named("paper", seed=seed)
+    heard = _Heard(progress or Progress())
+    videos = open_dataset(spec, split, heard)
     model, described = base_model(weights, device)
     return run_protocol(
         videos,
         model,
         PROTOCOLS[kind],
-        methods,
+        [Method(mode, replace(chosen, mode=mode)) for mode in modes],
         seed=seed,
         progress=progress,
         about={"dataset": spec, "split": split, "model": described},
-        annotations=_annotation_file(spec) if kind == "coco" else None,
+        annotations=annotations,
+        journal=journal,
+        left_out=heard.notes,
     )
 
 
@@ -123,10 +132,13 @@ def run_protocol(
     progress: Progress | None = None,
     about: Mapping[str, Any] | None = None,
     annotations: Path | None = None,
+    journal: Path | str | None = None,
+    left_out: Sequence[str] = (),
 ) -> ProtocolReport:
     """Evaluate videos; weights and optimiser start anew with each.
 
-    A video that fails on the way (a damaged picture) is listed in the report, the others go on.
+    A video that fails on the way (a damaged picture) is listed in the report, the others go on. Videos of one frame
+    are left out where a method repaints one frame from another.
 
     Args:
         videos: With labels.
@@ -137,10 +149,14 @@ def run_protocol(
         progress: Listens.
         about: More for the report's settings.
         annotations: The COCO file that the videos come from, for OKS-AP.
+        journal: File of finished videos, see `Journal`; what failed is tried again.
+        left_out: What was left out before, for the report.
 
     Raises:
-        UsageError: Two methods have one name, or one is called "before".
+        UsageError: Two methods have one name, one is called "before", one does not fit the model, or the journal is
+            another evaluation's.
         InputError: Labels and model share no joint, or every video failed.
+        OutputError: The journal cannot be written.
     """
     from ttpose.model.predictor import Predictor
 
@@ -151,110 +167,74 @@ def run_protocol(
     names = (BEFORE, *(method.name for method in methods))
     if len(set(names)) < len(names):
         raise UsageError(f"two columns have one name: {', '.join(names)}")
-    scores, failed = [], {}
-    found: dict[str, list[tuple[Video, np.ndarray]]] = {name: [] for name in names}
-    for number, video in enumerate(videos, start=1):
-        try:
-            score, predictions = _evaluate(predictor, video, protocol, methods, f"{number}/{len(videos)}", progress)
-        except InputError as error:
-            failed[video.name] = error.message
-            progress.note(f"{video.name} is left out: {error.message}")
-            continue
-        scores.append(score)
-        if annotations is not None:
-            for name, predicted in predictions.items():
-                found[name].append((video, predicted))
-    if not scores:
-        raise InputError(f"none of the {len(videos)} videos could be evaluated", next(iter(failed.values()), None))
+    methods = [_fitted(method, model) for method in methods]
+    kept = _with_pairs(videos, methods)
+    if len(kept) < len(videos):
+        line = f"left out {len(videos) - len(kept)} videos of one frame, which cannot be repainted from another"
+        left_out = (*left_out, line)
+        progress.note(line)
+    settings = {
+        "ttpose_version": __version__,
+        **(about or {}),
+        "videos": len(kept),
+        "frames": sum(map(len, kept)),
+        "device": str(model.device),
+        "rule": asdict(protocol.rule),
+        "crop_pad": protocol.pad,
+        "seed": seed,
+        "methods": {method.name: asdict(method.settings) for method in methods},
+    }
+    finished = Journal(Path(journal), settings) if journal is not None else None
+    evaluation = VideoEvaluation(predictor, protocol, methods, finished, annotations is not None, progress)
+    evaluation.run(kept)
+    if not evaluation.scores:
+        reason = next(iter(evaluation.failed.values()), "measure them alone with --mode before" if left_out else None)
+        raise InputError(f"none of the {len(videos)} videos could be evaluated", reason)
+    found = evaluation.found
     return ProtocolReport(
-        settings={
-            "ttpose_version": __version__,
-            **(about or {}),
-            "device": str(model.device),
-            "rule": asdict(protocol.rule),
-            "crop_pad": protocol.pad,
-            "seed": seed,
-            "methods": {method.name: asdict(method.settings) for method in methods},
-        },
+        settings=settings,
         methods=names,
-        videos=tuple(scores),
-        failed=failed,
+        videos=tuple(evaluation.scores),
+        failed=evaluation.failed,
+        left_out=tuple(left_out),
         not_scored=_not_scored(videos, keypoints),
-        oks_ap=None if annotations is None else {m: oks_ap(annotations, rows, keypoints) for m, rows in found.items()},
+        oks_ap=None if annotations is None else {m: oks_ap(annotations, found[m], keypoints) for m in names},
     )
 
 
-def _evaluate(
-    predictor: Predictor,
-    video: Video,
-    protocol: Protocol,
-    methods: Sequence[Method],
-    place: str,
-    progress: Progress,
-) -> tuple[VideoScore, dict[str, np.ndarray]]:
-    """Score one video with every method; predictions are [T, K_model, 3]."""
-    boxes = _boxes(video, protocol.pad)
-    found = {BEFORE: predict_frames(predictor, video.frames, f"{video.name} ({place})", progress, boxes)}
-    guards, seconds = {}, {}
-    for method in methods:
-        personalizer = method.personalizer or own_personalizer()
-        after = personalizer(
-            predictor.model, picture_reader(video.frames), boxes, settings=method.settings, progress=progress
-        )
-        found[method.name] = after.keypoints
-        guards[method.name], seconds[method.name] = after.guard.verdict, float(sum(after.timings.values()))
-    return _score(video, protocol.rule, predictor.skeleton.keypoints, found, guards, seconds), found
+def _fitted(method: Method, model: PoseModel) -> Method:
+    from ttpose.personalize.methods import fitted
+
+    return method if method.personalizer else replace(method, settings=fitted(method.settings, model.config))
 
 
-def _score(
-    video: Video,
-    rule: PckRule,
-    keypoints: Sequence[str],
-    found: Mapping[str, np.ndarray],
-    guards: Mapping[str, str],
-    seconds: Mapping[str, float],
-) -> VideoScore:
-    joints, labels = video.skeleton.keypoints, video.keypoints
-    scored = np.array([_is_scored(video, joint, keypoints) for joint in joints])
-    measured = {m: measure(by_name(p, keypoints, joints), labels, joints, rule, scored) for m, p in found.items()}
-    tallies = {method: one.tally(rule.threshold) for method, one in measured.items()}
-    rows = [
-        JointCount(
-            joints[column],
-            int(tallies[BEFORE].counted[column]),
-            {method: int(tally.right[column]) for method, tally in tallies.items()},
-        )
-        for column in np.flatnonzero(scored).tolist()
-    ]
-    boxes = [frame.box for frame in video.frames]
-    return VideoScore(
-        video=video.name,
-        person=video.person,
-        frames=len(video),
-        frames_without_labels=measured[BEFORE].without_labels,
-        frames_without_length=measured[BEFORE].without_length,
-        joints=tuple(rows),
-        jitter={method: jitter(predicted, boxes) for method, predicted in found.items()},
-        guards=guards,
-        seconds=seconds,
-    )
+def _with_pairs(videos: Sequence[Video], methods: Sequence[Method]) -> list[Video]:
+    """The videos that every method can learn from."""
+    needs_pairs = any(m.settings.reconstruction > 0 for m in methods if m.personalizer is None)
+    return [video for video in videos if len(video) > 1 or not needs_pairs]
 
 
-def _boxes(video: Video, pad: float) -> list[Box]:
-    """The labels' boxes, scaled so that the predictor's own margin makes them the protocol's crops."""
-    from ttpose.model.predictor import CROP_PAD
+class _Heard(Progress):
+    """Passes everything on, and keeps the notes."""
 
-    return [frame.box.scaled(pad / CROP_PAD) for frame in video.frames]
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self.notes: list[str] = []
 
+    @contextmanager
+    def stage(self, name: str, total: int | None = None) -> Iterator[Advance]:
+        with self._progress.stage(name, total) as advance:
+            yield advance
 
-def _is_scored(video: Video, joint: str, keypoints: Sequence[str]) -> bool:
-    return joint in keypoints and (video.scored_joints is None or joint in video.scored_joints)
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+        self._progress.note(text)
 
 
 def _not_scored(videos: Sequence[Video], keypoints: Sequence[str]) -> tuple[str, ...]:
     """Joints that are labelled in some video and scored in none."""
     labelled = dict.fromkeys(joint for video in videos for joint in video.skeleton.keypoints)
-    scored = {joint for video in videos for joint in video.skeleton.keypoints if _is_scored(video, joint, keypoints)}
+    scored = {joint for video in videos for joint in video.skeleton.keypoints if is_scored(video, joint, keypoints)}
     return tuple(joint for joint in labelled if joint not in scored)
 
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from ttpose.evaluation.files import write_report, write_rows
 from ttpose.evaluation.metrics import Average, Interval, bootstrap_mean, group_means
-from ttpose.files import atomic_path, write_text
 from ttpose.results.records import plain
 
 SCHEMA = "ttpose.protocol/1"
@@ -63,6 +63,13 @@ class VideoScore:
         """Share of right joints in this video; NaN if none was counted."""
         return mean_pck(self.joints, method, average)
 
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> VideoScore:
+        """The inverse of `dataclasses.asdict` and JSON, which has no NaN."""
+        joints = tuple(JointCount(**row) for row in values["joints"])
+        jitter = {method: float("nan") if value is None else value for method, value in values["jitter"].items()}
+        return cls(**{**values, "joints": joints, "jitter": jitter})
+
 
 @dataclass(frozen=True)
 class ProtocolReport:
@@ -73,6 +80,7 @@ class ProtocolReport:
         methods: The columns; the first is "before".
         videos: In the dataset's order.
         failed: Videos that could not be evaluated: name and reason.
+        left_out: What of the dataset was not evaluated and why, one line for each reason with its count.
         not_scored: Labelled joints that the model lacks, or that are not meant to be scored.
         oks_ap: For each method the figures of COCO's keypoint evaluation; None for other datasets.
     """
@@ -81,6 +89,7 @@ class ProtocolReport:
     methods: tuple[str, ...]
     videos: tuple[VideoScore, ...]
     failed: Mapping[str, str] = field(default_factory=dict)
+    left_out: tuple[str, ...] = ()
     not_scored: tuple[str, ...] = ()
     oks_ap: Mapping[str, Mapping[str, float]] | None = None
 
@@ -106,6 +115,15 @@ class ProtocolReport:
         """The dataset's figure: PCK over all labels of all videos."""
         return mean_pck(self.joints, method, self.average)
 
+    def jitter(self, method: str) -> float:
+        """The mean over the videos that have one; NaN if none has."""
+        known = [video.jitter[method] for video in self.videos if np.isfinite(video.jitter[method])]
+        return float(np.mean(known)) if known else float("nan")
+
+    def seconds(self, method: str) -> float:
+        """Time of all personalizations; 0 before."""
+        return sum(video.seconds.get(method, 0.0) for video in self.videos)
+
     def gains(self, method: str) -> dict[str, float]:
         """For each video how much higher its PCK is than before; NaN if nothing was counted."""
         return {v.video: v.pck(method, self.average) - v.pck(BEFORE, self.average) for v in self.videos}
@@ -124,10 +142,13 @@ class ProtocolReport:
                 "settings": dict(self.settings),
                 "methods": list(self.methods),
                 "mean": {method: self.mean(method) for method in self.methods},
+                "jitter": {method: self.jitter(method) for method in self.methods},
+                "seconds": {method: self.seconds(method) for method in after},
                 "gain_over_persons": {m: dataclasses.asdict(self.gain_over_persons(m)) for m in after},
                 "joints": [self._with_pck(dataclasses.asdict(row), row) for row in self.joints],
                 "videos": [self._video(video) for video in self.videos],
                 "failed": dict(self.failed),
+                "left_out": list(self.left_out),
                 "not_scored": list(self.not_scored),
                 "oks_ap": None if self.oks_ap is None else dict(self.oks_ap),
             }
@@ -144,7 +165,7 @@ class ProtocolReport:
 
     def write_json(self, path: Path | str) -> None:
         """Write `to_dict()`, whole or not at all; raises `OutputError`."""
-        write_text(path, json.dumps(self.to_dict(), indent=1, allow_nan=False, ensure_ascii=False) + "\n")
+        write_report(self.to_dict(), path)
 
     def write_csv(self, path: Path | str) -> None:
         """Write a tidy table, one row for each method of a video, a video's joint, a joint and the mean.
@@ -152,11 +173,7 @@ class ProtocolReport:
         Raises:
             OutputError: It cannot be written; nothing half-written is left.
         """
-        with atomic_path(path) as partial, open(partial, "w", encoding="utf-8", newline="") as handle:
-            table = csv.DictWriter(handle, CSV_COLUMNS)
-            table.writeheader()
-            for method in self.methods:
-                table.writerows({"method": method, **row} for row in self._rows(method))
+        write_rows(CSV_COLUMNS, ({"method": m, **row} for m in self.methods for row in self._rows(m)), path)
 
     def _rows(self, method: str) -> Iterator[dict[str, Any]]:
         for video in self.videos:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from ttpose.evaluation.files import write_report, write_rows
 from ttpose.evaluation.metrics import Interval, bootstrap_mean
-from ttpose.files import atomic_path, write_text
 from ttpose.results.records import plain
 
 SCHEMA = "ttpose.evaluation/1"
@@ -172,7 +170,7 @@ class EvaluationReport:
 
     def write_json(self, path: Path | str) -> None:
         """Write `to_dict()`, whole or not at all; raises `OutputError`."""
-        write_text(path, json.dumps(self.to_dict(), indent=1, allow_nan=False, ensure_ascii=False) + "\n")
+        write_report(self.to_dict(), path)
 
     def write_csv(self, path: Path | str) -> None:
         """Write a tidy table, one row for each figure of a clip, a clip's joint, a person, a joint and the mean.
@@ -180,12 +178,12 @@ class EvaluationReport:
         Raises:
             OutputError: It cannot be written; nothing half-written is left.
         """
-        with atomic_path(path) as partial, open(partial, "w", encoding="utf-8", newline="") as handle:
-            table = csv.DictWriter(handle, CSV_COLUMNS)
-            table.writeheader()
-            for part, row, names in self._rows():
-                for measure in row.before:
-                    table.writerow({"part": part, **names, **_cells(row.before, row.after, measure)})
+        rows = (
+            {"part": part, **names, **_cells(row.before, row.after, measure)}
+            for part, row, names in self._rows()
+            for measure in row.before
+        )
+        write_rows(CSV_COLUMNS, rows, path)
 
     def _rows(self) -> Iterable[tuple[str, ClipScore | JointScore | PersonScore | MeanScore, dict[str, Any]]]:
         for clip in self.clips:

@@ -128,4 +128,4 @@ def baseline_objective(name: str, clip: Clip) -> Objective:
 
     if name == "confident":
         return Confident(clip, 1.0)
-    return {"tent": Entropy, "rotation": Rotation}[name](1.0)
+    return Rotation(1.0) if name == "rotation" else Entropy(1.0)

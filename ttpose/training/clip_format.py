@@ -16,6 +16,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -111,6 +112,12 @@ def find_clips(folder: Path | str) -> list[Path]:
     if not found:
         raise InputError(f"no labelled clip in {root}", f"a clip is a folder with JPEG frames and a {LABELS_NAME}")
     return found
+
+
+def distinct_names(clips: Sequence[LabelledClip], root: Path) -> list[str]:
+    """The clips' names; where two are the same, their folders below `root`."""
+    times = Counter(clip.name for clip in clips)
+    return [clip.name if times[clip.name] == 1 else clip.folder.relative_to(root).as_posix() for clip in clips]
 
 
 def read_clip(folder: Path | str) -> LabelledClip:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ttpose.errors import InputError
 from ttpose.progress import Progress
-from ttpose.training.clip_format import LabelledClip, find_clips, read_clip
+from ttpose.training.clip_format import LabelledClip, distinct_names, find_clips, read_clip
 from ttpose.training.datasets.video import Skips, Split, Video, keep_usable, skeleton_of
 
 
@@ -19,19 +19,20 @@ def read_clips(folder: Path, split: Split, progress: Progress | None = None) -> 
     part = folder / split
     skips = Skips("clips")
     clips = [read_clip(path) for path in find_clips(part if part.is_dir() else folder)]
-    videos = keep_usable([video for clip in clips for video in _videos(clip)], skips)
+    named = zip(clips, distinct_names(clips, folder), strict=True)
+    videos = keep_usable([video for clip, name in named for video in _videos(clip, name)], skips)
     skips.tell(progress)
     if not videos:
         raise InputError(f"no clip in {folder} has a labelled joint")
     return videos
 
 
-def _videos(clip: LabelledClip) -> list[Video]:
+def _videos(clip: LabelledClip, name: str) -> list[Video]:
     skeleton = skeleton_of(clip.joints, "clip")
     if clip.person is not None:
-        return [Video(clip.name, clip.person, clip.frames, skeleton, clip.scored_joints)]
+        return [Video(name, clip.person, clip.frames, skeleton, clip.scored_joints)]
     # Stills of different people: each is a video of one frame.
-    names = [f"{clip.name}/{frame.path.stem}" for frame in clip.frames]
+    names = [f"{name}/{frame.path.stem}" for frame in clip.frames]
     return [
         Video(name, name, (frame,), skeleton, clip.scored_joints)
         for name, frame in zip(names, clip.frames, strict=True)
