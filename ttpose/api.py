@@ -153,7 +153,7 @@ def predict(
         return _predict_photo(media, loaded, finder)
     track = track_subject(media, finder, subject=subject or "auto", progress=progress)
     with progress.stage("predict", media.info.frames) as advance:
-        frames = [replace(f, crop=None) for f in follow_subject(media, track, loaded.model, finder, advance)]
+        frames = list(follow_subject(media, track, loaded.model, finder, advance, crops=False))
     _report_damage(media, progress)
     seen = _settle(frames, gather(frames), loaded.model.skeleton, PersonalizeSettings())
     return _result(media, loaded, _records(frames, seen, loaded.model.skeleton))

@@ -85,10 +85,16 @@ class Timeline:
     missing: int
     declared: int
 
+    @property
+    def stamps(self) -> np.ndarray:
+        """The timestamps `pts`; raises ValueError where frames are not listed."""
+        if self.pts is None:
+            raise ValueError("this container does not list its frames")
+        return self.pts
+
     def time_s(self, index: int) -> float:
-        """Seconds from the first frame to frame `index`, where frames are listed."""
-        assert self.pts is not None
-        return float((int(self.pts[index]) - int(self.pts[0])) * self.time_base)
+        """Seconds from the first frame to frame `index`; raises ValueError where frames are not listed."""
+        return float((int(self.stamps[index]) - int(self.stamps[0])) * self.time_base)
 
 
 @contextmanager

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ttpose.media.ahead import read_ahead
 from ttpose.media.source import Frame, Source, SourceInfo
 from ttpose.media.timeline import Orientation, Timeline, open_container, scan
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 # decord 0.6 decodes ahead without limit when its consumer is slower than the decoder (2 GB measured on a 900-frame
 # 720p clip read at 50 frames/s), so it is given only clips whose frames would all fit in this many bytes of RGB.
 _DECORD_BYTES = 256 << 20
+# Frames decoded ahead: two batches of the network's, and no more than this many bytes of RGB.
+_AHEAD, _AHEAD_BYTES = 16, 64 << 20
 DAMAGED = "damaged: this frame could not be decoded"
 SMEARED = "follows a damaged frame, the picture may be smeared"
 
@@ -41,7 +44,11 @@ class VideoSource(Source):
         self.warnings = [self._cut] if self._cut else []
 
     def frames(self, step: int = 1) -> Iterator[Frame]:
-        """See `Source.frames`."""
+        """See `Source.frames`; decodes in a thread, a few frames ahead."""
+        most = _AHEAD_BYTES // (3 * self.info.width * self.info.height)
+        return read_ahead(self._frames(step), max(min(most, _AHEAD), 1))
+
+    def _frames(self, step: int) -> Generator[Frame, None, None]:
         damage, smeared = _Damage(), False
         try:
             for index, time_s, picture in self._pictures():
@@ -127,17 +134,16 @@ def _packets(path: Path) -> Iterator[tuple[float | None, list[av.VideoFrame] | N
 
 def _by_stamp(path: Path, line: Timeline) -> Iterator[tuple[int, float, av.VideoFrame | None]]:
     """Frames matched to the listed timestamps; what never comes out of the decoder is given as None in its place."""
-    assert line.pts is not None
-    following = 0
+    following, stamps = 0, line.stamps
     for _, frames in _packets(path):
         for frame in frames or ():
-            index = int(np.searchsorted(line.pts, frame.pts)) if frame.pts is not None else following
-            if index < following or index >= len(line.pts):
+            index = int(np.searchsorted(stamps, frame.pts)) if frame.pts is not None else following
+            if index < following or index >= len(stamps):
                 continue
             yield from ((lost, line.time_s(lost), None) for lost in range(following, index))
             yield index, line.time_s(index), None if frame.is_corrupt else frame
             following = index + 1
-    yield from ((lost, line.time_s(lost), None) for lost in range(following, len(line.pts)))
+    yield from ((lost, line.time_s(lost), None) for lost in range(following, len(stamps)))
 
 
 def _by_order(path: Path, line: Timeline) -> Iterator[tuple[int, float, av.VideoFrame | None]]:

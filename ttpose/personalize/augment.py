@@ -82,7 +82,9 @@ def view_batch(crops: Sequence[PersonCrop], warps: Sequence[Warp], size: int) ->
     views = []
     for crop, warp, matrix in zip(crops, warps, matrices, strict=True):
         image = crop.view(matrix, size).astype(np.float32)
-        views.append(np.clip(image * warp.gain + warp.offset, 0, 255).astype(np.float32))
+        if warp.offset or np.any(warp.gain != 1):
+            image = np.clip(image * warp.gain + warp.offset, 0, 255).astype(np.float32)
+        views.append(image)
     return torch.from_numpy(np.stack(views)).permute(0, 3, 1, 2), matrices
 
 
