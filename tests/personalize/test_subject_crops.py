@@ -199,3 +199,17 @@ def test_the_stores_list_is_a_copy():
 
 def test_a_picture_of_dots_is_what_the_walk_shows(walk):
     assert np.array_equal(walk[1][4], paint_dots(walk[0][4], (240, 300)))
+
+
+def test_without_crops_the_same_is_seen(walk):
+    keypoints, images, _ = walk
+    boxes = tuple(box_of(k) for k in keypoints)
+    track = SubjectTrack(boxes, (True,) * len(boxes), 1, 0)
+    with_crops, without = (
+        list(follow_subject(_Source(images), track, DotModel(), _Finder(*boxes), lambda _: None, crops=crops))
+        for crops in (True, False)
+    )
+    assert all(frame.crop is not None for frame in with_crops)
+    assert all(frame.crop is None for frame in without)
+    apart = gather(with_crops).keypoints - gather(without).keypoints
+    assert np.abs(apart[..., :2]).max() < 1.5  # one interpolation less
