@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import queue
 import threading
 import time
@@ -110,8 +111,22 @@ def _client(address: str) -> Generator[Client, None, None]:
         raise UsageError(
             f"no Dask scheduler answers at {address} ({first_line})", "start one with `dask scheduler`"
         ) from error
-    with client:
+    with _without_its_log(), client:
         yield client
+
+
+@contextmanager
+def _without_its_log() -> Generator[None, None, None]:
+    """Keep Dask's own accounts of lost connections, tracebacks and all, off the terminal: one line says it here."""
+    loggers = [logging.getLogger(name) for name in ("distributed", "distributed.client")]
+    before = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, before, strict=True):
+            logger.setLevel(level)
 
 
 def _stop(client: Client, batch: str, futures: Sequence[Future]) -> None:

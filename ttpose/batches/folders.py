@@ -86,13 +86,8 @@ class ResultFolder:
             raise OutputError(f"cannot write into {self.path}: no permission", "choose another folder with -o")
 
     def sweep(self) -> None:
-        """Remove what a kill that nothing can tidy up after left half-written (see `ttpose.files`)."""
-        for path in self.path.glob(".*") if self.path.is_dir() else ():
-            if re.search(r"\.[0-9a-f]{8}\.(partial|old)(\.|$)", path.name):
-                if path.is_dir():
-                    shutil.rmtree(path, ignore_errors=True)
-                else:
-                    path.unlink(missing_ok=True)
+        """Remove what a kill that nothing can tidy up after left half-written."""
+        sweep(self.path)
 
     def forget(self, names: Iterable[str]) -> None:
         """Take files that are about to be replaced off the record, so that a kill leaves them unfinished."""
@@ -113,6 +108,16 @@ class ResultFolder:
         self._owner = self._source
         record = {"schema": _SCHEMA, "input": self._source, "files": self._files, "details": self._details}
         write_text(self.path / RECORD_NAME, json.dumps(record, indent=1, ensure_ascii=False) + "\n")
+
+
+def sweep(folder: Path, stem: str = "") -> None:
+    """Remove the half-written files (see `ttpose.files`) in a folder, of all files or of those called `stem`."""
+    for path in folder.glob(f".{stem}*") if folder.is_dir() else ():
+        if re.search(r"\.[0-9a-f]{8}\.(partial|old)(\.|$)", path.name):
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
 
 
 def _read_record(path: Path) -> tuple[str | None, dict[str, dict[str, Any]], dict[str, Any]]:

@@ -168,13 +168,12 @@ def _work(connection: Connection, threads: int) -> None:
 
 
 def use_threads(threads: int) -> None:
-    """Let this process compute with so many threads."""
-    os.environ["OMP_NUM_THREADS"] = str(threads)  # before torch is imported, or its threads are there already
-    import cv2
-    import torch
-
-    torch.set_num_threads(threads)
-    cv2.setNumThreads(threads)
+    """Let this process compute with so many threads, whether or not the libraries are loaded yet."""
+    os.environ["OMP_NUM_THREADS"] = os.environ["OPENCV_FOR_THREADS_NUM"] = str(threads)
+    if (torch := sys.modules.get("torch")) is not None:
+        torch.set_num_threads(threads)
+    if (cv2 := sys.modules.get("cv2")) is not None:
+        cv2.setNumThreads(threads)
 
 
 def _leave(number: int, frame: FrameType | None) -> NoReturn:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ttpose import __version__
+from ttpose.batches.folders import sweep
 from ttpose.batches.outcome import Outcome
 from ttpose.files import atomic_path, write_text
 
@@ -31,6 +32,7 @@ class Summary:
     def __init__(self, folder: Path, settings: dict[str, Any], inputs: int) -> None:
         self._folder, self._settings, self._inputs = folder, settings, inputs
         self._begin = time.monotonic()
+        sweep(folder, "summary.")
 
     def write(self, outcomes: Sequence[Outcome], code: int | None = None) -> None:
         """Write what is known: the outcomes so far, and the exit code once there is one; raises OutputError."""
