@@ -1,100 +1,170 @@
-"""`ttpose evaluate`: how often joints are right on labelled clips, before and after personalization."""
+"""`ttpose evaluate`: how often joints are right on a labelled dataset, before and after personalization."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ttpose.cli import options
+from ttpose.cli import method_options, options
 from ttpose.cli.session import session
+from ttpose.errors import UsageError
 
 if TYPE_CHECKING:
-    from rich.table import Table
+    from ttpose.cli.reporting import Reporter
+    from ttpose.evaluation.protocol_report import ProtocolReport
+    from ttpose.evaluation.report import EvaluationReport
+    from ttpose.personalize.settings import PersonalizeSettings
 
-MEASURES = ("pck@0.1", "pck@0.2")
+#: Files in the output folder.
+REPORT, TABLE, PICTURE, JOURNAL = "evaluation.json", "evaluation.csv", "gains.png", "videos.jsonl"
+_COLUMNS = ("before", "online", "offline")
 
 
 def evaluate(
-    clips: Annotated[Path, typer.Option(metavar="DIR", exists=True, file_okay=False, help="Folder of labelled clips.")],
-    personalize: Annotated[bool, typer.Option("--personalize", help="Also personalize on each clip.")] = False,
-    preset: options.PresetOption = options.Preset.balanced,
-    device: options.Device = "auto",
-    seed: options.Seed = 0,
+    data: Annotated[
+        str | None,
+        typer.Option(
+            metavar="KIND:PLACE",
+            show_default=False,
+            help="penn:DIR, bbc:DIR, h36m:DIR, coco:FILE.json[:IMAGES] or clips:DIR, by the paper's protocol.",
+        ),
+    ] = None,
+    clips: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", exists=True, file_okay=False, show_default=False, help="Folder of labelled clips."),
+    ] = None,
+    split: Annotated[str, typer.Option(metavar="NAME", help="Part of --data: test or train.")] = "test",
+    weights: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.safetensors", exists=True, dir_okay=False, show_default="the shipped model", help="The base."
+        ),
+    ] = None,
+    mode: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LIST",
+            show_default="before,online,offline; --clips --personalize: offline",
+            help="Columns of the table, with commas: before, online, offline.",
+        ),
+    ] = None,
+    personalize: Annotated[bool, typer.Option("--personalize", help="With --clips: personalize on each clip.")] = False,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="DIR",
+            file_okay=False,
+            show_default=False,
+            help="Write all figures there; a run with --data that was cut short goes on from there.",
+        ),
+    ] = None,
     json_file: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", dir_okay=False, help="Also write all figures to a file.")
     ] = None,
+    preset: Annotated[
+        options.Preset | None,
+        typer.Option(show_default="balanced", help="How much work to spend; paper is the original method."),
+    ] = None,
+    steps: Annotated[
+        int | None, typer.Option(min=1, metavar="N", show_default="as the method says", help="Learning steps, offline.")
+    ] = None,
+    method: method_options.Method = "ours",
+    learn: method_options.Learn = None,
+    rate: method_options.Rate = None,
+    min_score: method_options.MinScore = None,
+    perceptual: method_options.Perceptual = None,
+    frame_steps: method_options.FrameSteps = 1,
+    reset_per_frame: method_options.ResetPerFrame = False,
+    device: options.Device = "auto",
+    seed: options.Seed = 0,
     quiet: options.Quiet = False,
     debug: options.Debug = False,
 ) -> None:
-    """Measure PCK@0.1 and PCK@0.2 (share of joints within 0.1 or 0.2 torso lengths) per clip and per joint."""
+    """Measure the share of right joints (PCK) on labelled videos, before and after personalization.
+
+    --data takes any dataset, with its own rule for a right joint; --clips gives PCK@0.1 and PCK@0.2 a clip.
+    """
     with session(quiet=quiet, debug=debug) as reporter:
-        from ttpose import api
+        if (data is None) == (clips is None):
+            raise UsageError("give --data KIND:PLACE or --clips DIR")
+        columns = _columns(mode, "before,online,offline" if data else "offline" if personalize else "before")
         from ttpose.cli.machine import choose_device
         from ttpose.cli.terminal import console
-        from ttpose.files import write_text
-        from ttpose.results.records import plain
+        from ttpose.personalize.methods import method_named
 
+        settings = method_named(
+            method,
+            preset=None if preset is None else preset.value,
+            steps=steps,
+            seed=seed,
+            learn=None if learn is None else method_options.words(learn, "--learn"),
+            rate=rate,
+            min_score=min_score,
+            perceptual=perceptual,
+            frame_steps=frame_steps,
+            reset_per_frame=reset_per_frame,
+        )
         chosen = choose_device(device)
         reporter.start("evaluate", chosen, 1)
-        reporter.begin(clips, 1, 1)
-        report = api.evaluate_clips(
-            clips, personalize=personalize, preset=preset.value, device=chosen, seed=seed, progress=reporter
-        ).to_dict()
+        reporter.begin(Path(data or str(clips)), 1, 1)
+        how: dict[str, Any] = {"weights": weights, "seed": seed, "device": chosen, "progress": reporter}
+        report: ProtocolReport | EvaluationReport
+        if clips is not None:
+            report = _of_clips(clips, columns, settings, how)
+        else:
+            from ttpose.evaluation.protocol import evaluate_dataset
+
+            how |= {"modes": [column for column in columns if column != "before"], "split": split}
+            how["journal"] = None if output is None else output / JOURNAL
+            report = evaluate_dataset(str(data), settings=settings, **how)
+        _write(report, output, json_file, reporter)
         reporter.close()
-        if json_file is not None:
-            write_text(json_file, json.dumps(plain(report), indent=1, allow_nan=False) + "\n")
         if not quiet:
+            from ttpose.cli.evaluation_tables import tables
+
             for table in tables(report):
                 console().print(table)
 
 
-def tables(report: dict[str, Any]) -> list[Table]:
-    """A table of clips, persons and the mean, and a table of joints, from `EvaluationReport.to_dict()`."""
-    rows: list[tuple[tuple[str, ...], dict[str, Any]]] = [
-        ((clip["clip"], clip["person"] or "", str(clip["frames"])), clip) for clip in report["clips"]
-    ]
-    rows += [(("mean of person", person["person"], ""), person) for person in report["persons"]]
-    rows.append((("mean", "", ""), report["mean"]))
-    joints: list[tuple[tuple[str, ...], dict[str, Any]]] = [((row["joint"],), row) for row in report["joints"]]
-    return [
-        _table("PCK in % per clip", ("clip", "person", "frames"), rows, guard=True),
-        _table("PCK in % per joint", ("joint",), joints, guard=False),
-    ]
+def _columns(text: str | None, default: str) -> list[str]:
+    columns = method_options.words(default if text is None else text, "--mode")
+    unknown = [column for column in columns if column not in _COLUMNS]
+    if unknown or len(set(columns)) < len(columns):
+        raise UsageError(f"--mode {text} is no list of columns", f"use some of {','.join(_COLUMNS)}, each once")
+    return columns
 
 
-def _table(
-    title: str, heads: tuple[str, ...], rows: list[tuple[tuple[str, ...], dict[str, Any]]], *, guard: bool
-) -> Table:
-    from rich.table import Table
-    from rich.text import Text
+def _of_clips(folder: Path, columns: list[str], settings: PersonalizeSettings, how: dict[str, Any]) -> EvaluationReport:
+    from dataclasses import replace
 
-    after = any(row.get("after") for _, row in rows)
-    table = Table(title=title, title_justify="left")
-    for head in heads:
-        table.add_column(head, justify="right" if head == "frames" else "left")
-    for measure in MEASURES:
-        for head in (measure, "after", "gain") if after else (measure,):
-            table.add_column(head.replace("pck", "PCK"), justify="right")
-    if after and guard:
-        table.add_column("used")
-    for names, row in rows:
-        cells = [cell for measure in MEASURES for cell in _cells(row, measure, after)]
-        used = [Text(row.get("guard") or "")] if after and guard else []
-        table.add_row(*(Text(name) for name in names), *cells, *used)
-    return table
+    from ttpose import api
+
+    modes: list[Any] = [column for column in columns if column != "before"]
+    if len(modes) > 1:
+        raise UsageError("--clips compares with one mode", f"use --data clips:{folder} for several")
+    chosen = replace(settings, mode=modes[0]) if modes else None
+    report: EvaluationReport = api.evaluate_clips(folder, personalize=bool(modes), settings=chosen, **how)
+    return report
 
 
-def _cells(row: dict[str, Any], measure: str, after: bool) -> list[str]:
-    before, then = row["before"].get(measure), (row.get("after") or {}).get(measure)
-    shown = [_percent(before)]
-    if after:
-        gain = then - before if then is not None and before is not None else None
-        shown += [_percent(then), "" if gain is None else f"{100 * gain:+.1f}"]
-    return shown
+def _write(
+    report: ProtocolReport | EvaluationReport, output: Path | None, json_file: Path | None, reporter: Reporter
+) -> None:
+    if json_file is not None:
+        report.write_json(json_file)
+    if output is None:
+        return
+    from ttpose.evaluation.histogram import write_histogram
 
-
-def _percent(share: float | None) -> str:
-    return "" if share is None or share != share else f"{100 * share:.1f}"
+    report.write_json(output / REPORT)
+    report.write_csv(output / TABLE)
+    gains = report.all_gains()
+    if gains:
+        try:
+            write_histogram(gains, output / PICTURE, measure=report.measure)
+        except UsageError as error:  # a figure less, after hours of work, is no failure
+            reporter.note(f"no {PICTURE}: {error}")

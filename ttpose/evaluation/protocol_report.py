@@ -128,6 +128,16 @@ class ProtocolReport:
         """For each video how much higher its PCK is than before; NaN if nothing was counted."""
         return {v.video: v.pck(method, self.average) - v.pck(BEFORE, self.average) for v in self.videos}
 
+    def all_gains(self) -> dict[str, dict[str, float]]:
+        """`gains` of every method but "before"."""
+        return {method: self.gains(method) for method in self.methods[1:]}
+
+    @property
+    def measure(self) -> str:
+        """What the rule measures, such as PCK@0.2."""
+        rule = self.settings["rule"]
+        return f"PCK@{rule['threshold']:g}{' px' if rule['reference'] == 'pixels' else ''}"
+
     def gain_over_persons(self, method: str) -> Interval:
         """The mean gain over persons (each the mean of its videos) and its 95 % bootstrap interval."""
         gains = group_means(list(self.gains(method).values()), [video.person for video in self.videos])

@@ -111,6 +111,15 @@ class EvaluationReport:
         personalized = tuple(clip for clip in self.clips if clip.after is not None)
         return personalized if self.settings.get("personalize") else self.clips
 
+    #: What `all_gains` measures.
+    measure = "PCK@0.2"
+
+    def all_gains(self) -> dict[str, dict[str, float]]:
+        """For the personalization's mode each clip's gain in PCK@0.2; empty without personalization."""
+        how = self.settings.get("personalize")
+        gains = {c.clip: c.after["pck@0.2"] - c.before["pck@0.2"] for c in self.compared if c.after is not None}
+        return {how["mode"]: gains} if how else {}
+
     @property
     def persons(self) -> tuple[PersonScore, ...]:
         """Each person's mean over clips, in order of first appearance; stills of different people are left out."""

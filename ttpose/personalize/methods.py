@@ -66,9 +66,20 @@ METHODS = {
 
 
 def method_named(
-    name: str = "ours", *, preset: str | None = None, mode: Mode = "offline", steps: int | None = None, seed: int = 0
+    name: str = "ours",
+    *,
+    preset: str | None = None,
+    mode: Mode = "offline",
+    steps: int | None = None,
+    seed: int = 0,
+    learn: Sequence[str] | None = None,
+    rate: float | None = None,
+    min_score: float | None = None,
+    perceptual: str | None = None,
+    frame_steps: int = 1,
+    reset_per_frame: bool = False,
 ) -> PersonalizeSettings:
-    """The settings of a method.
+    """The settings of a method, with the caller's changes.
 
     Args:
         name: One of `METHODS`.
@@ -76,9 +87,15 @@ def method_named(
         mode: `offline` or `online`.
         steps: Offline, instead of the method's.
         seed: Of all random draws.
+        learn: The `PARTS` that learn, instead of the method's.
+        rate: Learning rate of the pose path; the decoder's changes in proportion.
+        min_score: Pseudo-labels with a lower score do not teach.
+        perceptual: How repainted frames are compared, see `ttpose.model.perceptual_features`.
+        frame_steps: Steps a frame online.
+        reset_per_frame: Whether online begins anew with each frame.
 
     Raises:
-        UsageError: There is no such method, preset or mode, or they do not go together.
+        UsageError: There is no such method, preset, mode or part, or they do not go together.
     """
     if name not in METHODS:
         raise UsageError(f"there is no personalization method {name!r}", f"choose one of {', '.join(METHODS)}")
@@ -86,7 +103,14 @@ def method_named(
     if own is not None and preset not in (None, own.preset):
         raise UsageError(f"--preset says how ours runs; --method {name} has no presets")
     plain = preset_named(preset or "balanced" if own is None else "paper", mode=mode, steps=steps, seed=seed)
-    return plain if own is None else replace(own, mode=plain.mode, steps=plain.steps, seed=seed)
+    settings = plain if own is None else replace(own, mode=plain.mode, steps=plain.steps, seed=seed)
+    if rate is not None:
+        in_proportion = settings.decoder_rate * rate / settings.pose_rate
+        settings = replace(settings, pose_rate=rate, decoder_rate=in_proportion)
+    if min_score is not None:
+        settings = replace(settings, teacher_min_score=min_score)
+    settings = replace(settings, perceptual=perceptual, frame_steps=frame_steps, reset_per_frame=reset_per_frame)
+    return settings if learn is None else let_learn(settings, learn)
 
 
 def let_learn(settings: PersonalizeSettings, parts: Sequence[str]) -> PersonalizeSettings:
@@ -115,7 +139,7 @@ def fitted(settings: PersonalizeSettings, config: ModelConfig) -> PersonalizeSet
         raise UsageError("this model has not learned to predict rotations", "train it with --method rotation")
     if config.pose_head == "linear" and settings.reconstruction == 0 and "pose_head." not in settings.trainable:
         raise UsageError("a linear map of keypoints learns by reconstruction only", "use --method paper")
-    if settings.reset_per_frame:
+    if settings.mode == "online" and settings.reset_per_frame:
         settings = replace(settings, decoder_warmup=0, rate_warmup=0)
     return settings if config.self_task == "reconstruction" else replace(settings, decoder_warmup=0)
 
