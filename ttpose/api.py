@@ -22,7 +22,7 @@ from ttpose.model.predictor import Predictor
 from ttpose.model.runtime import choose_device, keep_freed_memory
 from ttpose.model.shipped import LoadedModel, load
 from ttpose.overlay import write_overlay, write_side_by_side
-from ttpose.personalize.guard import GuardReport
+from ttpose.personalize.guard import GuardReport, online_report
 from ttpose.personalize.online import OnlineAdapter
 from ttpose.personalize.run import personalize_model, settled
 from ttpose.personalize.settings import Mode, PersonalizeSettings, preset_named
@@ -284,7 +284,7 @@ def _online(
             parts.append(stream.advance(crop))
             advance(1)
     timings["adapt_s"] = time.perf_counter() - clock
-    guard = GuardReport("personalized", "online runs predict as they learn; nothing was held out", {})
+    guard = online_report()
     seen = _settle(frames, join(parts), loaded.model.skeleton, settings)
     person = PersonDelta.between(
         loaded.model, stream.adapter.average, loaded.base_sha256, _notes(settings, guard, media)
@@ -332,7 +332,9 @@ def _predict_photo(media: Source, loaded: LoadedModel, finder: PersonFinder) -> 
     frame = next(iter(media.frames()))
     people = finder.find([frame.image])[0] if frame.image is not None else []
     if frame.image is None or not people:
-        raise NoPersonError(f"{media.info.path}: no person was found", "try --subject X,Y on a person")
+        raise NoPersonError(
+            f"{media.info.path}: no person was found", "try --subject largest, which also looks at enlarged parts"
+        )
     predictor = Predictor(loaded.model)
     boxes = [person.box for person in people[:_MOST_PEOPLE]]
     boxes = [

@@ -22,7 +22,7 @@ def describe_file(path: Path) -> dict[str, Any]:
         with open(path, "rb") as handle:
             head = handle.read(64)
     except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror or error}") from error
+        raise InputError(f"cannot read {path}: {error.strerror or error}", "check the path and permissions") from error
     # A safetensors file is the length of its header in 8 bytes, then the header, a JSON object.
     if head[8:9] == b"{" and not head.lstrip().startswith(b"{"):
         return _describe_weights(path)

@@ -110,7 +110,7 @@ class OverlayWriter(AbstractContextManager["OverlayWriter"]):
             return
         with self._stack:
             if self._last < 0:
-                raise OutputError(f"cannot write {self._path}: there is no frame to show")
+                raise OutputError(f"cannot write {self._path}: there is no frame to show", "check that the input plays")
             self._mux(None)
 
 

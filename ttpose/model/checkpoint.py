@@ -67,7 +67,8 @@ def load_model(path: Path | str, device: str | torch.device = "cpu") -> PoseMode
     try:
         model.load_state_dict({name: _loadable(value) for name, value in tensors.items()})
     except RuntimeError as error:
-        raise WeightsError(f"{path} does not fit its own description: {str(error).splitlines()[-1].strip()}") from error
+        problem = f"{path} does not fit its own description: {str(error).splitlines()[-1].strip()}"
+        raise WeightsError(problem, "it is damaged, or made by another version") from error
     # Channels last: a third less time for depthwise convolutions on a CPU, and what GPUs prefer.
     return model.to(device=device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
 
@@ -111,7 +112,7 @@ def _opened(path: Path | str) -> Iterator[Any]:
         with safe_open(str(path), framework="pt") as handle:
             yield handle
     except FileNotFoundError as error:
-        raise WeightsError(f"no weights file at {path}") from error
+        raise WeightsError(f"no weights file at {path}", "check the path") from error
     except (SafetensorError, OSError) as error:
         hint = "it may be cut short, or no safetensors file; reference .pth files go through ttpose import-checkpoint"
         raise WeightsError(f"{path} is not a readable weights file: {error}", hint) from error

@@ -15,6 +15,7 @@ from ttpose.model.pose_model import PoseModel
 
 PERSON_FORMAT = "ttpose.person/1"
 _LEVELS = 127  # 8-bit steps either side of zero
+_AGAIN = "copy it again, or personalize again"
 
 
 @dataclass(frozen=True)
@@ -100,9 +101,9 @@ class PersonDelta:
         try:
             changes = {name: _from_steps(tensors[f"{name}|steps"], tensors[f"{name}|scale"]) for name in names}
         except KeyError as error:
-            raise WeightsError(f"{path} is not complete: {error} is missing") from error
+            raise WeightsError(f"{path} is not complete: {error} is missing", _AGAIN) from error
         except RuntimeError as error:
-            raise WeightsError(f"{path} is damaged: its steps and scales do not go together") from error
+            raise WeightsError(f"{path} is damaged: its steps and scales do not go together", _AGAIN) from error
         notes = {k: v for k, v in metadata.items() if k not in ("format", "base_sha256")}
         return cls(made_on, changes, notes)
 

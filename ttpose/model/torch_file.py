@@ -45,7 +45,7 @@ def read_state_dict(path: Path | str) -> dict[str, torch.Tensor]:
             warnings.simplefilter("ignore")  # what torch warns of ends in one of the errors below
             content = torch.load(path, map_location="cpu", weights_only=True)
     except PermissionError as error:
-        raise WeightsError(f"cannot read {path}: no permission") from error
+        raise WeightsError(f"cannot read {path}: no permission", "check its permissions") from error
     except Exception as error:  # a damaged or hostile file can raise almost anything while it is parsed
         raise WeightsError(
             f"cannot read {path}: it is damaged, not a PyTorch weights file, or holds more than weights",

@@ -41,7 +41,7 @@ def read_json(path: Path | str) -> KeypointResult:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror or error}") from error
+        raise InputError(f"cannot read {path}: {error.strerror or error}", f"check the path; {_HINT}") from error
     except ValueError as error:  # JSONDecodeError and UnicodeDecodeError
         raise InputError(f"{path} is not a keypoint file or is damaged: {error}", _HINT) from error
     except RecursionError as error:
