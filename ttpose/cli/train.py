@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,18 +17,24 @@ if TYPE_CHECKING:
     from ttpose.training.joint import TrainingResult
     from ttpose.training.schedule import JointSettings
 
-_MODEL, _DATA, _RUN = "What is trained", "Data", "How it runs"
+# Options by what they are about, and one that names a weights file.
+_model = partial(typer.Option, rich_help_panel="What is trained")
+_data = partial(typer.Option, rich_help_panel="Data")
+_run = partial(typer.Option, rich_help_panel="How it runs")
+_weights = partial(_model, exists=True, dir_okay=False, show_default=False)
+
+_DATA = "penn:DIR, bbc:DIR, h36m:DIR, coco:FILE.json[:IMAGES] or clips:DIR."
+_METHOD = "joint (the paper's), or a baseline: supervised, separate, rotation or imm."
+_SKELETON = "Keypoints to learn: penn13, bbc7, h36m16, coco17 or lsp14; by default the dataset's."
+_PERCEPTUAL = "Network that compares images: vgg16[=FILE.pth], encoder (its own first stages) or none (pixels)."
+_VALIDATION = "Videos to measure PCK on; by default the test part of --data, if it has one."
+_REFERENCE_CROPS = "Crop as the paper's public code: 6 % lower, and the source with the target's box."
+_EPOCHS = "Passes over the data; the drops of the learning rate move along."
+_DETERMINISTIC = "Only GPU kernels that always give the same bits; slower."
 
 
 def train(
-    data: Annotated[
-        str,
-        typer.Option(
-            metavar="KIND:PLACE",
-            show_default=False,
-            help="penn:DIR, bbc:DIR, h36m:DIR, coco:FILE.json[:IMAGES] or clips:DIR.",
-        ),
-    ],
+    data: Annotated[str, typer.Option(metavar="KIND:PLACE", show_default=False, help=_DATA)],
     output: Annotated[
         Path,
         typer.Option(
@@ -35,135 +42,38 @@ def train(
         ),
     ],
     preset: Annotated[
-        str,
-        typer.Option(
-            metavar="NAME", rich_help_panel=_MODEL, help="paper, or tiny (seconds on a CPU, to try data out)."
-        ),
+        str, _model(metavar="NAME", help="paper, or tiny (seconds on a CPU, to try data out).")
     ] = "paper",
-    method: Annotated[
-        str,
-        typer.Option(
-            metavar="NAME",
-            rich_help_panel=_MODEL,
-            help="joint (the paper's), or a baseline: supervised, separate, rotation or imm.",
-        ),
-    ] = "joint",
-    encoder: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", rich_help_panel=_MODEL, help="resnet50 or resnet18.", show_default=False),
-    ] = None,
-    input_size: Annotated[
-        int | None, typer.Option(metavar="PIXELS", rich_help_panel=_MODEL, help="Side of the crop.", show_default=False)
-    ] = None,
-    skeleton: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            rich_help_panel=_MODEL,
-            show_default=False,
-            help="Keypoints to learn: penn13, bbc7, h36m16, coco17 or lsp14; by default the dataset's.",
-        ),
-    ] = None,
+    method: Annotated[str, _model(metavar="NAME", help=_METHOD)] = "joint",
+    encoder: Annotated[str | None, _model(metavar="NAME", show_default=False, help="resnet50 or resnet18.")] = None,
+    input_size: Annotated[int | None, _model(metavar="PIXELS", show_default=False, help="Side of the crop.")] = None,
+    skeleton: Annotated[str | None, _model(metavar="NAME", show_default=False, help=_SKELETON)] = None,
     imagenet: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE.pth",
-            exists=True,
-            dir_okay=False,
-            rich_help_panel=_MODEL,
-            show_default=False,
-            help="torchvision's ImageNet weights to start the encoder from.",
-        ),
+        Path | None, _weights(metavar="FILE.pth", help="torchvision's ImageNet weights to start the encoder from.")
     ] = None,
     weights: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE.safetensors",
-            exists=True,
-            dir_okay=False,
-            rich_help_panel=_MODEL,
-            show_default=False,
-            help="A whole model of the same structure to start from.",
-        ),
+        Path | None, _weights(metavar="FILE.safetensors", help="A whole model of the same structure to start from.")
     ] = None,
-    perceptual: Annotated[
-        str,
-        typer.Option(
-            metavar="WHAT",
-            rich_help_panel=_MODEL,
-            help="Network that compares images: vgg16[=FILE.pth], encoder (its own first stages) or none (pixels).",
-        ),
-    ] = "vgg16",
-    validation: Annotated[
-        str | None,
-        typer.Option(
-            metavar="KIND:PLACE",
-            rich_help_panel=_DATA,
-            show_default=False,
-            help="Videos to measure PCK on; by default the test part of --data, if it has one.",
-        ),
-    ] = None,
-    validate_every: Annotated[
-        int, typer.Option(min=0, metavar="N", rich_help_panel=_DATA, help="Epochs between measurements; 0 for none.")
-    ] = 5,
-    validation_frames: Annotated[
-        int, typer.Option(min=1, metavar="N", rich_help_panel=_DATA, help="Measure on at most so many frames.")
-    ] = 5000,
-    reference_crops: Annotated[
-        bool,
-        typer.Option(
-            "--reference-crops",
-            rich_help_panel=_DATA,
-            help="Crop as the paper's public code: 6 % lower, and the source with the target's box.",
-        ),
-    ] = False,
-    hidden_joints: Annotated[
-        bool,
-        typer.Option("--hidden-joints", rich_help_panel=_DATA, help="Learn also from joints labelled as hidden."),
-    ] = False,
-    epochs: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            metavar="N",
-            rich_help_panel=_RUN,
-            help="Passes over the data; the drops of the learning rate move along.",
-        ),
-    ] = None,
-    batch: Annotated[
-        int | None, typer.Option(min=1, metavar="N", rich_help_panel=_RUN, help="Samples a step and process.")
-    ] = None,
-    learning_rate: Annotated[float | None, typer.Option(metavar="RATE", rich_help_panel=_RUN, help="Of Adam.")] = None,
-    freeze_norms: Annotated[
-        bool, typer.Option("--freeze-norms", rich_help_panel=_RUN, help="Keep batch norm statistics as they are.")
-    ] = False,
+    perceptual: Annotated[str, _model(metavar="WHAT", help=_PERCEPTUAL)] = "vgg16",
+    validation: Annotated[str | None, _data(metavar="KIND:PLACE", show_default=False, help=_VALIDATION)] = None,
+    validate_every: Annotated[int, _data(min=0, metavar="N", help="Epochs between measurements; 0 for none.")] = 5,
+    validation_frames: Annotated[int, _data(min=1, metavar="N", help="Measure on at most so many frames.")] = 5000,
+    reference_crops: Annotated[bool, _data("--reference-crops", help=_REFERENCE_CROPS)] = False,
+    hidden_joints: Annotated[bool, _data("--hidden-joints", help="Learn also from joints labelled as hidden.")] = False,
+    epochs: Annotated[int | None, _run(min=1, metavar="N", help=_EPOCHS)] = None,
+    batch: Annotated[int | None, _run(min=1, metavar="N", help="Samples a step and process.")] = None,
+    learning_rate: Annotated[float | None, _run(metavar="RATE", help="Of Adam.")] = None,
+    freeze_norms: Annotated[bool, _run("--freeze-norms", help="Keep batch norm statistics as they are.")] = False,
     max_steps: Annotated[
-        int | None,
-        typer.Option(
-            min=0, metavar="N", rich_help_panel=_RUN, show_default=False, help="Stop for now after N steps in all."
-        ),
+        int | None, _run(min=0, metavar="N", show_default=False, help="Stop for now after N steps in all.")
     ] = None,
-    save_minutes: Annotated[
-        float, typer.Option(min=0, metavar="MIN", rich_help_panel=_RUN, help="Minutes between states on disk.")
-    ] = 10.0,
-    workers: Annotated[
-        int, typer.Option(min=0, metavar="N", rich_help_panel=_RUN, help="Processes that read pictures.")
-    ] = 4,
+    save_minutes: Annotated[float, _run(min=0, metavar="MIN", help="Minutes between states on disk.")] = 10.0,
+    workers: Annotated[int, _run(min=0, metavar="N", help="Processes that read pictures.")] = 4,
     device: options.Device = "auto",
     seed: options.Seed = 0,
-    mixed_precision: Annotated[
-        bool,
-        typer.Option("--mixed-precision/--full-precision", rich_help_panel=_RUN, help="16-bit floats on a GPU."),
-    ] = True,
-    deterministic: Annotated[
-        bool,
-        typer.Option(
-            "--deterministic", rich_help_panel=_RUN, help="Only GPU kernels that always give the same bits; slower."
-        ),
-    ] = False,
-    tensorboard: Annotated[
-        bool, typer.Option("--tensorboard", rich_help_panel=_RUN, help="Also write TensorBoard files.")
-    ] = False,
+    mixed_precision: Annotated[bool, _run("--mixed-precision/--full-precision", help="16-bit floats on a GPU.")] = True,
+    deterministic: Annotated[bool, _run("--deterministic", help=_DETERMINISTIC)] = False,
+    tensorboard: Annotated[bool, _run("--tensorboard", help="Also write TensorBoard files.")] = False,
     quiet: options.Quiet = False,
     debug: options.Debug = False,
 ) -> None:
