@@ -62,14 +62,12 @@ def live(
         from ttpose.live.run import Live, LiveSettings, person_of
         from ttpose.live.streams import open_live
         from ttpose.live.window import Window
-        from ttpose.model.runtime import keep_freed_memory
         from ttpose.model.shipped import load
         from ttpose.subject.finder import PersonFinder
 
         chosen = choose_device(device)
         stream = open_live(source if source is not None else camera or 0)
         window = Window() if display else None
-        keep_freed_memory()
         loaded = load(weights, chosen)
         shipped = loaded if loaded.person is None else load(None, chosen)
 
