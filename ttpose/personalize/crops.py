@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,11 +21,12 @@ class PersonCrop:
     """One frame's cut-out.
 
     Attributes:
-        index: The frame's number in the clip.
+        index: The frame's number; of crops that are learned from together no two have the same.
         time_s: Its presentation time.
         image: RGB uint8 [M, M, 3], about 1.5 times the network's view.
         box: The person's box in the cut-out's pixels.
         to_source: Affine map [2, 3] from the cut-out's pixels to the original image's.
+        clip: Which of several clips and photos of the person the frame is from.
     """
 
     index: int
@@ -32,6 +34,7 @@ class PersonCrop:
     image: np.ndarray
     box: Box
     to_source: np.ndarray
+    clip: int = 0
 
     def matrix(self, size: int, **warp: float | bool | tuple[float, float]) -> np.ndarray:
         """Affine map from the cut-out to a network crop of `size` px; `warp` as in `geometry.crop_matrix`."""
@@ -64,3 +67,9 @@ def spread(count: int, most: int) -> list[int]:
     if count <= most:
         return list(range(count))
     return np.unique(np.linspace(0, count - 1, most).round().astype(int)).tolist()
+
+
+def by_clip(crops: Sequence[PersonCrop]) -> list[slice]:
+    """Where each clip's crops are; those of one clip stand together."""
+    starts = [i for i, crop in enumerate(crops) if i == 0 or crop.clip != crops[i - 1].clip]
+    return [slice(start, end) for start, end in zip(starts, [*starts, len(crops)][1:], strict=True)]

@@ -15,7 +15,7 @@ from ttpose import geometry
 from ttpose.model.perceptual_features import perceptual_loss
 from ttpose.model.pose_model import PoseModel
 from ttpose.personalize.augment import PLAIN, view_batch
-from ttpose.personalize.crops import PersonCrop
+from ttpose.personalize.crops import PersonCrop, by_clip
 from ttpose.personalize.objectives.reconstruction import person_weight
 from ttpose.personalize.views import VIEWS, observe
 from ttpose.skeleton import Skeleton
@@ -74,11 +74,29 @@ class GuardReport:
         return {"verdict": self.verdict, "reason": self.reason, "figures": self.figures}
 
 
+def online_report() -> GuardReport:
+    """The report of an online run, which checks nothing."""
+    return GuardReport("personalized", "online runs predict as they learn; nothing was held out", {})
+
+
 def hold_out(count: int, most: int = 24) -> list[int]:
     """Positions of held-out crops: runs of three neighbours, at most a fifth of all and at most `most`."""
     runs = min(count // (5 * _RUN), most // _RUN)
     starts = np.linspace(0, count - _RUN, runs + 2)[1:-1].astype(int) if runs else np.zeros(0, int)
     return sorted({int(s) + k for s in starts for k in range(_RUN)})
+
+
+def held_out(crops: Sequence[PersonCrop], most: int = 24) -> list[int]:
+    """Positions of held-out crops of one or several clips: `hold_out` in each, and every fifth of the short ones."""
+    parts = by_clip(crops)
+    long = [part for part in parts if part.stop - part.start >= 5 * _RUN]
+    each = max(most // max(len(long), 1), _RUN)
+    found = [part.start + i for part in long[: most // _RUN] for i in hold_out(part.stop - part.start, each)]
+    if len(parts) > 1:
+        # Of photos and short clips none can be spared within; whole ones are, which nothing learned from is like.
+        short = [part for part in parts if part.stop - part.start < 5 * _RUN][2::5]
+        found += [i for part in short for i in range(part.start, part.stop)][:most]
+    return sorted(found)
 
 
 def run_checks(
@@ -88,18 +106,53 @@ def run_checks(
     painter: PoseModel | None,
     perceptual: str | None = None,
 ) -> tuple[Checks, np.ndarray]:
-    """Check one set of weights.
+    """Check one set of weights, on each clip by itself.
 
     Args:
         model: The weights.
         base_keypoints: The base's keypoints of the same crops [N, K, 3], or None when `model` is the base.
-        crops: Held-out crops, runs of neighbours in order.
+        crops: Held-out crops, in each clip runs of neighbours in order.
         painter: A model whose reconstruction nets were adapted to the clip, or None.
         perceptual: How repainted frames are compared, as in the settings.
 
     Returns:
-        The figures and the keypoints [N, K, 3] in original pixels.
+        The figures, means over the clips, and the keypoints [N, K, 3] in original pixels.
     """
+    found = [
+        _check_clip(model, None if base_keypoints is None else base_keypoints[part], crops[part], painter, perceptual)
+        for part in by_clip(crops)
+    ]
+    keypoints = np.concatenate([points for _, points in found])
+    return _mean([checks for checks, _ in found], [len(points) for _, points in found]), keypoints
+
+
+def _mean(checks: Sequence[Checks], frames: Sequence[int]) -> Checks:
+    """Means over clips, weighted by frames; single frames tell nothing of movement, of lengths and of repainting."""
+    if len(checks) == 1:
+        return checks[0]
+    moving, repainted = ([n if n >= least else 0 for n in frames] for least in (_RUN, 2))
+
+    def mean(name: str, weights: Sequence[int]) -> float:
+        return float(np.average([getattr(c, name) for c in checks], weights=weights)) if any(weights) else 0.0
+
+    painted = checks[0].reconstruction is not None
+    return Checks(
+        disagreement=mean("disagreement", frames),
+        jumps=mean("jumps", moving),
+        limb_spread=mean("limb_spread", moving),
+        score=mean("score", frames),
+        moved=mean("moved", frames),
+        reconstruction=mean("reconstruction", repainted if any(repainted) else frames) if painted else None,
+    )
+
+
+def _check_clip(
+    model: PoseModel,
+    base_keypoints: np.ndarray | None,
+    crops: Sequence[PersonCrop],
+    painter: PoseModel | None,
+    perceptual: str | None,
+) -> tuple[Checks, np.ndarray]:
     seen = observe(model, crops, _VIEWS)
     keypoints, skeleton = seen.keypoints, model.skeleton
     torso = _torso(keypoints, skeleton)

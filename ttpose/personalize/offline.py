@@ -67,11 +67,14 @@ def _draw(rng: np.random.Generator, crops: Sequence[PersonCrop], count: int) -> 
 def _other_frames(
     rng: np.random.Generator, crops: Sequence[PersonCrop], targets: Sequence[PersonCrop]
 ) -> list[PersonCrop]:
-    """A random frame for each target, another one where the clip has more than one."""
+    """A random frame for each target: another one of its clip, or of any clip where it is the only one of its own."""
     found = []
     for target in targets:
-        source = crops[int(rng.integers(len(crops)))]
-        while len(crops) > 1 and source.index == target.index:
-            source = crops[int(rng.integers(len(crops)))]
+        # The same person may wear something else in another clip, and cannot be repainted from there.
+        own = [crop for crop in crops if crop.clip == target.clip]
+        own = own if len(own) > 1 else list(crops)
+        source = own[int(rng.integers(len(own)))]
+        while len(own) > 1 and source.index == target.index:
+            source = own[int(rng.integers(len(own)))]
         found.append(source)
     return found

@@ -13,7 +13,7 @@ from ttpose.model.person import PersonDelta
 from ttpose.model.pose_model import PoseModel
 from ttpose.personalize.adapt import Adapter
 from ttpose.personalize.crops import PersonCrop, cut_crop, spread
-from ttpose.personalize.guard import STRENGTH, Checks, GuardReport, hold_out, run_checks
+from ttpose.personalize.guard import STRENGTH, Checks, GuardReport, held_out, online_report, run_checks
 from ttpose.personalize.guard_rule import decide
 from ttpose.personalize.objectives import Clip
 from ttpose.personalize.offline import adapt_offline
@@ -53,7 +53,7 @@ def personalize_model(
     base_sha256: str = "",
     progress: Progress | None = None,
 ) -> Personalized:
-    """Adapt a base to the person in crops (in order of time), offline.
+    """Adapt a base to the person in crops (in order of time in each clip), offline.
 
     Args:
         base: Stays as it is.
@@ -71,7 +71,7 @@ def personalize_model(
             seen = observe(base, kept, VIEWS[: settings.views], advance)
         labels, _ = pseudo_labels(seen, kept, base.skeleton, settings)
     timings["look_s"] = time.perf_counter() - clock
-    held = set(hold_out(len(kept))) if settings.guard else set()
+    held = set(held_out(kept)) if settings.guard else set()
     learn = [i for i in range(len(kept)) if i not in held]
     clock = time.perf_counter()
     adapter = adapt_offline(base, Clip([kept[i] for i in learn], labels[learn]), settings, progress)
@@ -187,5 +187,6 @@ def _online(model: PoseModel, crops: Sequence[PersonCrop], settings: Personalize
     stream = OnlineAdapter(model, settings)
     seen = list(stream.run(crops))
     keypoints, _ = settled(join(seen), [crop.time_s for crop in crops], model.skeleton, settings)
-    guard = GuardReport("personalized", "online runs predict as they learn; there is nothing to hold out", {})
-    return PersonalizedClip(keypoints, guard, {"adapt_s": time.perf_counter() - clock}, stream.adapter.average)
+    return PersonalizedClip(
+        keypoints, online_report(), {"adapt_s": time.perf_counter() - clock}, stream.adapter.average
+    )

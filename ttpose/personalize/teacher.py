@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ttpose import geometry
-from ttpose.personalize.crops import PersonCrop
+from ttpose.personalize.crops import PersonCrop, by_clip
 from ttpose.personalize.settings import PersonalizeSettings
 from ttpose.personalize.sides import settle_sides
 from ttpose.personalize.views import Observation
@@ -25,7 +25,7 @@ def pseudo_labels(
 
     Args:
         seen: The base's observation of `crops` through the teacher's views.
-        crops: The same frames, in order.
+        crops: The same frames, in order of time in each clip.
         skeleton: The keypoint set.
         settings: `teacher_min_score` and `settle_sides` are used.
 
@@ -37,7 +37,8 @@ def pseudo_labels(
     known, exchanged = np.dstack([seen.keypoints, seen.spread]), np.zeros((len(crops), 2), bool)
     if settings.settle_sides:
         times = np.array([crop.time_s for crop in crops])
-        known, exchanged = settle_sides(known, seen.sides, times, skeleton)
+        for part in by_clip(crops):
+            known[part], exchanged[part] = settle_sides(known[part], seen.sides[part], times[part], skeleton)
     labels, spread = known[..., :3].copy(), known[..., 3]
     trust = labels[..., 2] / (1 + (spread / _SPREAD) ** 2)
     labels[..., 2] = np.where(labels[..., 2] > settings.teacher_min_score, trust, 0.0)
