@@ -23,6 +23,7 @@ from ttpose.model.runtime import choose_device, keep_freed_memory
 from ttpose.model.shipped import LoadedModel, load
 from ttpose.overlay import write_overlay, write_side_by_side
 from ttpose.personalize.guard import GuardReport, online_report
+from ttpose.personalize.methods import fitted
 from ttpose.personalize.online import OnlineAdapter
 from ttpose.personalize.run import personalize_model, settled
 from ttpose.personalize.settings import Mode, PersonalizeSettings, preset_named
@@ -169,6 +170,7 @@ def personalize(
     device: str = "auto",
     seed: int = 0,
     base: Path | str | None = None,
+    settings: PersonalizeSettings | None = None,
     progress: Progress | None = None,
 ) -> Personalization:
     """Fine-tune the model on one person's unlabelled frames, and predict the clip with the result.
@@ -182,6 +184,7 @@ def personalize(
         device: "auto", "cpu", "cuda", "cuda:N" or "mps".
         seed: Of all random draws; the same seed gives the same result on one machine.
         base: Base weights; None takes the shipped ones.
+        settings: Instead of preset, mode, steps and seed, such as `ttpose.personalize.methods.method_named("tent")`.
         progress: Hears the stages.
 
     Raises:
@@ -189,21 +192,22 @@ def personalize(
         InputError, NoPersonError, WeightsError: See there.
     """
     keep_freed_memory()
-    settings = preset_named(preset, mode=mode, steps=steps, seed=seed)
+    settings = settings or preset_named(preset, mode=mode, steps=steps, seed=seed)
     progress, timings = progress or Progress(), {}
     loaded, media = load(base, choose_device(device)), open_source(source)
+    settings = fitted(settings, loaded.model.config)
     finder = PersonFinder.load(str(loaded.model.device))
     clock = time.perf_counter()
     track = track_subject(media, finder, subject=subject, progress=progress)
     timings["find_s"] = time.perf_counter() - clock
     clock = time.perf_counter()
-    store = CropStore(_MOST_ONLINE if mode == "online" else _MOST_KEPT)
+    store = CropStore(_MOST_ONLINE if settings.mode == "online" else _MOST_KEPT)
     frames = _first_pass(media, track, loaded, finder, store, progress)
     timings["base_s"] = time.perf_counter() - clock
     plain = _settle(frames, gather(frames), loaded.model.skeleton, PersonalizeSettings(settle_sides=False))
     base_result = _result(media, loaded, _records(frames, plain, loaded.model.skeleton))
     _estimate(settings, store, timings["base_s"] / max(store.offered, 1), loaded, progress)
-    if mode == "online":
+    if settings.mode == "online":
         return _online(media, loaded, frames, store, settings, base_result, timings, progress)
     done = personalize_model(loaded.model, store.crops, settings, base_sha256=loaded.base_sha256, progress=progress)
     clock = time.perf_counter()

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ttpose.cli import exports, options
+from ttpose.cli import exports, method_options, options
 from ttpose.cli.session import session
+from ttpose.errors import UsageError
 
 if TYPE_CHECKING:
     from ttpose.api import Personalization
@@ -34,6 +35,24 @@ def personalize(
     ),
     preset: options.PresetOption = options.Preset.balanced,
     steps: Steps = None,
+    method: method_options.Method = "ours",
+    learn: method_options.Learn = None,
+    rate: method_options.Rate = None,
+    min_score: method_options.MinScore = None,
+    perceptual: method_options.Perceptual = None,
+    frame_steps: method_options.FrameSteps = 1,
+    reset_per_frame: method_options.ResetPerFrame = False,
+    weights: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.safetensors",
+            exists=True,
+            dir_okay=False,
+            rich_help_panel=method_options.PANEL,
+            show_default="the shipped model",
+            help="The base to start from, as `ttpose train` writes it.",
+        ),
+    ] = None,
     subject: options.Subject = None,
     device: options.Device = "auto",
     seed: options.Seed = 0,
@@ -71,7 +90,14 @@ def personalize(
         sources = find_inputs(inputs)  # before anything slow is imported
         where = placed(device, jobs, scheduler, overwrite=overwrite, debug=debug)
         how = {"mode": mode.value, "preset": preset.value, "steps": steps, "subject": subject or "auto", "seed": seed}
-        work = Personalizing(how, where.device, overlay, wanted, side_by_side, report)
+        if mode is options.Mode.offline and (reset_per_frame or frame_steps > 1):
+            raise UsageError("--reset-per-frame and --frame-steps are for --mode online")
+        changes = method_options.changes(
+            method, preset.value, learn, rate, min_score, perceptual, frame_steps, reset_per_frame
+        )
+        base = None if weights is None else str(weights)
+        work = Personalizing(how, where.device, overlay, wanted, side_by_side, report, changes, base)
+        work.arguments()  # a wrong method is told before any work
         reporter.start("personalize", where.shown, len(sources), where.jobs)
         raise typer.Exit(run_batch(work, sources, output, reporter, where.running))
 
@@ -87,6 +113,8 @@ class Personalizing:
         wanted: Result files.
         side_by_side: Whether base and personalized are drawn beside each other.
         report: Whether the report page is written.
+        method: Keyword arguments of `ttpose.personalize.methods.method_named` beyond those in `how`.
+        base: Weights to start from; None for the shipped ones.
     """
 
     how: dict[str, Any]
@@ -95,11 +123,14 @@ class Personalizing:
     wanted: exports.Exports = _JSON_ONLY
     side_by_side: bool = False
     report: bool = False
+    method: dict[str, Any] = field(default_factory=dict)
+    base: str | None = None
 
     @property
     def settings(self) -> dict[str, Any]:
         """What changes the results."""
-        return {"command": "personalize", **self.how, **self.wanted.settings}
+        base = {} if self.base is None else {"base": self.base}
+        return {"command": "personalize", **self.how, **self.method, **base, **self.wanted.settings}
 
     def file_names(self, source: Path) -> tuple[str, ...]:
         """The person file, keypoints, pictures and the report."""
@@ -116,9 +147,19 @@ class Personalizing:
         """Personalize on one input."""
         from ttpose import api
 
-        made = api.personalize(source, **self.how, device=self.device, progress=progress)
+        made = api.personalize(source, **self.arguments(), device=self.device, progress=progress)
         product = self.product(source, made, progress)
         return replace(product, writers={PERSON: made.person.save, **product.writers})
+
+    def arguments(self) -> dict[str, Any]:
+        """What `api.personalize` is called with; raises UsageError for a method that there is none of."""
+        base = {} if self.base is None else {"base": self.base}
+        if not self.method:
+            return {**self.how, **base}
+        from ttpose.personalize.methods import method_named
+
+        settings = method_named(**{name: self.how[name] for name in ("mode", "steps", "seed")} | self.method)
+        return {"subject": self.how["subject"], "settings": settings, **base}
 
     def product(self, source: Path, made: Personalization, progress: Progress, person: str = PERSON) -> Product:
         """The files of one input but the person file, which is at the path `person` from their folder."""
