@@ -79,10 +79,11 @@ class Learner:
     Args:
         start: The weights to start from; they stay as they are.
         settings: Numbers.
+        polite: Leave the processor to the predictions where there is not enough for both; for streams that do not wait.
     """
 
-    def __init__(self, start: PoseModel, settings: LearnSettings | None = None) -> None:
-        self._start, self._settings = start, settings or LearnSettings()
+    def __init__(self, start: PoseModel, settings: LearnSettings | None = None, *, polite: bool = True) -> None:
+        self._start, self._settings, self._polite = start, settings or LearnSettings(), polite
         self.learned = Learned(start)
         self.paused = False
         self._news = threading.Condition()
@@ -144,7 +145,8 @@ class Learner:
         self._ring: deque[tuple[PersonCrop, Observation]] = deque(maxlen=self._settings.ring)
 
     def _work(self) -> None:
-        _step_back()
+        if self._polite:
+            _step_back()
         try:
             while (crop := self._next()) is not None:
                 self._take_in(crop)

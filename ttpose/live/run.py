@@ -120,7 +120,8 @@ class Live:
         with ExitStack() as stack:
             output = self._settings.output
             recorder = stack.enter_context(Recorder(output)) if output is not None else None
-            learner = Learner(self._loaded.model, self._settings.learn)
+            waits = self._settings.every_frame and not source.endless
+            learner = Learner(self._loaded.model, self._settings.learn, polite=not waits)
             stack.callback(learner.close)
             try:
                 self._loop(source, learner, recorder)
