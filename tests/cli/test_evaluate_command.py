@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,15 @@ def penn(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_penn(tmp_path_factory.mktemp("penn"), videos=6, frames=3)
 
 
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The methods with two views a step instead of 32."""
+    for name, method in METHODS.items():
+        if method.settings is not None:
+            small = replace(method.settings, batch=2, reconstruction_batch=2)
+            monkeypatch.setitem(METHODS, name, replace(method, settings=small))
+
+
 def run(*words: str | Path) -> Any:
     return CliRunner().invoke(app, ["evaluate", "--device", "cpu", *map(str, words)])
 
@@ -143,7 +153,7 @@ def test_help_names_what_there_is() -> None:
     assert (tuple(METHODS), tuple(PARTS)) == (METHOD_NAMES, PART_NAMES)
 
 
-def test_a_whole_table_of_a_dataset(penn: Path, weights: dict[str, Path], tmp_path: Path) -> None:
+def test_a_whole_table_of_a_dataset(penn: Path, weights: dict[str, Path], tmp_path: Path, quick: None) -> None:
     out = tmp_path / "out"
     words = ("--data", f"penn:{penn}", "--weights", weights["joint"], "--method", "paper", "--perceptual", "none")
     result = run(*words, "--learn", "encoder", "--rate", "1e-3", "--seed", 3, "-o", out)
@@ -189,7 +199,7 @@ def test_the_base_alone(penn: Path, weights: dict[str, Path], tmp_path: Path) ->
     ("method", "model"), [("tent", "joint"), ("rotation", "rotation"), ("confident", "imm"), ("paper", "imm")]
 )
 def test_baselines_on_models_of_other_heads(
-    penn: Path, weights: dict[str, Path], tmp_path: Path, method: str, model: str
+    penn: Path, weights: dict[str, Path], tmp_path: Path, quick: None, method: str, model: str
 ) -> None:
     words = ("--data", f"penn:{penn}", "--weights", weights[model], "--method", method, "--min-score", "-9")
     online = ("--mode", "online", "--reset-per-frame", "--frame-steps", "2", "--perceptual", "none")
@@ -215,7 +225,9 @@ def test_oks_ap_of_a_coco_file(weights: dict[str, Path], tmp_path: Path) -> None
     assert 0 <= json.loads((tmp_path / "out" / "evaluation.json").read_text())["oks_ap"]["before"]["AP"] <= 1
 
 
-def test_labels_that_a_dataset_gets_wrong_are_skipped_and_counted(weights: dict[str, Path], tmp_path: Path) -> None:
+def test_labels_that_a_dataset_gets_wrong_are_skipped_and_counted(
+    weights: dict[str, Path], tmp_path: Path, quick: None
+) -> None:
     def spoil(number: int, variables: dict[str, Any]) -> None:
         if number == 2:
             variables["visibility"][:] = 0  # nobody visible
@@ -263,12 +275,12 @@ def test_many_videos_show_those_that_changed_most() -> None:
 
 @pytest.mark.skipif(os.name == "nt", reason="there is no SIGKILL")
 def test_a_killed_evaluation_goes_on(penn: Path, weights: dict[str, Path], tmp_path: Path) -> None:
-    clips = make_clips(tmp_path / "clips", clips=12, frames=6)
+    clips = make_clips(tmp_path / "clips", clips=12, frames=3)
     words = ["--data", f"clips:{clips}", "--weights", str(weights["joint"]), "--method", "tent", "--mode", "offline"]
-    words += ["--device", "cpu", "--quiet"]
+    words += ["--steps", "1", "--device", "cpu", "--quiet"]
     command, out = [sys.executable, "-m", "ttpose", "evaluate", *words], tmp_path / "killed"
     process = subprocess.Popen([*command, "-o", str(out)])
-    journal, until = out / "videos.jsonl", time.monotonic() + 120
+    journal, until = out / "videos.jsonl", time.monotonic() + 300
     while not (journal.exists() and journal.read_bytes().count(b"\n") >= 3) and time.monotonic() < until:
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
