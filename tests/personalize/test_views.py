@@ -12,6 +12,9 @@ from ttpose.personalize.views import VIEWS, join, observe, still_view
 from ttpose.skeleton import COCO17
 
 
+MIRRORED = still_view(0, 1.0, True)
+
+
 def test_the_plain_view_says_what_the_predictor_says(dots, walk):
     _, images, crops = walk
     seen = observe(dots, crops[:3])
@@ -26,7 +29,7 @@ def test_truth_is_found_through_any_number_of_views(dots, walk, views):
     keypoints, _, crops = walk
     seen = observe(dots, crops[:4], VIEWS[:views])
     assert seen.keypoints.shape == (4, 17, 3)
-    assert np.abs(seen.keypoints[..., :2] - keypoints[:4, :, :2]).max() < 2.5  # a heatmap's cell is 7 pixels here
+    assert np.abs(seen.keypoints[..., :2] - keypoints[:4, :, :2]).max() < 4  # a heatmap's cell is 7 pixels here
     assert ((seen.keypoints[..., 2] > 0.5) & (seen.keypoints[..., 2] <= 1)).all()
 
 
@@ -35,7 +38,7 @@ def test_every_view_is_brought_back_to_the_plain_one(dots, walk, number):
     _, _, crops = walk
     alone = observe(dots, crops[:2], VIEWS[:1]).keypoints
     both = observe(dots, crops[:2], (VIEWS[0], VIEWS[number]))
-    assert np.abs(both.keypoints - alone)[..., :2].max() < 2.0
+    assert np.abs(both.keypoints - alone)[..., :2].max() < 3.0
     # In shares of the crop: views that agree to a third of a cell of 1/32.
     assert both.spread.max() < 0.012
 
@@ -43,8 +46,8 @@ def test_every_view_is_brought_back_to_the_plain_one(dots, walk, number):
 def test_a_mirror_symmetric_model_agrees_with_its_mirror_image(dots):
     keypoints = standing(200) + np.array([40.0, 20.0, 0.0])
     crop = cut_crop(paint_dots(keypoints, (240, 300)), box_of(keypoints), 128)
-    alone, both = observe(dots, [crop]), observe(dots, [crop], VIEWS[:2])
-    assert np.allclose(both.keypoints[..., :2], alone.keypoints[..., :2], atol=0.6)
+    alone, both = observe(dots, [crop]), observe(dots, [crop], (VIEWS[0], MIRRORED))
+    assert np.allclose(both.keypoints[..., :2], alone.keypoints[..., :2], atol=1.0)
     assert alone.spread.max() == 0
     assert both.spread.max() < 0.003
 
@@ -61,7 +64,7 @@ class _OneSided(DotModel):
 
 
 def test_views_that_disagree_spread(walk):
-    seen = observe(_OneSided(), walk[2][:2], VIEWS[:2])
+    seen = observe(_OneSided(), walk[2][:2], (VIEWS[0], MIRRORED))
     wrist, nose = COCO17.index("left_wrist"), COCO17.index("nose")
     # Half of the distance of the wrists, 76 of 191 pixels.
     assert seen.spread[:, wrist].min() > 0.15
@@ -106,11 +109,18 @@ def test_looking_leaves_no_gradients(walk):
     assert all(p.grad is None for p in model.parameters())
 
 
-def test_the_first_views_are_plain_and_mirrored():
-    assert not VIEWS[0].flip and VIEWS[1].flip
-    for view in VIEWS[:2]:
-        assert (view.rotation, view.scale, view.shift, view.offset) == (0, 1.0, (0.0, 0.0), 0.0)
+def test_the_first_view_is_plain_and_the_next_ones_are_closer():
+    plain = VIEWS[0]
+    assert (plain.flip, plain.rotation, plain.scale, plain.shift, plain.offset) == (False, 0, 1.0, (0.0, 0.0), 0.0)
+    assert all(view.scale < 1 for view in VIEWS[1:4])
     turned = still_view(15, 1.1, True)
     assert turned.spatial == {"rotation": 15, "scale": 1.1, "shift": (0.0, 0.0), "flip": True}
     assert torch.equal(torch.from_numpy(turned.gain), torch.ones(3).double())
     assert len({dot_color(g) for g in range(len(GROUPS))}) == len(GROUPS)
+
+
+def test_closer_views_choose_the_person_in_the_middle_too(dots, walk):
+    # The common place of the regressed keypoints: a view's own place would choose another peak where it is closer up.
+    keypoints, _, crops = walk
+    seen = observe(dots, crops[:2], (VIEWS[0], still_view(0, 0.6, True)))
+    assert np.abs(seen.keypoints[..., :2] - keypoints[:2, :, :2]).max() < 4

@@ -10,7 +10,7 @@ from torch import Tensor
 # decoding has 1.8; a softer prior keeps more of what the heatmap says (500 held-out stills of LSP-extended: PCK@0.2
 # 0.641 at 1.8, 0.653 at 4, 0.657 at 6, 0.660 at 9).
 _PRIOR_SOFTNESS = 9.0
-_WINDOW = 2  # the peak's neighbourhood is 5×5 cells
+_WINDOW = 2  # the peak's neighbourhood is 5×5 cells, on maps of more than 64×64 in proportion more
 
 
 def decode(heatmaps: Tensor, anchors: Tensor | None = None, offsets: Tensor | None = None) -> Tensor:
@@ -49,14 +49,15 @@ def decode(heatmaps: Tensor, anchors: Tensor | None = None, offsets: Tensor | No
 def _center_of_mass(maps: Tensor, peak: Tensor) -> Tensor:
     """Centre of mass [B, K, 2] of the peak's neighbourhood, weak cells left out."""
     width = maps.shape[3]
-    span = torch.arange(-_WINDOW, _WINDOW + 1, device=maps.device)
-    padded = F.pad(maps, (_WINDOW,) * 4)
-    rows = (peak // width + _WINDOW)[..., None, None] + span[:, None]
-    columns = (peak % width + _WINDOW)[..., None, None] + span[None, :]
+    reach = max(round(_WINDOW * width / 64), _WINDOW)
+    span = torch.arange(-reach, reach + 1, device=maps.device)
+    padded = F.pad(maps, (reach,) * 4)
+    rows = (peak // width + reach)[..., None, None] + span[:, None]
+    columns = (peak % width + reach)[..., None, None] + span[None, :]
     values = (
         padded.flatten(2).gather(2, (rows * padded.shape[3] + columns).flatten(2)).unflatten(2, (span.numel(),) * 2)
     )
-    values = values * (values > 0.2 * values[..., _WINDOW, _WINDOW][..., None, None])
+    values = values * (values > 0.2 * values[..., reach, reach][..., None, None])
     total = values.sum((2, 3)) + 1e-9
     x = (values * span).sum((2, 3)) / total + peak % width
     y = (values * span[:, None]).sum((2, 3)) / total + peak // width

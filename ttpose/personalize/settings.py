@@ -38,7 +38,7 @@ class PersonalizeSettings:
         reconstruction, self_training, consistency, anchor: Weights of the objectives; 0 leaves one out.
         reconstruction_batch: How many of a step's views are also reconstructed.
         views: Test-time views of the teacher that names the pseudo-labels.
-        predict_views: Test-time views of the final predictions; the second is the mirror image.
+        predict_views: Test-time views of the final predictions; as in `views`.
         teacher_min_score: Pseudo-labels with a lower score do not teach.
         settle_sides: Whether left and right are made consistent over time in pseudo-labels and results.
         max_crops: Most frames kept for learning, evenly over the clip.
@@ -71,7 +71,7 @@ class PersonalizeSettings:
     consistency: float = 0.0
     anchor: float = 0.0
     reconstruction_batch: int = 4
-    views: int = 6
+    views: int = 4
     predict_views: int = 1
     teacher_min_score: float = 0.25
     settle_sides: bool = True
@@ -115,7 +115,7 @@ PAPER = PersonalizeSettings(
 
 # Self-training carries the pose. The decoder learns the clip's colours, so that the guard can check the repainting,
 # but does not move keypoints: with a weight of 0.1 it made two of three clips worse (docs/accuracy.md).
-_BALANCED = PersonalizeSettings(decoder_warmup=10, strength=0.5, predict_views=2)
+_BALANCED = PersonalizeSettings(decoder_warmup=10, strength=0.5, predict_views=4)
 PRESETS = {
     # Self-training alone: half the work of a step, no decoder to warm up.
     "fast": replace(
@@ -124,11 +124,10 @@ PRESETS = {
         steps=12,
         decoder_warmup=0,
         max_crops=48,
-        views=4,
         predict_views=1,
     ),
     "balanced": _BALANCED,
-    "thorough": replace(_BALANCED, preset="thorough", steps=150, max_crops=256, ema=0.97, predict_views=6),
+    "thorough": replace(_BALANCED, preset="thorough", steps=150, max_crops=256, ema=0.97, views=6, predict_views=6),
     "paper": PAPER,
 }
 

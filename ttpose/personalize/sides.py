@@ -30,10 +30,12 @@ class SideCosts:
         reach_s: Frames further apart in time than this are not tied together.
     """
 
-    evidence: float = 0.1
-    movement: float = 30.0
+    # Where neighbouring values agree on labelled and rendered clips; less movement follows the maps' confusions, more
+    # evidence too (docs/accuracy.md).
+    evidence: float = 0.15
+    movement: float = 80.0
     longest: float = 0.5
-    cross: float = 1.0
+    cross: float = 1.5
     rename: float = 1e-3
     reach_s: float = 0.5
 

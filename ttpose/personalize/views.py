@@ -18,6 +18,7 @@ from ttpose.personalize.crops import PersonCrop
 from ttpose.progress import Advance
 
 _STRIDE = 4
+_FINER = 1.5  # the common grid's cells over a view's: views that are closer up keep their detail
 _BATCH = 4  # crops a forward: more cost memory and gain no speed on a CPU
 # Keeps the odds of two nearly empty maps near even.
 _EMPTY = 0.05
@@ -28,14 +29,15 @@ def still_view(rotation: float, scale: float, flip: bool) -> Warp:
     return Warp(rotation, scale, (0.0, 0.0), flip, np.ones(3), 0.0)
 
 
-#: The plain view, its mirror image, and turned and scaled ones, in the order in which they pay most.
+#: The plain view and closer ones, mirrored or turned, in the order in which they pay most: four are better than one in
+#: every set of labelled clips and stills at hand, the fifth and later ones hardly more (docs/accuracy.md).
 VIEWS = (
     still_view(0, 1.0, False),
+    still_view(0, 0.82, True),
+    still_view(15, 0.82, True),
+    still_view(-15, 0.82, False),
     still_view(0, 1.0, True),
-    still_view(15, 1.1, False),
-    still_view(-15, 1.1, True),
-    still_view(0, 1.2, False),
-    still_view(0, 0.9, True),
+    still_view(0, 0.91, False),
 )
 
 
@@ -63,8 +65,8 @@ def observe(
 ) -> Observation:
     """Look at crops through several views and decode the mean of their heatmaps.
 
-    The maps of a view are warped back to the plain view's grid before the mean. The plain view's anchors choose the
-    person, so every list of views starts with it.
+    The maps and the regressed keypoints of all views are brought to the plain view's place before the mean. Every list
+    of views starts with the plain one; alone it is decoded with the sub-cell offsets that belong to its own cells.
     """
     parts = []
     for start in range(0, len(crops), _BATCH):
@@ -84,40 +86,56 @@ def join(parts: Sequence[Observation]) -> Observation:
 def _observe_batch(model: PoseModel, crops: Sequence[PersonCrop], views: Sequence[Warp]) -> Observation:
     size, mirror = model.config.input_size, list(model.skeleton.flip)
     plain = [crop.matrix(size) for crop in crops]
-    maps, positions, anchors, offsets = [], [], None, None
+    maps, anchors, offsets = [], [], None
     for view in views:
         images, matrices = view_batch(crops, [view] * len(crops), size)
         out = model(model.normalise(images.to(model.device)))
-        if anchors is None:
-            anchors, offsets = out.encoded.anchors, out.encoded.offsets
+        to_plain = [geometry.compose(p, geometry.invert(m)) for m, p in zip(matrices, plain, strict=True)]
         seen = out.supervised[:, mirror] if view.flip else out.supervised
-        back = seen.float()
-        if view is not VIEWS[0]:
-            back = _warp_back(
-                back, [geometry.compose(m, geometry.invert(p)) for m, p in zip(matrices, plain, strict=True)]
-            )
-        maps.append(back)
-        positions.append(decode(back, anchors, None)[..., :2])
+        if len(views) == 1:
+            maps.append(seen.float())
+            offsets = out.encoded.offsets
+        else:
+            maps.append(_warp_back(seen.float(), [geometry.invert(m) for m in to_plain]))
+        anchors.append(_anchors_back(out.encoded.anchors, to_plain, mirror if view.flip else None))
+    stride = size / maps[0].shape[-1]
+    anchor = None if anchors[0] is None else _cells(torch.stack([a for a in anchors if a is not None]).mean(0), stride)
     mean = torch.stack(maps).mean(0)
-    # Sub-cell offsets belong to the plain view's own peaks.
-    found = decode(mean, anchors, offsets if len(views) == 1 else None)
-    spread = torch.stack(positions).std(0, correction=0).norm(dim=-1) / mean.shape[-1]
-    keypoints = found.double().cpu().numpy()
+    found = decode(mean, anchor, offsets)
+    positions = torch.stack([decode(m, anchor)[..., :2] for m in maps])
+    spread = positions.std(0, correction=0).norm(dim=-1) / mean.shape[-1]
     sides = _side_odds(mean, found[..., :2], mirror).cpu().numpy()
-    keypoints[..., :2] = geometry.heatmap_to_crop(keypoints[..., :2], _STRIDE)
+    keypoints = found.double().cpu().numpy()
+    keypoints[..., :2] = geometry.heatmap_to_crop(keypoints[..., :2], stride)
     keypoints[..., 2] = keypoints[..., 2].clip(0, 1)
     for row, crop, matrix in zip(keypoints, crops, plain, strict=True):
         row[:, :2] = geometry.apply(geometry.compose(crop.to_source, geometry.invert(matrix)), row[:, :2])
     return Observation(keypoints, sides, spread.cpu().numpy())
 
 
+def _cells(points: Tensor, stride: float) -> Tensor:
+    """Crop pixels to cells."""
+    return (points + 0.5) / stride - 0.5
+
+
+def _anchors_back(anchors: Tensor | None, to_plain: Sequence[np.ndarray], mirror: list[int] | None) -> Tensor | None:
+    """A view's regressed keypoints [B, K, 2], cells of the view, in pixels of the plain crop; None if there are none."""
+    if anchors is None:
+        return None
+    pixels = geometry.heatmap_to_crop(
+        (anchors if mirror is None else anchors[:, mirror]).double().cpu().numpy(), _STRIDE
+    )
+    moved = [geometry.apply(matrix, row) for matrix, row in zip(to_plain, pixels, strict=True)]
+    return torch.from_numpy(np.stack(moved)).to(anchors)
+
+
 def _warp_back(maps: Tensor, matrices: Sequence[np.ndarray]) -> Tensor:
-    """Resample a view's maps [B, K, h, w] on the plain grid; `matrices` take plain crop pixels to the view's."""
-    size = maps.shape[-1] * _STRIDE
+    """Resample a view's maps [B, K, h, w] on the finer plain grid; `matrices` take plain crop pixels to the view's."""
+    size, cells = maps.shape[-1] * _STRIDE, round(maps.shape[-1] * _FINER)
     # Pixel centres at integers to the -1..1 of the image's edges, and back.
     unit = np.array([[2 / size, 0, 1 / size - 1], [0, 2 / size, 1 / size - 1], [0, 0, 1]])
     theta = np.stack([(unit @ np.vstack([m, [0, 0, 1]]) @ np.linalg.inv(unit))[:2] for m in matrices])
-    grid = F.affine_grid(torch.from_numpy(theta).to(maps), list(maps.shape), align_corners=False)
+    grid = F.affine_grid(torch.from_numpy(theta).to(maps), [*maps.shape[:2], cells, cells], align_corners=False)
     return F.grid_sample(maps, grid, align_corners=False)
 
 
