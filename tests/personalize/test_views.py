@@ -11,7 +11,6 @@ from ttpose.personalize.crops import cut_crop
 from ttpose.personalize.views import VIEWS, join, observe, still_view
 from ttpose.skeleton import COCO17
 
-
 MIRRORED = still_view(0, 1.0, True)
 
 
@@ -47,7 +46,7 @@ def test_a_mirror_symmetric_model_agrees_with_its_mirror_image(dots):
     keypoints = standing(200) + np.array([40.0, 20.0, 0.0])
     crop = cut_crop(paint_dots(keypoints, (240, 300)), box_of(keypoints), 128)
     alone, both = observe(dots, [crop]), observe(dots, [crop], (VIEWS[0], MIRRORED))
-    assert np.allclose(both.keypoints[..., :2], alone.keypoints[..., :2], atol=1.0)
+    assert np.allclose(both.keypoints[..., :2], alone.keypoints[..., :2], atol=2)
     assert alone.spread.max() == 0
     assert both.spread.max() < 0.003
 

@@ -105,7 +105,7 @@ def _observe_batch(model: PoseModel, crops: Sequence[PersonCrop], views: Sequenc
     positions = torch.stack([decode(m, anchor)[..., :2] for m in maps])
     spread = positions.std(0, correction=0).norm(dim=-1) / mean.shape[-1]
     sides = _side_odds(mean, found[..., :2], mirror).cpu().numpy()
-    keypoints = found.double().cpu().numpy()
+    keypoints = found.cpu().double().numpy()
     keypoints[..., :2] = geometry.heatmap_to_crop(keypoints[..., :2], stride)
     keypoints[..., 2] = keypoints[..., 2].clip(0, 1)
     for row, crop, matrix in zip(keypoints, crops, plain, strict=True):
