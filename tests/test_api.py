@@ -102,10 +102,11 @@ for function in (ttpose.personalize, ttpose.predict, ttpose.personalize):
 
 def test_a_clip_with_more_frames_than_are_kept_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from ttpose import api
+    from ttpose.personalize import sources
 
     clip = sample.write_part(tmp_path / "part.mp4", range(24))
     kept = api.personalize(clip, preset="fast", steps=1, device="cpu")
-    monkeypatch.setattr(api, "_MOST_KEPT", 10)
+    monkeypatch.setattr(sources, "MOST_KEPT", 10)
     again = api.personalize(clip, preset="fast", steps=1, device="cpu")
     assert [f.index for f in again.keypoints.frames] == list(range(24))
     for one, other in zip(kept.keypoints.frames, again.keypoints.frames, strict=True):

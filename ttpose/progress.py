@@ -22,3 +22,20 @@ class Progress:
 
     def note(self, text: str) -> None:
         """Say one line that the user should see, such as a warning about a damaged frame."""
+
+
+class Named(Progress):
+    """Tells a listener the same with a name before it: which of several things it is about."""
+
+    def __init__(self, listener: Progress, name: str) -> None:
+        self._listener, self._name = listener, name
+
+    @contextmanager
+    def stage(self, name: str, total: int | None = None) -> Iterator[Advance]:
+        """The stage, named."""
+        with self._listener.stage(f"{self._name}: {name}", total) as advance:
+            yield advance
+
+    def note(self, text: str) -> None:
+        """The line, named unless it names it itself."""
+        self._listener.note(text if self._name in text else f"{self._name}: {text}")

@@ -34,7 +34,8 @@ class Pixels(str, Enum):
 
 def export(
     weights: Annotated[
-        Path, typer.Argument(metavar="WEIGHTS.safetensors", show_default=False, help="A person file, or a whole model.")
+        Path,
+        typer.Argument(metavar="WEIGHTS", show_default=False, help="A person, by file or by name, or a whole model."),
     ],
     to: Annotated[Kind, typer.Option("--to", show_default=False, help="Kind of file.")],
     output: Annotated[

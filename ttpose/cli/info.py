@@ -15,7 +15,8 @@ from ttpose.cli.session import session
 
 def info(
     file: Annotated[
-        Path | None, typer.Argument(metavar="[FILE]", show_default=False, help="A weights or keypoints file.")
+        Path | None,
+        typer.Argument(metavar="[FILE]", show_default=False, help="A weights or keypoints file, or a person's name."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     debug: options.Debug = False,
@@ -24,11 +25,18 @@ def info(
     with session(quiet=True, debug=debug):
         from ttpose.cli.contents import describe_file
 
-        values = describe_this() if file is None else describe_file(file)
+        values = describe_this() if file is None else describe_file(file if file.exists() else _person(file))
         if as_json:
             print(json.dumps(values, ensure_ascii=False, allow_nan=False))
         else:
             print("\n".join(lines(values)))
+
+
+def _person(name: Path) -> Path:
+    """The file of a person in the library, or the path as it is."""
+    from ttpose.people.library import Library
+
+    return Library().find(str(name)) or name
 
 
 def describe_this() -> dict[str, Any]:

@@ -16,7 +16,12 @@ if TYPE_CHECKING:
     from ttpose.progress import Progress
 
 Weights = Annotated[
-    Path | None, typer.Option(metavar="FILE", show_default=False, help="A person file, or a whole model.")
+    Path | None,
+    typer.Option(
+        metavar="FILE|NAME",
+        show_default=False,
+        help="A person, by file or by name in `ttpose people`, or a whole model.",
+    ),
 ]
 
 
@@ -53,14 +58,18 @@ def predict(
         wanted = exports.Exports.chosen(formats, tables, height_m, openpose, smooth, fill_gaps)
         sources = find_inputs(inputs)  # before anything slow is imported
         where = placed(device, jobs, scheduler, overwrite=overwrite, debug=debug)
-        work = Predicting(_full(weights, scheduler), _fingerprint(weights), subject, where.device, wanted, overlay)
+        found = _found(weights, scheduler)
+        work = Predicting(found, _fingerprint(found), subject, where.device, wanted, overlay)
         reporter.start("predict", where.shown, len(sources), where.jobs)
         raise typer.Exit(run_batch(work, sources, output, reporter, where.running))
 
 
-def _full(weights: Path | None, scheduler: str | None) -> Path | None:
-    """The path as workers elsewhere know it."""
-    return weights if weights is None or scheduler is None else weights.absolute()
+def _found(weights: Path | None, scheduler: str | None) -> Path | None:
+    """The weights file that a path or a name means, as workers elsewhere know it; raises WeightsError."""
+    from ttpose.people.library import find_weights
+
+    found = None if weights is None else find_weights(weights)
+    return found if found is None or scheduler is None else found.absolute()
 
 
 def _fingerprint(weights: Path | None) -> str | None:

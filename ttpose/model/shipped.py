@@ -10,6 +10,7 @@ from ttpose.model.checkpoint import load_model, read_metadata
 from ttpose.model.person import PERSON_FORMAT, PersonDelta
 from ttpose.model.pose_model import PoseModel
 from ttpose.model.store import model_path
+from ttpose.people.library import find_weights
 
 #: File name of the shipped base.
 BASE_FILE = "mobile.safetensors"
@@ -45,15 +46,18 @@ class LoadedModel:
 
 
 def load(path: Path | str | None = None, device: str = "cpu") -> LoadedModel:
-    """Load the shipped base (None), another base, or a person file on the shipped base.
+    """Load the shipped base (None), another base, or a person on the shipped base, by its file or library name.
 
     Raises:
         WeightsError: Missing, damaged, of another kind, or a person of another base.
     """
-    base_path = model_path(BASE_FILE) if path is None else Path(path)
+    base_path = model_path(BASE_FILE) if path is None else find_weights(path)
     if path is not None and read_metadata(base_path).get("format") == PERSON_FORMAT:
-        base = load(None, device)
-        person = PersonDelta.load(base_path, base.base_sha256)
-        model = person.apply(base.model).eval()
-        return LoadedModel(model, base.base, base.base_sha256, base_path, sha256_of(base_path))
+        return with_person(load(None, device), base_path)
     return LoadedModel(load_model(base_path, device), base_path.stem, sha256_of(base_path))
+
+
+def with_person(base: LoadedModel, path: Path) -> LoadedModel:
+    """A base with a person file's changes; raises WeightsError as `load` does."""
+    model = PersonDelta.load(path, base.base_sha256).apply(base.model).eval()
+    return LoadedModel(model, base.base, base.base_sha256, path, sha256_of(path))

@@ -1,0 +1,187 @@
+"""One person's personalization, from the first look at clips and photos to the person file and keypoints."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from ttpose.errors import InputError, UsageError
+from ttpose.media import Source
+from ttpose.model.person import PersonDelta
+from ttpose.model.pose_model import PoseModel
+from ttpose.model.runtime import choose_device, keep_freed_memory
+from ttpose.model.shipped import LoadedModel, load, with_person
+from ttpose.people.library import find_weights
+from ttpose.personalize import sources
+from ttpose.personalize.guard import GuardReport, online_report
+from ttpose.personalize.methods import fitted
+from ttpose.personalize.online import OnlineAdapter
+from ttpose.personalize.run import personalize_model
+from ttpose.personalize.settings import PersonalizeSettings
+from ttpose.personalize.sources import SeenSource
+from ttpose.personalize.views import join
+from ttpose.progress import Named, Progress
+from ttpose.report.samples import Samples
+from ttpose.results import KeypointResult
+from ttpose.subject.finder import PersonFinder
+
+
+@dataclass(frozen=True)
+class Personalization:
+    """What personalizing a clip gave.
+
+    Attributes:
+        keypoints: Every frame's keypoints with the chosen weights.
+        base_keypoints: The same by the weights that the run started from (the base, or an earlier person), for
+            comparison.
+        person: The delta to save.
+        guard: Which weights were chosen and why; "base" are those that the run started from.
+        timings: Seconds a stage.
+        history: Loss terms of every step.
+        samples: Both models and a few crops, for looking inside; None where the maker gave none.
+    """
+
+    keypoints: KeypointResult
+    base_keypoints: KeypointResult
+    person: PersonDelta
+    guard: GuardReport
+    timings: dict[str, float]
+    history: list[dict[str, float]]
+    samples: Samples | None = None
+
+
+@dataclass(frozen=True)
+class PersonRun:
+    """One personalization: what it starts from, and how it goes on.
+
+    Attributes:
+        base: What the delta is relative to.
+        start: What the run starts from: the base, or the base with an earlier person's changes.
+        finder: Of people.
+        settings: How.
+        progress: Hears the stages.
+    """
+
+    base: LoadedModel
+    start: LoadedModel
+    finder: PersonFinder
+    settings: PersonalizeSettings
+    progress: Progress
+
+    @classmethod
+    def begin(
+        cls,
+        settings: PersonalizeSettings,
+        device: str,
+        base: Path | str | None,
+        person: Path | str | None,
+        progress: Progress | None,
+    ) -> PersonRun:
+        """Load what is needed; raises UsageError and WeightsError."""
+        keep_freed_memory()
+        loaded = load(base, choose_device(device))
+        if loaded.person is not None:
+            raise UsageError(f"{loaded.person} is a person file, not a base", "give it as the person to continue from")
+        start = loaded if person is None else with_person(loaded, find_weights(person))
+        finder = PersonFinder.load(str(loaded.model.device))
+        return cls(loaded, start, finder, fitted(settings, loaded.model.config), progress or Progress())
+
+    def look_at(self, media: Source, subject: str, most: int | None = None, *, several: bool = False) -> SeenSource:
+        """Find the subject in a source, one of `several`, and keep at most `most` crops."""
+        if most is None:
+            most = sources.MOST_ONLINE if self.settings.mode == "online" else sources.MOST_KEPT
+        progress = self._named(media, several)
+        return sources.look_at(media, self.start, self.finder, subject=subject, most=most, progress=progress)
+
+    def _named(self, media: Source, several: bool) -> Progress:
+        return Named(self.progress, media.info.path.name) if several else self.progress
+
+    def offline(self, seen: Sequence[SeenSource]) -> list[Personalization]:
+        """Adapt on all sources together, and predict each."""
+        crops, timings = sources.crops_of(seen), _first_timings(seen)
+        self._estimate(seen, len(crops), timings)
+        done = personalize_model(
+            self.start.model, crops, self.settings, base_sha256=self.base.base_sha256, progress=self.progress
+        )
+        delta, personal = self._relative_to_base(done.delta, done.model)
+        guard = done.guard if self.start is self.base else _continued(done.guard)
+        person = replace(delta, notes=self._notes(guard, seen))
+        timings |= done.timings
+        found = []
+        for source in seen:
+            clock = time.perf_counter()
+            progress = self._named(source.media, len(seen) > 1)
+            keypoints = sources.predict_again(source, personal, self.finder, self.settings, guard, progress)
+            own = timings | {"predict_s": time.perf_counter() - clock}
+            samples = Samples.of(self.start.model, personal.model, source.store.crops)
+            found.append(Personalization(keypoints, source.keypoints, person, guard, own, done.history, samples))
+        return found
+
+    def online(self, source: SeenSource) -> Personalization:
+        """Learn from each frame as it comes, and predict it."""
+        store, timings = source.store, _first_timings([source])
+        if not store.complete:
+            raise InputError(
+                f"{source.media.info.path} is too long for --mode online ({store.offered} frames, at most"
+                f" {sources.MOST_ONLINE})",
+                "use the offline mode, or cut the clip",
+            )
+        self._estimate([source], len(store.crops), timings)
+        clock = time.perf_counter()
+        stream, parts = OnlineAdapter(self.start.model, self.settings), []
+        with self.progress.stage("adapt and predict", len(store.crops)) as advance:
+            for crop in store.crops:
+                parts.append(stream.advance(crop))
+                advance(1)
+        timings["adapt_s"] = time.perf_counter() - clock
+        guard, learned = online_report(), stream.adapter.average
+        keypoints = sources.result_from(source, join(parts), replace(self.base, model=learned), self.settings, guard)
+        delta = PersonDelta.between(self.base.model, learned, self.base.base_sha256, self._notes(guard, [source]))
+        samples = Samples.of(self.start.model, learned, store.crops)
+        return Personalization(keypoints, source.keypoints, delta, guard, timings, stream.adapter.history, samples)
+
+    def _relative_to_base(self, delta: PersonDelta, model: PoseModel) -> tuple[PersonDelta, LoadedModel]:
+        """The whole change since the base, and the model that a file of it gives."""
+        if self.start is not self.base:
+            delta = PersonDelta.between(self.base.model, model, self.base.base_sha256)
+            model = delta.apply(self.base.model).eval()
+        return delta, replace(self.base, model=model)
+
+    def _notes(self, guard: GuardReport, seen: Sequence[SeenSource]) -> dict[str, str]:
+        """Metadata of the person file."""
+        names = [source.media.info.path.name for source in seen]
+        notes = {
+            "settings": json.dumps(asdict(self.settings), default=str, sort_keys=True),
+            "guard": json.dumps(guard.to_dict()),
+            "source": names[0],
+        }
+        if len(names) > 1:
+            notes["sources"] = json.dumps(names, ensure_ascii=False)
+        if self.start.person_sha256 is not None:
+            notes["continues"] = self.start.person_sha256
+        return notes
+
+    def _estimate(self, seen: Sequence[SeenSource], crops: int, timings: dict[str, float]) -> None:
+        """Say how long adapting will take, from how long the base took."""
+        settings, frames = self.settings, sum(source.store.offered for source in seen)
+        crops = min(crops, settings.max_crops)
+        if settings.mode == "online":
+            views = frames * (3.4 * settings.batch + settings.views)
+        else:
+            # A step costs about three forwards and a half a view; the guard looks at 24 crops nine times.
+            steps = (settings.steps or crops) + settings.decoder_warmup
+            views = 3.4 * steps * settings.batch + crops * settings.views + frames * settings.predict_views + 9 * 24
+        seconds = views * timings["base_s"] / max(frames, 1)
+        self.progress.note(f"adapting on {self.base.model.device}: about {max(seconds, 1):.0f} s")
+
+
+def _first_timings(seen: Sequence[SeenSource]) -> dict[str, float]:
+    return {"find_s": sum(s.find_s for s in seen), "base_s": sum(s.look_s for s in seen)}
+
+
+def _continued(guard: GuardReport) -> GuardReport:
+    """A report whose "base" is an earlier person."""
+    return replace(guard, reason=f"{guard.reason} (the base here is the earlier personalization)")

@@ -1,0 +1,172 @@
+"""A clip or photo on its way through a personalization: looked at before, predicted again after."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ttpose.errors import NoPersonError
+from ttpose.media import Source
+from ttpose.model.shipped import LoadedModel
+from ttpose.personalize.augment import Warp
+from ttpose.personalize.crops import PersonCrop
+from ttpose.personalize.guard import GuardReport
+from ttpose.personalize.run import settled
+from ttpose.personalize.settings import PersonalizeSettings
+from ttpose.personalize.subject_crops import CropStore, SubjectFrame, follow_subject, gather
+from ttpose.personalize.views import VIEWS, Observation, join, observe
+from ttpose.progress import Progress
+from ttpose.results import FrameRecord, KeypointResult, PersonRecord
+from ttpose.skeleton import Skeleton
+from ttpose.subject.finder import PersonFinder
+from ttpose.subject.refine import refine_box
+from ttpose.subject.track import SubjectTrack, track_subject
+
+# Crops kept in memory for the final prediction: 0.44 MB each, 8 seconds at 30 frames a second. A longer clip is
+# decoded a second time instead.
+MOST_KEPT = 240
+MOST_ONLINE = 600  # an online run learns frame by frame and needs them all
+FEWEST_KEPT = 8  # of each of many clips
+
+
+@dataclass(frozen=True)
+class SeenSource:
+    """A source after the first look.
+
+    Attributes:
+        media: The file, closed.
+        frames: Every frame with its box and what was seen, without pixels.
+        store: Crops to learn from.
+        keypoints: What the weights saw that the run starts from.
+        find_s, look_s: How long finding the subject and looking at it took.
+    """
+
+    media: Source
+    frames: list[SubjectFrame]
+    store: CropStore
+    keypoints: KeypointResult
+    find_s: float
+    look_s: float
+
+
+def look_at(
+    media: Source, start: LoadedModel, finder: PersonFinder, *, subject: str, most: int, progress: Progress
+) -> SeenSource:
+    """Follow the subject through a source and keep at most `most` crops; raises NoPersonError."""
+    clock = time.perf_counter()
+    track = track_subject(media, finder, subject=subject, progress=progress)
+    found_at = time.perf_counter()
+    frames, store = [], CropStore(most)
+    with progress.stage("read and predict with the base", media.info.frames) as advance:
+        for frame in follow_subject(media, track, start.model, finder, advance):
+            if frame.crop is not None:
+                store.offer(frame.crop)
+            frames.append(replace(frame, crop=None))
+    report_damage(media, progress)
+    if not store.crops:
+        raise NoPersonError(f"{media.info.path}: no person was found", "try --subject X,Y on a person")
+    plain = PersonalizeSettings(settle_sides=False)
+    keypoints = clip_result(media, start, records_of(frames, gather(frames), start.model.skeleton, plain))
+    return SeenSource(media, frames, store, keypoints, found_at - clock, time.perf_counter() - found_at)
+
+
+def predict_again(
+    source: SeenSource,
+    personal: LoadedModel,
+    finder: PersonFinder,
+    settings: PersonalizeSettings,
+    guard: GuardReport,
+    progress: Progress,
+) -> KeypointResult:
+    """All frames with the personalized weights, from the kept crops or a second reading."""
+    seen = _look_again(source, personal, finder, VIEWS[: settings.predict_views], progress)
+    return result_from(source, seen, personal, settings, guard)
+
+
+def result_from(
+    source: SeenSource, seen: Observation, model: LoadedModel, settings: PersonalizeSettings, guard: GuardReport
+) -> KeypointResult:
+    """The keypoint file of a source from new observations of its frames that have any."""
+    return clip_result(source.media, model, records_of(source.frames, seen, model.model.skeleton, settings), guard)
+
+
+def _look_again(
+    source: SeenSource, personal: LoadedModel, finder: PersonFinder, views: Sequence[Warp], progress: Progress
+) -> Observation:
+    frames, store = source.frames, source.store
+    with progress.stage("predict", store.offered if store.complete else len(frames)) as advance:
+        if store.complete:
+            return observe(personal.model, store.crops, views, advance)
+        boxes = tuple(frame.box for frame in frames)
+        track = SubjectTrack(boxes, (False,) * len(boxes), 1, 0)
+        parts = []
+        for frame in follow_subject(source.media, track, personal.model, finder, advance):
+            if frames[frame.index].seen is not None and frame.crop is not None:
+                parts.append(observe(personal.model, [frame.crop], views) if len(views) > 1 else frame.seen)
+        return join([part for part in parts if part is not None])
+
+
+def crops_of(sources: Sequence[SeenSource]) -> list[PersonCrop]:
+    """The kept crops of all sources, each with a number of its own and its clip's."""
+    found: list[PersonCrop] = []
+    first = 0
+    for number, source in enumerate(sources):
+        found += [replace(crop, index=first + crop.index, clip=number) for crop in source.store.crops]
+        first += len(source.frames)
+    return found
+
+
+def shares(kinds: Sequence[str]) -> int:
+    """How many crops each of several clips may keep, beside a photo's one."""
+    clips = sum(kind == "video" for kind in kinds)
+    return max((MOST_KEPT - (len(kinds) - clips)) // max(clips, 1), FEWEST_KEPT)
+
+
+def records_of(
+    frames: Sequence[SubjectFrame], seen: Observation, skeleton: Skeleton, settings: PersonalizeSettings
+) -> list[FrameRecord]:
+    """One record for every frame, in order, with sides settled where the settings say so."""
+    times = [frame.time_s for frame in frames if frame.seen is not None]
+    found = iter(zip(*settled(seen, times, skeleton, settings), strict=True))
+    return [_record(frame, *next(found), skeleton) if _is_seen(frame) else _empty(frame) for frame in frames]
+
+
+def _is_seen(frame: SubjectFrame) -> bool:
+    return frame.seen is not None and frame.box is not None
+
+
+def _empty(frame: SubjectFrame) -> FrameRecord:
+    return FrameRecord(frame.index, frame.time_s, (), frame.note)
+
+
+def _record(frame: SubjectFrame, keypoints: np.ndarray, exchanged: np.ndarray, skeleton: Skeleton) -> FrameRecord:
+    if frame.box is None:
+        return _empty(frame)
+    notes = [frame.note] if frame.note else []
+    limbs = [name for name, was in zip(("legs", "arms"), exchanged, strict=True) if was]
+    if limbs:
+        notes.append(f"left and right {' and '.join(limbs)} exchanged to agree with the frames around")
+    person = PersonRecord(1, refine_box(frame.box, keypoints, skeleton=skeleton), keypoints)
+    return FrameRecord(frame.index, frame.time_s, (person,), "; ".join(notes) or None)
+
+
+def clip_result(
+    media: Source, loaded: LoadedModel, records: list[FrameRecord], guard: GuardReport | None = None
+) -> KeypointResult:
+    """The content of a keypoint file."""
+    info = media.info
+    source = {
+        "path": str(info.path), "kind": info.kind, "width": info.width, "height": info.height,
+        "frames": len(records), "duration_s": info.duration_s,
+    }  # fmt: skip
+    model = loaded.describe() | {"guard": None if guard is None else guard.to_dict()}
+    return KeypointResult(source, model, loaded.model.skeleton, records)
+
+
+def report_damage(media: Source, progress: Progress) -> None:
+    """Say what was odd about the file."""
+    for warning in media.warnings:
+        progress.note(warning)
