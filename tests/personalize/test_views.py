@@ -46,7 +46,7 @@ def test_a_mirror_symmetric_model_agrees_with_its_mirror_image(dots):
     keypoints = standing(200) + np.array([40.0, 20.0, 0.0])
     crop = cut_crop(paint_dots(keypoints, (240, 300)), box_of(keypoints), 128)
     alone, both = observe(dots, [crop]), observe(dots, [crop], (VIEWS[0], MIRRORED))
-    assert np.allclose(both.keypoints[..., :2], alone.keypoints[..., :2], atol=2)
+    assert np.allclose(both.keypoints[..., :2], alone.keypoints[..., :2], atol=3)
     assert alone.spread.max() == 0
     assert both.spread.max() < 0.003
 

@@ -119,7 +119,7 @@ def _cells(points: Tensor, stride: float) -> Tensor:
 
 
 def _anchors_back(anchors: Tensor | None, to_plain: Sequence[np.ndarray], mirror: list[int] | None) -> Tensor | None:
-    """A view's regressed keypoints [B, K, 2], cells of the view, in pixels of the plain crop; None if there are none."""
+    """A view's regressed keypoints [B, K, 2], in its cells, in the plain crop's pixels; None if there are none."""
     if anchors is None:
         return None
     pixels = geometry.heatmap_to_crop(
