@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -7,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ttpose.errors import NoPersonError
+from ttpose.errors import InputError, NoPersonError
 from ttpose.files import write_text
 from ttpose.geometry import Box
 from ttpose.progress import Progress
@@ -44,7 +45,9 @@ class FakePersonalization:
     base_keypoints: KeypointResult
     person: FakePerson = field(default_factory=FakePerson)
     guard: FakeGuard = field(default_factory=FakeGuard)
-    timings: dict[str, float] = field(default_factory=lambda: {"adapt": np.float64(0.5), "look": float("nan")})
+    timings: dict[str, float] = field(
+        default_factory=lambda: {"adapt": np.float64(0.5), "look": float("nan"), "predict_s": 0.25}
+    )
 
 
 class FakeApi(ModuleType):
@@ -71,6 +74,20 @@ class FakeApi(ModuleType):
 
     def personalize(self, source: Path, *, progress: Progress, **how: Any) -> FakePersonalization:
         return FakePersonalization(self._work("personalize", source, progress, how), made_result(source))
+
+    def personalize_many(
+        self, sources: Sequence[Path], *, on_bad: Callable[[Path, InputError], None], progress: Progress, **how: Any
+    ) -> list[FakePersonalization]:
+        made = []
+        self.calls.append(("personalize_many", sources[0], {"sources": list(sources), **how}))
+        for source in sources:
+            try:
+                made.append(self.personalize(source, progress=progress))
+            except InputError as error:
+                on_bad(source, error)
+        if not made:
+            raise NoPersonError("nobody in any of them")
+        return made
 
     def predict(self, source: Path, *, progress: Progress, **how: Any) -> KeypointResult:
         return self._work("predict", source, progress, how)

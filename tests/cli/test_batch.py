@@ -226,7 +226,7 @@ def test_json_lines_tell_everything(api: FakeApi, clips: Path) -> None:
     )
     assert done[0]["files"] == ["person.safetensors", "keypoints.json", "overlay.mp4", "report.html"]
     assert done[0]["details"]["guard"]["verdict"] == "personalized"
-    assert done[0]["details"]["timings"] == {"adapt": 0.5, "look": None}
+    assert done[0]["details"]["timings"] == {"adapt": 0.5, "look": None, "predict_s": 0.25}
     assert [event["input"] for event in skipped] == [str(clips / "b.mp4")]
     stages = [event for event in found if event["event"] == "stage" and event["input"] == str(clips / "a.mp4")]
     assert [(event["stage"], event["done"], event["total"], event["finished"]) for event in stages] == [

@@ -30,7 +30,8 @@ class Product:
     """What was made of one input.
 
     Attributes:
-        writers: For each file name a function that writes it, in the order to write.
+        writers: For each file name a function that writes it; a file without one could not be made, which is in the
+            notes, and stays unfinished.
         text: One line for people.
         details: More for machines, JSON-ready.
         optional: Files whose failing is worth a warning but not the other files.
@@ -163,6 +164,7 @@ def _make(task: Task, progress: Progress) -> Outcome:
             product = task.work.make(task.source, log)
             product = replace(product, details=plain(product.details))
             lost = _write(product, folder, names, settings)
+            names = tuple(name for name in names if name in product.writers)
             for name, error in lost.items():
                 log.note(f"warning: {name} could not be made: {describe(error)[0]}")
     except Exception as error:
@@ -193,6 +195,7 @@ def _write(
         with suppress(FileNotFoundError):
             (folder.path / name).unlink()
     lost: dict[str, Exception] = {}
+    names = [name for name in names if name in product.writers]
     for name in names:
         try:
             product.writers[name](folder.path / name)

@@ -11,7 +11,7 @@ import typer
 
 _SUBJECT = re.compile(r"auto|largest|center|-?\d+(\.\d+)?,-?\d+(\.\d+)?")
 _ADDRESS = re.compile(r"\w+://\S+")
-_MANY = "Many inputs"
+_MANY, _PERSON = "Many inputs", "The person"
 _DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
 
 
@@ -78,6 +78,27 @@ Seed = Annotated[
 ]
 Overlay = Annotated[bool, typer.Option("--overlay/--no-overlay", help="Also draw the skeleton over the input.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Do finished inputs again instead of skipping them.")]
+PersonFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--person", metavar="FILE|NAME", show_default=False, rich_help_panel=_PERSON,
+        help="Continue from an earlier personalization of this person: a person file, or a name in `ttpose people`.",
+    ),
+]  # fmt: skip
+SamePerson = Annotated[
+    bool,
+    typer.Option(
+        "--same-person", rich_help_panel=_PERSON,
+        help="All inputs show one and the same person: learn from them together, and write one person file.",
+    ),
+]  # fmt: skip
+SaveAs = Annotated[
+    str | None,
+    typer.Option(
+        "--save-as", "--name", metavar="NAME", show_default=False, rich_help_panel=_PERSON,
+        help="Also keep the person under this name, for --weights NAME (see `ttpose people`).",
+    ),
+]  # fmt: skip
 Jobs = Annotated[
     int,
     typer.Option(

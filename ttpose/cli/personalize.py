@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -53,6 +54,9 @@ def personalize(
             help="The base to start from, as `ttpose train` writes it.",
         ),
     ] = None,
+    same_person: options.SamePerson = False,
+    person: options.PersonFile = None,
+    save_as: options.SaveAs = None,
     subject: options.Subject = None,
     device: options.Device = "auto",
     seed: options.Seed = 0,
@@ -79,11 +83,13 @@ def personalize(
     """Adapt the pose model to the one person in each INPUT and write what it then sees.
 
     Writes <name>_ttpose/person.safetensors (the adapted weights), keypoints.json, overlay.mp4 and
-    report.html.
+    report.html. With --same-person there is one person.safetensors for all inputs, in DIR.
     """
     with session(quiet=quiet, json_lines=json_lines, debug=debug) as reporter:
         from ttpose.batches.run import run_batch
+        from ttpose.cli.named_person import NamedPerson, earlier_person
         from ttpose.cli.placing import placed
+        from ttpose.cli.same_person import check_same_person, run_same_person
         from ttpose.media import find_inputs
 
         wanted = exports.Exports.chosen(formats, tables, height_m, openpose, smooth, fill_gaps)
@@ -95,11 +101,19 @@ def personalize(
         changes = method_options.changes(
             method, preset.value, learn, rate, min_score, perceptual, frame_steps, reset_per_frame
         )
-        base = None if weights is None else str(weights)
-        work = Personalizing(how, where.device, overlay, wanted, side_by_side, report, changes, base)
+        base = None if weights is None else str(weights.absolute() if scheduler else weights)
+        earlier = earlier_person(person)
+        work = Personalizing(how, where.device, overlay, wanted, side_by_side, report, changes, base, *earlier)
         work.arguments()  # a wrong method is told before any work
+        if same_person:
+            check_same_person(mode.value, where.jobs)
+        name = NamedPerson.wanted(save_as, sources, output, same_person, overwrite, earlier[0])
         reporter.start("personalize", where.shown, len(sources), where.jobs)
-        raise typer.Exit(run_batch(work, sources, output, reporter, where.running))
+        run = run_same_person if same_person else run_batch
+        code = run(work, sources, output, reporter, where.running)
+        if name is not None:
+            reporter.note(name.keep(code))
+        raise typer.Exit(code)
 
 
 @dataclass(frozen=True)
@@ -115,6 +129,8 @@ class Personalizing:
         report: Whether the report page is written.
         method: Keyword arguments of `ttpose.personalize.methods.method_named` beyond those in `how`.
         base: Weights to start from; None for the shipped ones.
+        person: An earlier person file to continue from, or None.
+        person_sha256: Its fingerprint.
     """
 
     how: dict[str, Any]
@@ -125,12 +141,15 @@ class Personalizing:
     report: bool = False
     method: dict[str, Any] = field(default_factory=dict)
     base: str | None = None
+    person: Path | None = None
+    person_sha256: str | None = None
 
     @property
     def settings(self) -> dict[str, Any]:
         """What changes the results."""
         base = {} if self.base is None else {"base": self.base}
-        return {"command": "personalize", **self.how, **self.method, **base, **self.wanted.settings}
+        person = {} if self.person is None else {"person_sha256": self.person_sha256}
+        return {"command": "personalize", **self.how, **self.method, **base, **person, **self.wanted.settings}
 
     def file_names(self, source: Path) -> tuple[str, ...]:
         """The person file, keypoints, pictures and the report."""
@@ -153,13 +172,14 @@ class Personalizing:
 
     def arguments(self) -> dict[str, Any]:
         """What `api.personalize` is called with; raises UsageError for a method that there is none of."""
-        base = {} if self.base is None else {"base": self.base}
+        start = {"base": self.base, "person": self.person}
+        start = {name: value for name, value in start.items() if value is not None}
         if not self.method:
-            return {**self.how, **base}
+            return {**self.how, **start}
         from ttpose.personalize.methods import method_named
 
         settings = method_named(**{name: self.how[name] for name in ("mode", "steps", "seed")} | self.method)
-        return {"subject": self.how["subject"], "settings": settings, **base}
+        return {"subject": self.how["subject"], "settings": settings, **start}
 
     def product(self, source: Path, made: Personalization, progress: Progress, person: str = PERSON) -> Product:
         """The files of one input but the person file, which is at the path `person` from their folder."""
@@ -170,7 +190,8 @@ class Personalizing:
         prepared = self.wanted.prepare(made.keypoints)
 
         def write_keypoints(name: str, path: Path) -> None:
-            model = {**prepared.model, "person": person, "person_sha256": sha256_of(path.parent / person)}
+            file = os.path.normpath(path.parent / person)  # the folder may not be there yet
+            model = {**prepared.model, "person": person, "person_sha256": sha256_of(file)}
             self.wanted.product_writers(replace(prepared, model=model), progress.note)[name](path)
 
         def write_overlay(path: Path) -> None:
@@ -191,16 +212,17 @@ class Personalizing:
             REPORT: write_report,
         }
         details = {"guard": made.guard.to_dict(), "timings": made.timings}
-        text = "; ".join(filter(None, (guard_text(made.guard), exports.jitter_text(prepared))))
+        text = "; ".join(filter(None, (guard_text(made.guard, self.person is not None), exports.jitter_text(prepared))))
         return Product(writers, text, details, frozenset({REPORT}))
 
 
-def guard_text(guard: Any) -> str:
+def guard_text(guard: Any, continued: bool = False) -> str:
     """The guard's choice in plain words, with the figures that it was made from."""
+    start = "earlier" if continued else "base"
     words = {
         "personalized": "personalized weights are used",
-        "interpolated": "weights half-way between base and personalized are used",
-        "base": "base weights are used: personalizing did not help here",
+        "interpolated": f"weights half-way between {start} and personalized are used",
+        "base": f"{start} weights are used: personalizing did not help here",
     }
     measured = {name: value for name, value in guard.figures.items() if not _is_missing(value)}
     figures = ", ".join(_figure(name, value) for name, value in measured.items())
