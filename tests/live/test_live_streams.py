@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 
 import pytest
@@ -92,3 +94,15 @@ def test_a_network_stream_is_captured_until_it_breaks_off(tmp_path):
     assert stream.endless
     assert [clips.number_of(frame.image) for frame in frames] == [0, 1, 2, 3, 4]
     assert frames[0].image[24, 4].argmax() == 0  # the red patch is red
+
+
+def test_beside_a_window_nothing_is_loaded_that_makes_it_stand_still(tmp_path):
+    clip = clips.write_clip(tmp_path / "a.mp4", 5)
+    code = (
+        "import sys; import ttpose.live.run; from ttpose.live.window import Window\n"
+        "from ttpose.live.streams import open_live\n"
+        "frames = list(open_live(sys.argv[1], beside_window=True).frames)\n"
+        "print(*[f.index for f in frames], round(frames[4].time_s, 3), *{'av', 'decord'} & set(sys.modules))"
+    )
+    shown = subprocess.run([sys.executable, "-c", code, str(clip)], capture_output=True, text=True, check=True)
+    assert shown.stdout.split() == ["0", "1", "2", "3", "4", "0.133"]

@@ -34,7 +34,7 @@ def test_pictures_and_keys(monkeypatch):
 
     shown, pressed = [], iter([ord("s"), -1, ord("q"), 27, ord("x")])
     monkeypatch.setenv("DISPLAY", ":0")
-    for name in ("namedWindow", "resizeWindow", "destroyWindow"):
+    for name in ("namedWindow", "destroyWindow"):
         monkeypatch.setattr(cv2, name, lambda *_: None)
     monkeypatch.setattr(cv2, "imshow", lambda _, image: shown.append(image))
     monkeypatch.setattr(cv2, "waitKey", lambda _: next(pressed))
@@ -46,6 +46,8 @@ def test_pictures_and_keys(monkeypatch):
     assert shown[0].shape == (240, 320, 3)
     assert shown[0][120, 160].tolist() == [0, 0, 200]  # blue, green, red
     assert shown[0].min(2).max() > 200  # white letters
+    window.show(np.zeros((2160, 3840, 3), np.uint8), "large")
+    assert shown[1].shape == (720, 1280, 3)
     assert [window.key() for _ in range(5)] == [Key.save, None, Key.quit, Key.quit, None]
     monkeypatch.setattr(cv2, "getWindowProperty", lambda *_: 0.0)
     pressed = iter([-1])

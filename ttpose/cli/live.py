@@ -66,7 +66,7 @@ def live(
         from ttpose.subject.finder import PersonFinder
 
         chosen = choose_device(device)
-        stream = open_live(source if source is not None else camera or 0)
+        stream = open_live(source if source is not None else camera or 0, beside_window=display)
         window = Window() if display else None
         loaded = load(weights, chosen)
         shipped = loaded if loaded.person is None else load(None, chosen)

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ttpose.errors import InputError
 from ttpose.media import Frame, open_source
 
@@ -34,52 +36,78 @@ class LiveSource:
     endless: bool
 
 
-def open_live(source: int | str | Path) -> LiveSource:
+def open_live(source: int | str | Path, *, beside_window: bool = False) -> LiveSource:
     """Open a camera by number, a network stream by its address (`rtsp://...`), or a file.
+
+    With `beside_window` OpenCV reads files too: its Qt windows stand still once PyAV and decord, which bring X11
+    libraries of their own, are loaded in the same process.
 
     Raises:
         InputError: It cannot be opened, or is no video.
         UsageError: It is a folder.
     """
     if isinstance(source, int):
-        return _capture(source, f"camera {source}")
-    if "://" in str(source):
-        return _capture(str(source), str(source))
-    return LiveSource(str(source), (frame for frame in open_source(source).frames()), endless=False)
+        hint = "is it plugged in, allowed, and free of other programs? try --camera 1"
+        return LiveSource(f"camera {source}", _captured(_capture(source, f"camera {source}", hint)), endless=True)
+    name = str(source)
+    if "://" in name:
+        capture = _capture(name, name, "check that it plays in another program")
+        return LiveSource(name, _captured(capture), endless=True)
+    if beside_window and Path(source).is_file():
+        return LiveSource(
+            name, _played(_capture(name, name, "check that it plays, or convert it to MP4")), endless=False
+        )
+    return LiveSource(name, (frame for frame in open_source(source).frames()), endless=False)
 
 
-def _capture(source: int | str, name: str) -> LiveSource:
+@dataclass(frozen=True)
+class _Capture:
+    """OpenCV's reader, and what it reads."""
+
+    reader: Any
+    name: str
+
+
+def _capture(source: int | str, name: str, hint: str) -> _Capture:
     import cv2
 
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # its lines say less than ours
     if isinstance(source, int):
-        capture, hint = (
-            cv2.VideoCapture(source),
-            "is it plugged in, allowed, and free of other programs? try --camera 1",
-        )
+        reader = cv2.VideoCapture(source)
     else:
         limits = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, cv2.CAP_PROP_READ_TIMEOUT_MSEC]
         how = [value for limit in limits for value in (limit, round(1000 * _TIMEOUT_S))]
-        capture, hint = cv2.VideoCapture(source, cv2.CAP_FFMPEG, how), "check that it plays in another program"
-    if not capture.isOpened():
+        reader = cv2.VideoCapture(source, cv2.CAP_FFMPEG, how)
+    if not reader.isOpened():
         raise InputError(f"{name} cannot be opened", hint)
-    return LiveSource(name, _captured(capture, name), endless=True)
+    return _Capture(reader, name)
 
 
-def _captured(capture: Any, name: str) -> Generator[Frame, None, None]:
+def _captured(capture: _Capture) -> Generator[Frame, None, None]:
+    """Frames with the times at which they came; a stream of this kind does not end, it breaks off."""
+    begin, index = time.monotonic(), 0
+    for index, image in enumerate(_images(capture), start=1):
+        yield Frame(index - 1, time.monotonic() - begin, image)
+    what = f"stopped after {index} frames" if index else "gives no pictures"
+    raise InputError(f"{capture.name} {what}", "check the cable, the network, and other programs that use it")
+
+
+def _played(capture: _Capture) -> Generator[Frame, None, None]:
+    """Frames of a file with the file's times."""
     import cv2
 
-    begin, index = time.monotonic(), 0
+    for index, image in enumerate(_images(capture)):
+        yield Frame(index, capture.reader.get(cv2.CAP_PROP_POS_MSEC) / 1000, image)
+
+
+def _images(capture: _Capture) -> Generator[np.ndarray, None, None]:
+    import cv2
+
     try:
-        while True:
-            got, image = capture.read()
-            if not got:
-                what = f"stopped after {index} frames" if index else "gives no pictures"
-                raise InputError(f"{name} {what}", "check the cable, the network, and other programs that use it")
-            yield Frame(index, time.monotonic() - begin, cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
-            index += 1
+        while (got := capture.reader.read())[0]:
+            yield cv2.cvtColor(got[1], cv2.COLOR_BGR2RGB)
     finally:
-        capture.release()
+        capture.reader.release()
 
 
 def paced(frames: Generator[Frame, None, None]) -> Generator[Frame, None, None]:

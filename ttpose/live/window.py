@@ -11,6 +11,7 @@ import numpy as np
 from ttpose.errors import UsageError
 
 _NAME = "ttpose live"
+_WIDEST, _HIGHEST = 1280, 720  # larger pictures are shown shrunk, so that they fit on a laptop's screen
 _NO_SCREEN = "use --no-display, with --output or --save"
 
 
@@ -37,33 +38,32 @@ class Window:
         if sys.platform.startswith("linux") and not os.environ.get("DISPLAY"):
             raise UsageError("there is no screen to show pictures on (DISPLAY is not set)", _NO_SCREEN)
         try:
-            cv2.namedWindow(_NAME, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO)
+            cv2.namedWindow(_NAME, cv2.WINDOW_AUTOSIZE | cv2.WINDOW_GUI_NORMAL)
         except cv2.error as error:
             hint = f"install opencv-python in place of opencv-python-headless, or {_NO_SCREEN}"
             raise UsageError("this OpenCV cannot draw windows", hint) from error
-        self._sized = False
+        self._shown = False
 
     def show(self, image: np.ndarray, text: str) -> None:
-        """Show an RGB uint8 [H, W, 3] picture with a line of ASCII text on it; the picture is written on."""
+        """Show an RGB uint8 [H, W, 3] picture with a line of ASCII text on it; the picture may be written on."""
         import cv2
 
-        if not self._sized:
-            height, width = image.shape[:2]
-            shrink = min(1.0, 1280 / width, 720 / height)
-            cv2.resizeWindow(_NAME, round(width * shrink), round(height * shrink))
-            self._sized = True
+        shrink = min(_WIDEST / image.shape[1], _HIGHEST / image.shape[0])
+        if shrink < 1:
+            image = cv2.resize(image, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA)
         scale = max(image.shape[0] / 1000, 0.4)
         place, line = (round(12 * scale), round(30 * scale)), max(round(2 * scale), 1)
         for colour, width in (((0, 0, 0), 3 * line), ((255, 255, 255), line)):
             cv2.putText(image, text, place, cv2.FONT_HERSHEY_SIMPLEX, 0.8 * scale, colour, width, cv2.LINE_AA)
         cv2.imshow(_NAME, cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+        self._shown = True
 
     def key(self) -> Key | None:
         """The key pressed since the last call; a closed window counts as quit."""
         import cv2
 
         pressed = cv2.waitKey(1) & 0xFF
-        if self._sized and cv2.getWindowProperty(_NAME, cv2.WND_PROP_VISIBLE) < 1:
+        if self._shown and cv2.getWindowProperty(_NAME, cv2.WND_PROP_VISIBLE) < 1:
             return Key.quit
         return next((key for key in Key if ord(key.value) == pressed), Key.quit if pressed == 27 else None)
 
