@@ -1,0 +1,114 @@
+"""`personalize_many` and `person=` with the shipped base."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import ttpose
+from tests import sample
+from ttpose.errors import InputError, UsageError, WeightsError
+from ttpose.media.images import write_image
+from ttpose.model.checkpoint import read_metadata
+from ttpose.personalize.sources import FEWEST_KEPT, MOST_KEPT, shares
+from ttpose.progress import Progress
+
+HOW = {"preset": "fast", "steps": 1, "device": "cpu"}
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    folder = tmp_path_factory.mktemp("inputs")
+    write_image(folder / "photo.png", sample.images()[90])
+    one = sample.write_part(folder / "one.mp4", range(2))
+    return [one, folder / "photo.png", sample.write_part(folder / "two.mp4", range(40, 42))]
+
+
+@pytest.fixture(scope="module")
+def made(inputs: list[Path]) -> list[ttpose.api.Personalization]:
+    return ttpose.personalize_many(inputs, **HOW)
+
+
+def positions(result: ttpose.api.KeypointResult) -> np.ndarray:
+    return np.stack([frame.people[0].keypoints[:, :2] for frame in result.frames])
+
+
+def test_each_source_has_keypoints_and_all_have_one_person(
+    made: list[ttpose.api.Personalization], inputs: list[Path], tmp_path: Path
+) -> None:
+    assert [one.keypoints.source["path"] for one in made] == [str(path) for path in inputs]
+    assert [len(one.keypoints.frames) for one in made] == [2, 1, 2]
+    assert made[0].person is made[2].person
+    assert made[0].person.changes
+    made[0].person.save(tmp_path / "person.safetensors")
+    notes = read_metadata(tmp_path / "person.safetensors")
+    assert json.loads(notes["sources"]) == ["one.mp4", "photo.png", "two.mp4"]
+    again = ttpose.predict(inputs[0], weights=tmp_path / "person.safetensors", device="cpu")
+    np.testing.assert_allclose(positions(again), positions(made[0].keypoints), atol=0.05)
+
+
+def test_continuing_gives_a_self_contained_person(
+    made: list[ttpose.api.Personalization], inputs: list[Path], tmp_path: Path
+) -> None:
+    first, second = tmp_path / "first.safetensors", tmp_path / "second.safetensors"
+    made[0].person.save(first)
+    further = ttpose.personalize(inputs[2], person=first, **HOW)
+    # What it starts from is the earlier person.
+    np.testing.assert_allclose(positions(further.base_keypoints), positions(made[2].base_keypoints), atol=20)
+    assert further.base_keypoints.model["person_sha256"] is not None
+    further.person.save(second)
+    assert read_metadata(second)["continues"] == further.base_keypoints.model["person_sha256"]
+    first.unlink()
+    again = ttpose.predict(inputs[2], weights=second, device="cpu")
+    np.testing.assert_allclose(positions(again), positions(further.keypoints), atol=0.05)
+    # The earlier changes are in it: it is further from the base than the step that was added.
+    size = {name: float(np.abs(change.numpy()).sum()) for name, change in made[0].person.changes.items()}
+    most = max(size, key=size.__getitem__)
+    before, after = made[0].person.changes[most].flatten(), further.person.changes[most].flatten()
+    assert float(np.corrcoef(before, after)[0, 1]) > 0.5
+
+
+def test_a_bad_source_raises_or_is_left_out(inputs: list[Path], tmp_path: Path) -> None:
+    class Ended(Exception):
+        pass
+
+    class UntilAdapting(Progress):
+        def note(self, text: str) -> None:
+            if text.startswith("adapting"):
+                raise Ended
+
+    bad = tmp_path / "bad.mp4"
+    bad.write_text("no video")
+    empty = tmp_path / "empty.png"
+    write_image(empty, np.full((120, 160, 3), 100, np.uint8))
+    with pytest.raises(InputError, match=r"bad\.mp4"):
+        ttpose.personalize_many([inputs[1], bad], **HOW)
+    left_out: list[Path] = []
+    with pytest.raises(Ended):  # by then all sources were looked at
+        ttpose.personalize_many(
+            [bad, inputs[1], empty], on_bad=lambda path, _: left_out.append(path), progress=UntilAdapting(), **HOW
+        )
+    assert left_out == [bad, empty]
+    with pytest.raises(InputError):
+        ttpose.personalize_many([bad, empty], on_bad=lambda path, _: None, **HOW)
+
+
+def test_wrong_use(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made: list[ttpose.api.Personalization]) -> None:
+    with pytest.raises(UsageError, match="no input"):
+        ttpose.personalize_many([], **HOW)
+    monkeypatch.setenv("TTPOSE_DATA_DIR", str(tmp_path))
+    with pytest.raises(WeightsError, match="no person 'anna'"):
+        ttpose.personalize("x.mp4", person="anna", **HOW)
+    made[0].person.save(tmp_path / "person.safetensors")
+    with pytest.raises(UsageError, match="not a base"):
+        ttpose.personalize("x.mp4", base=tmp_path / "person.safetensors", **HOW)
+
+
+def test_clips_share_what_is_kept() -> None:
+    assert shares(["video"]) == MOST_KEPT
+    assert shares(["video", "image", "image", "video"]) == (MOST_KEPT - 2) // 2
+    assert shares(["video"] * 500) == FEWEST_KEPT
+    assert shares(["image"] * 500) == FEWEST_KEPT
