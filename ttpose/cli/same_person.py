@@ -62,8 +62,11 @@ def _of_each(outcome: Outcome, sources: Sequence[Path], root: Path) -> list[Outc
             continue
         prefix = f"{folders[source].name}/"
         files = tuple(name.removeprefix(prefix) for name in outcome.files if name.startswith(prefix))
+        text = outcome.text if outcome.status == "skipped" else ""  # the whole's was told already
         took = outcome.details.get("predict_s", {}).get(str(source), 0.0)
-        found.append(replace(outcome, source=source, folder=folders[source], files=files, seconds=took, details={}))
+        found.append(
+            replace(outcome, source=source, folder=folders[source], files=files, seconds=took, text=text, details={})
+        )
     return found
 
 
