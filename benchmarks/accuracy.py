@@ -29,22 +29,23 @@ _ALONE = replace(_BALANCED, guard=False)
 #: Settings by method; those in `_UNTRAINED` only look and settle sides.
 METHODS: dict[str, PersonalizeSettings] = {
     "sides": replace(_BALANCED, predict_views=1),
-    "mirror+sides": replace(_BALANCED, predict_views=2),
+    "views+sides": _BALANCED,
     "6 views+sides": replace(_BALANCED, predict_views=6),
     "fast": PRESETS["fast"],
     "balanced": _BALANCED,
     "balanced, no guard": _ALONE,
-    "self-training": replace(_ALONE, decoder_warmup=0, strength=1.0),
-    "self-training+reconstruction": replace(_ALONE, reconstruction=0.1, anchor=0.1, strength=1.0),
+    "balanced, all of the change": replace(_ALONE, decoder_warmup=0, strength=1.0),
+    "labels": replace(_ALONE, decoder_warmup=0, distillation=0.0, self_training=1.0),
+    "distillation+reconstruction": replace(_ALONE, reconstruction=0.001, decoder_warmup=15),
     "reconstruction+anchor": replace(
-        _ALONE, self_training=0.0, reconstruction=1.0, anchor=1.0, pose_rate=1e-5, strength=1.0
+        _ALONE, distillation=0.0, reconstruction=1.0, anchor=1.0, pose_rate=1e-5, strength=1.0
     ),
     "reconstruction": replace(
-        _ALONE, self_training=0.0, reconstruction=1.0, decoder_warmup=0, pose_rate=1e-4, strength=1.0
+        _ALONE, distillation=0.0, reconstruction=1.0, decoder_warmup=0, pose_rate=1e-4, strength=1.0
     ),
     "thorough": PRESETS["thorough"],
 }  # fmt: skip
-_UNTRAINED = ("sides", "mirror+sides", "6 views+sides")
+_UNTRAINED = ("sides", "views+sides", "6 views+sides")
 
 
 def look_only(
@@ -68,7 +69,7 @@ def main() -> None:
     """Run the methods and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("clips", type=Path)
-    parser.add_argument("--methods", default="sides,mirror+sides,6 views+sides,balanced")
+    parser.add_argument("--methods", default="sides,views+sides,balanced")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("-o", "--output", type=Path, default=Path("accuracy.json"))
     options = parser.parse_args()

@@ -185,6 +185,11 @@ def test_online_runs_alike_with_the_same_seed(walk):
 def test_online_predicts_through_the_asked_views(dots, walk, monkeypatch):
     asked = []
     original = online.observe
-    monkeypatch.setattr(online, "observe", lambda m, c, views: asked.append(views) or original(m, c, views))
+
+    def counted(m, c, views, **more):
+        asked.append(views)
+        return original(m, c, views, **more)
+
+    monkeypatch.setattr(online, "observe", counted)
     OnlineAdapter(dots, replace(SETTINGS, views=4, predict_views=2)).advance(walk[2][0])
     assert asked == [VIEWS[:4], VIEWS[:2]]

@@ -68,7 +68,8 @@ def small(name, **changes):
 def clip_of(model, crops):
     labels = np.zeros((len(crops), len(model.skeleton), 3))
     labels[..., :2], labels[..., 2] = 48, 1
-    return Clip(crops, labels)
+    cells = model.config.heatmap_size
+    return Clip(crops, labels, torch.rand(len(crops), len(model.skeleton), cells, cells))
 
 
 def changed_parts(model, adapter):

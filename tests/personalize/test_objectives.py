@@ -15,9 +15,12 @@ from ttpose.personalize.augment import PLAIN, Augmentation, draw_warp, view_batc
 from ttpose.personalize.objectives import Clip, Step
 from ttpose.personalize.objectives.anchor import Anchor
 from ttpose.personalize.objectives.consistency import Consistency
+from ttpose.personalize.objectives.distillation import Distillation
 from ttpose.personalize.objectives.reconstruction import Reconstruction, person_weight
 from ttpose.personalize.objectives.self_training import SelfTraining, _offset_error
 from ttpose.personalize.settings import PersonalizeSettings
+from ttpose.personalize.teacher import lessons
+from ttpose.personalize.views import VIEWS, observe
 
 STILL = Augmentation(rotation_share=0, scale=(1, 1), shift_sd=0, flip=False, contrast=0, tint=0, brightness=0)
 
@@ -104,16 +107,58 @@ def test_labels_outside_the_view_do_not_teach(dots, walk):
     assert trusted.item() == pytest.approx(SelfTraining(replace(clip, labels=without), 1.0).loss(step).item())
 
 
-def test_add_knows_only_the_newest_frame(dots, walk):
+def test_only_what_was_taught_last_is_known(dots, walk):
     clip, crops = _true_clip(walk), walk[2]
     objective = SelfTraining(Clip([], np.zeros((0, 17, 3))), 1.0)
     for position in (2, 3):
-        objective.add(crops[position], clip.labels[position])
+        objective.teach(clip.part([position]))
     whole = SelfTraining(clip, 1.0)
     step = _step(dots, [crops[3], crops[3]])
     assert objective.loss(step).item() == pytest.approx(whole.loss(step).item())
     with pytest.raises(KeyError):
         objective.loss(_step(dots, [crops[2]]))
+
+
+def _taught(model, crops):
+    """What a model's own four views teach."""
+    seen = observe(model, crops, VIEWS[:4], keep_maps=True)
+    return lessons(seen, crops, model.skeleton, PersonalizeSettings())
+
+
+def test_distillation_asks_nothing_of_a_model_that_agrees(dots, walk):
+    crops = walk[2][:2]
+    clip = _taught(dots, crops)
+    agreeing, other = (Distillation(replace(clip, maps=maps), 1.0) for maps in (clip.maps, clip.maps.flip(1)))
+    loss = agreeing.loss(_step(dots, crops))
+    assert 0 <= loss.item() < 0.1 * other.loss(_step(dots, crops)).item()
+
+
+@pytest.mark.parametrize("flip", [False, True])
+def test_distilled_maps_follow_the_view(dots, walk, flip):
+    crops = walk[2][:2]
+    clip, warp = _taught(dots, crops), replace(PLAIN, rotation=20.0, scale=0.9, flip=flip)
+    turned = Distillation(clip, 1.0).loss(_step(dots, crops, [warp] * 2)).item()
+    unnamed = replace(clip, maps=clip.maps[:, list(dots.skeleton.flip)])
+    wrong = Distillation(unnamed, 1.0).loss(_step(dots, crops, [warp] * 2)).item()
+    assert turned < 0.1 * wrong
+
+
+def test_distillation_teaches(dots, walk):
+    crops = walk[2][:2]
+    clip, wrong = _taught(dots, crops), copy.deepcopy(dots)
+    with torch.no_grad():
+        wrong.encoder.colors.add_(0.1)
+    before, after = _lower(wrong, lambda m: _step(m, crops), Distillation(clip, 1.0), 0.01, 20)
+    assert after < 0.8 * before
+
+
+def test_distillation_knows_only_what_was_taught_last(dots, walk):
+    clip = _taught(dots, walk[2][:2])
+    objective = Distillation(clip, 1.0)
+    objective.teach(clip.part([1]))
+    assert objective.loss(_step(dots, [walk[2][1]])).item() >= 0
+    with pytest.raises(KeyError):
+        objective.loss(_step(dots, [walk[2][0]]))
 
 
 def test_offset_heads_are_taught_too(tiny, painted_crops):

@@ -73,7 +73,7 @@ def test_half_of_a_change_is_half_of_it(walk, monkeypatch):
     whole = personalize_model(_nearly_blind(), walk[2], replace(SETTINGS, guard=False))
     monkeypatch.setattr(run, "decide", half)
     # The same frames to learn from, so that the same change is halved.
-    monkeypatch.setattr(run, "hold_out", lambda count: [])
+    monkeypatch.setattr(run, "held_out", lambda crops: [])
     done = personalize_model(_nearly_blind(), walk[2], SETTINGS)
     assert done.guard.verdict == "interpolated"
     for name, change in whole.delta.changes.items():
@@ -122,9 +122,9 @@ def test_a_long_clip_is_thinned(walk, monkeypatch):
     looked = []
     original = run.observe
 
-    def spy(model, crops, *rest):
+    def spy(model, crops, *rest, **more):
         looked.append([crop.index for crop in crops])
-        return original(model, crops, *rest)
+        return original(model, crops, *rest, **more)
 
     monkeypatch.setattr(run, "observe", spy)
     personalize_model(DotModel(), walk[2], replace(SETTINGS, steps=1, max_crops=10, guard=False))

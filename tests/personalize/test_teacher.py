@@ -4,10 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from ttpose import geometry
 from ttpose.personalize.settings import PersonalizeSettings
-from ttpose.personalize.teacher import pseudo_labels
+from ttpose.personalize.teacher import lessons, pseudo_labels
 from ttpose.personalize.views import VIEWS, Observation, observe
 from ttpose.skeleton import COCO17
 
@@ -77,3 +78,32 @@ def test_a_good_model_teaches_the_truth(dots, walk):
     found = np.stack([geometry.apply(crop.to_source, row[:, :2]) for crop, row in zip(crops, labels, strict=True)])
     assert np.abs(found - keypoints[..., :2]).max() < 3
     assert labels[..., 2].min() > 0.4
+
+
+def test_maps_are_renamed_with_the_limbs_and_kept_near_the_labels_only(walk, seen):
+    keypoints, _, crops = walk
+    flip, legs = (
+        np.array(COCO17.flip),
+        [COCO17.index(f"{s}_{p}") for p in ("hip", "knee", "ankle") for s in ("left", "right")],
+    )
+    broken = seen.keypoints.copy()
+    broken[15, legs] = seen.keypoints[15, flip[legs]]
+    maps = torch.ones(30, 17, 48, 48, dtype=torch.float16) * torch.arange(1, 18).view(1, 17, 1, 1) / 20
+    taught = lessons(replace(seen, keypoints=broken, maps=maps), crops, COCO17, SETTINGS)
+    peaks = taught.maps.flatten(2).max(2).values
+    assert peaks[14].numpy() == pytest.approx(np.arange(1, 18) / 20, abs=0.03)
+    assert peaks[15, legs].numpy() == pytest.approx((flip[legs] + 1) / 20, abs=0.03)
+    arms = [i for i in range(17) if i not in legs]
+    assert peaks[15, arms].numpy() == pytest.approx((np.array(arms) + 1) / 20, abs=0.03)
+    # The window's middle is the keypoint, in cells of the plain view; far away nothing is taught.
+    cell = int(taught.maps[3, 9].argmax())
+    place = geometry.apply(
+        geometry.compose(crops[3].matrix(48), geometry.invert(crops[3].to_source)), keypoints[3, 9:10, :2]
+    )
+    assert np.abs(place[0] - [cell % 48, cell // 48]).max() < 1
+    assert taught.maps[3, 9, 47 - cell // 48, 47 - cell % 48] < 0.3
+    assert torch.equal(maps[15, legs[0]], torch.full((48, 48), (legs[0] + 1) / 20, dtype=torch.float16))
+
+
+def test_without_maps_there_are_labels_only(walk, seen):
+    assert lessons(seen, walk[2], COCO17, SETTINGS).maps is None

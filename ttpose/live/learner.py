@@ -16,10 +16,9 @@ from ttpose.personalize.adapt import Adapter
 from ttpose.personalize.crops import PersonCrop, cut_crop
 from ttpose.personalize.guard import STRENGTH, GuardReport, run_checks
 from ttpose.personalize.guard_rule import decide
-from ttpose.personalize.objectives import Clip
 from ttpose.personalize.offline import build_objectives
 from ttpose.personalize.settings import PersonalizeSettings, preset_named
-from ttpose.personalize.teacher import pseudo_labels
+from ttpose.personalize.teacher import lessons
 from ttpose.personalize.views import VIEWS, Observation, join, observe
 
 _RUN = 3  # checked crops come in runs of three neighbouring frames, as the guard wants them
@@ -173,12 +172,12 @@ class Learner:
     def _take_in(self, crop: PersonCrop) -> None:
         """Label a crop, and learn from it and others of the ring."""
         how, adapter = self._settings.how, self._adapter
-        self._ring.append((crop, observe(self._start, [crop], VIEWS[: how.views])))
+        self._ring.append((crop, observe(self._start, [crop], VIEWS[: how.views], keep_maps=how.distillation > 0)))
         if len(self._ring) < self._settings.least:
             return
         crops = [crop for crop, _ in self._ring]
-        labels, _ = pseudo_labels(join([seen for _, seen in self._ring]), crops, self._start.skeleton, how)
-        adapter.objectives = build_objectives(Clip(crops, labels), self._start, how)
+        taught = lessons(join([seen for _, seen in self._ring]), crops, self._start.skeleton, how)
+        adapter.objectives = build_objectives(taught, self._start, how)
         others = adapter.rng.choice(len(crops) - 1, how.batch - 1, replace=len(crops) < how.batch)
         targets = [crop, *(crops[i] for i in others)]
         adapter.step(targets, targets)

@@ -27,6 +27,10 @@ def build_objectives(clip: Clip, base: PoseModel, settings: PersonalizeSettings)
 
         loss = perceptual_loss(base, settings.perceptual)
         found.append(Reconstruction(settings.reconstruction, loss, settings.reconstruction_batch))
+    if settings.distillation > 0:
+        from ttpose.personalize.objectives.distillation import Distillation
+
+        found.append(Distillation(clip, settings.distillation))
     if settings.self_training > 0:
         from ttpose.personalize.objectives.self_training import SelfTraining
 

@@ -10,11 +10,12 @@ from ttpose.model.pose_model import PoseModel
 from ttpose.personalize.adapt import Adapter
 from ttpose.personalize.crops import PersonCrop
 from ttpose.personalize.objectives import Clip
+from ttpose.personalize.objectives.distillation import Distillation
 from ttpose.personalize.objectives.reconstruction import Reconstruction
 from ttpose.personalize.objectives.self_training import SelfTraining
 from ttpose.personalize.offline import build_objectives
 from ttpose.personalize.settings import PersonalizeSettings
-from ttpose.personalize.teacher import pseudo_labels
+from ttpose.personalize.teacher import lessons
 from ttpose.personalize.views import VIEWS, Observation, observe
 
 
@@ -40,10 +41,10 @@ class OnlineAdapter:
         if self.settings.reset_per_frame:
             self._restart()
         for objective in self.adapter.objectives:
-            if isinstance(objective, SelfTraining):
-                seen = observe(self.adapter.average, [crop], VIEWS[: self.settings.views])
-                labels, _ = pseudo_labels(seen, [crop], self.adapter.base.skeleton, self.settings)
-                objective.add(crop, labels[0])
+            if isinstance(objective, (SelfTraining, Distillation)):
+                keep_maps = isinstance(objective, Distillation)
+                seen = observe(self.adapter.average, [crop], VIEWS[: self.settings.views], keep_maps=keep_maps)
+                objective.teach(lessons(seen, [crop], self.adapter.base.skeleton, self.settings))
         for _ in range(self.settings.frame_steps):
             sources = [self._seen[i] for i in rng.integers(len(self._seen), size=self.settings.batch)]
             self.adapter.step([crop] * self.settings.batch, sources, first_plain=True)

@@ -20,7 +20,7 @@ from ttpose.personalize.offline import adapt_offline
 from ttpose.personalize.online import OnlineAdapter
 from ttpose.personalize.settings import PersonalizeSettings
 from ttpose.personalize.sides import settle_sides
-from ttpose.personalize.teacher import pseudo_labels
+from ttpose.personalize.teacher import lessons
 from ttpose.personalize.views import VIEWS, Observation, join, observe
 from ttpose.progress import Progress
 from ttpose.skeleton import Skeleton
@@ -33,6 +33,7 @@ class Personalized:
     Attributes:
         model: The weights that the guard chose.
         delta: What changed, as the person file will hold it.
+        whole: All that was learned, before the guard's choice.
         guard: The choice and its figures.
         history: Loss terms of every step.
         timings: Seconds a stage.
@@ -40,6 +41,7 @@ class Personalized:
 
     model: PoseModel
     delta: PersonDelta
+    whole: PersonDelta
     guard: GuardReport
     history: list[dict[str, float]]
     timings: dict[str, float] = field(default_factory=dict)
@@ -65,25 +67,25 @@ def personalize_model(
     progress, timings = progress or Progress(), {}
     kept = [crops[i] for i in spread(len(crops), settings.max_crops)]
     clock = time.perf_counter()
-    labels = np.zeros((len(kept), len(base.skeleton), 3))
+    clip = Clip(kept, np.zeros((len(kept), len(base.skeleton), 3)))
     if settings.teaches:
         with progress.stage("look", len(kept)) as advance:
-            seen = observe(base, kept, VIEWS[: settings.views], advance)
-        labels, _ = pseudo_labels(seen, kept, base.skeleton, settings)
+            seen = observe(base, kept, VIEWS[: settings.views], advance, keep_maps=settings.distillation > 0)
+        clip = lessons(seen, kept, base.skeleton, settings)
     timings["look_s"] = time.perf_counter() - clock
     held = set(held_out(kept)) if settings.guard else set()
-    learn = [i for i in range(len(kept)) if i not in held]
+    learned = clip.part([i for i in range(len(kept)) if i not in held])
     clock = time.perf_counter()
-    adapter = adapt_offline(base, Clip([kept[i] for i in learn], labels[learn]), settings, progress)
+    adapter = adapt_offline(base, learned, settings, progress)
     timings["adapt_s"] = time.perf_counter() - clock
     clock = time.perf_counter()
-    delta = PersonDelta.between(base, adapter.average, base_sha256, strength=settings.strength)
+    whole = PersonDelta.between(base, adapter.average, base_sha256, strength=settings.strength)
     # A clip too short to hold frames out is checked on what it learned from: less to trust, but better than nothing.
     checked = [kept[i] for i in sorted(held)] or kept
-    report = _judge(base, delta, adapter, checked, bool(held), settings, progress)
-    delta = delta.scaled(STRENGTH[report.verdict]) if report.verdict != "base" else PersonDelta(base_sha256, {})
+    report = _judge(base, whole, adapter, checked, bool(held), settings, progress)
+    delta = whole.scaled(STRENGTH[report.verdict]) if report.verdict != "base" else PersonDelta(base_sha256, {})
     timings["guard_s"] = time.perf_counter() - clock
-    return Personalized(delta.apply(base).eval(), delta, report, adapter.history, timings)
+    return Personalized(delta.apply(base).eval(), delta, whole, report, adapter.history, timings)
 
 
 def _judge(

@@ -35,7 +35,7 @@ class PersonalizeSettings:
             shifts, which otherwise stay.
         baseline: The objective of one of the baselines in `ttpose.personalize.methods`, or None.
         perceptual: Network that compares repainted frames, a form of `ttpose.model.perceptual_features`.
-        reconstruction, self_training, consistency, anchor: Weights of the objectives; 0 leaves one out.
+        reconstruction, distillation, self_training, consistency, anchor: Weights of the objectives; 0 leaves one out.
         reconstruction_batch: How many of a step's views are also reconstructed.
         views: Test-time views of the teacher that names the pseudo-labels.
         predict_views: Test-time views of the final predictions; as in `views`.
@@ -50,7 +50,7 @@ class PersonalizeSettings:
     preset: str = "balanced"
     mode: Mode = "offline"
     # As many steps as fit the time limit of a 230-frame clip on two cores; more of them is `thorough`.
-    steps: int = 30
+    steps: int = 20
     frame_steps: int = 1
     reset_per_frame: bool = False
     batch: int = 8
@@ -67,6 +67,7 @@ class PersonalizeSettings:
     baseline: str | None = None
     perceptual: str | None = None
     reconstruction: float = 0.0
+    distillation: float = 0.0
     self_training: float = 1.0
     consistency: float = 0.0
     anchor: float = 0.0
@@ -87,8 +88,8 @@ class PersonalizeSettings:
 
     @property
     def teaches(self) -> bool:
-        """Whether pseudo-labels are needed."""
-        return self.self_training > 0 or self.baseline == "confident"
+        """Whether the teacher is needed."""
+        return self.distillation > 0 or self.self_training > 0 or self.baseline == "confident"
 
 
 #: Li et al. 2021, section 3 and the public reference code: reconstruction alone, Adam 1e-4, batch 32, as many steps
@@ -113,11 +114,16 @@ PAPER = PersonalizeSettings(
     augmentation=Augmentation(scale=(0.75, 1.25), shift_sd=0.0, contrast=0.0, tint=0.0, brightness=0.0),
 )
 
-# Self-training carries the pose. The decoder learns the clip's colours, so that the guard can check the repainting,
-# but does not move keypoints: with a weight of 0.1 it made two of three clips worse (docs/accuracy.md).
-_BALANCED = PersonalizeSettings(decoder_warmup=10, strength=0.5, predict_views=4)
+# The teacher is the base itself, seen through several views and settled over time; distilling its maps brings most of
+# that into the weights. Views as close up as the teacher's, and little changed: stronger changes cost accuracy.
+# The decoder learns the clip's colours, so that the guard can check the repainting, but does not move keypoints: with a
+# weight of 0.1 it made two of three clips worse (docs/accuracy.md).
+_MILD = Augmentation(rotation_sd=10.0, scale=(0.78, 1.05), contrast=0.1, tint=0.05, brightness=8.0)
+_BALANCED = PersonalizeSettings(
+    distillation=1.0, self_training=0.0, decoder_warmup=10, strength=0.5, predict_views=4, augmentation=_MILD
+)
 PRESETS = {
-    # Self-training alone: half the work of a step, no decoder to warm up.
+    # Fewer frames and steps, no decoder to warm up, one view of each frame with what was learned.
     "fast": replace(
         _BALANCED,
         preset="fast",
@@ -127,7 +133,7 @@ PRESETS = {
         predict_views=1,
     ),
     "balanced": _BALANCED,
-    "thorough": replace(_BALANCED, preset="thorough", steps=150, max_crops=256, ema=0.97, views=6, predict_views=6),
+    "thorough": replace(_BALANCED, preset="thorough", steps=120, max_crops=256, ema=0.97, views=6, predict_views=6),
     "paper": PAPER,
 }
 

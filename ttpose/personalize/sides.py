@@ -60,7 +60,7 @@ def settle_sides(
         [N, 2] (legs, arms). Clips of fewer than three frames come back as they are.
     """
     costs = costs or SideCosts()
-    groups = _limb_groups(skeleton)
+    groups = limb_groups(skeleton)
     if len(keypoints) < 3 or not all(groups):
         return keypoints, np.zeros((len(keypoints), 2), bool)
     candidates = np.stack([_renamed(keypoints, naming, groups, skeleton) for naming in _NAMINGS], 1)
@@ -73,7 +73,9 @@ def settle_sides(
     return candidates[np.arange(len(path)), path], np.array(_NAMINGS)[path]
 
 
-def _limb_groups(skeleton: Skeleton) -> tuple[list[int], list[int]]:
+def limb_groups(skeleton: Skeleton) -> tuple[list[int], list[int]]:
+    """The keypoints of the legs and of the arms, hips and shoulders included."""
+
     def members(*parts: str) -> list[int]:
         return [i for i, name in enumerate(skeleton.keypoints) if name.split("_", 1)[-1] in parts and "_" in name]
 

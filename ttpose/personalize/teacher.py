@@ -1,21 +1,57 @@
-"""The teacher: what many views of the whole clip say together, cleaned over time, as labels for self-training."""
+"""The teacher: what many views of the whole clip say together, cleaned over time, for the model to learn from."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import numpy as np
+import torch
 
 from ttpose import geometry
 from ttpose.personalize.crops import PersonCrop, by_clip
+from ttpose.personalize.objectives import Clip
 from ttpose.personalize.settings import PersonalizeSettings
-from ttpose.personalize.sides import settle_sides
+from ttpose.personalize.sides import limb_groups, settle_sides
 from ttpose.personalize.views import Observation
 from ttpose.skeleton import Skeleton
 
 # A label counts half as much when its views disagree by this share of the crop: 3 % of a crop is about 10 % of the
 # person's torso, the finer of the two PCK thresholds.
 _SPREAD = 0.03
+# Standard deviation of the window about a label within which the teacher's map teaches, in shares of the crop's side:
+# wider than any peak (0.03), narrower than a torso (about 0.3).
+_REACH = 1 / 12
+
+
+def lessons(seen: Observation, crops: Sequence[PersonCrop], skeleton: Skeleton, settings: PersonalizeSettings) -> Clip:
+    """What objectives learn from: pseudo-labels, and the maps where the observation kept them, sides settled in both.
+
+    Args:
+        seen: The base's observation of `crops` through the teacher's views.
+        crops: The same frames, in order of time in each clip.
+        skeleton: The keypoint set.
+        settings: As for `pseudo_labels`.
+    """
+    labels, exchanged = pseudo_labels(seen, crops, skeleton, settings)
+    if seen.maps is None:
+        return Clip(crops, labels)
+    maps = seen.maps.clone()
+    for limb, group in enumerate(limb_groups(skeleton)):
+        rows, own = torch.from_numpy(np.flatnonzero(exchanged[:, limb])), torch.tensor(group, dtype=torch.long)
+        mirrored = torch.tensor(skeleton.flip)[own]
+        maps[rows[:, None], own] = maps[rows[:, None], mirrored]
+    return Clip(crops, labels, maps * _near(labels, crops, maps.shape[-1]))
+
+
+def _near(labels: np.ndarray, crops: Sequence[PersonCrop], cells: int) -> torch.Tensor:
+    """Gaussian windows [N, K, cells, cells] about the labels: a peak elsewhere, on another person, is not taught."""
+    to_plain = [crop.matrix(cells) for crop in crops]
+    places = np.stack([geometry.apply(m, row[:, :2]) for m, row in zip(to_plain, labels, strict=True)])
+    centers = torch.from_numpy(places).float()
+    line = torch.arange(cells, dtype=torch.float32)
+    down = torch.exp(-((line - centers[..., 1, None]) ** 2) / (2 * (_REACH * cells) ** 2))
+    across = torch.exp(-((line - centers[..., 0, None]) ** 2) / (2 * (_REACH * cells) ** 2))
+    return (down[..., :, None] * across[..., None, :]).half()
 
 
 def pseudo_labels(

@@ -49,11 +49,13 @@ class Observation:
         keypoints: [N, K, 3] in each cut-out's original image: x, y, score 0..1.
         sides: [N, K] log-odds that a keypoint carries its own side's name and not its mirror's, from the maps.
         spread: [N, K] disagreement of the views in shares of the person's size; 0 for a single view.
+        maps: The views' mean maps [N, K, g, g] over each plain view, float16 on the CPU, where asked for.
     """
 
     keypoints: np.ndarray
     sides: np.ndarray
     spread: np.ndarray
+    maps: Tensor | None = None
 
 
 @torch.inference_mode()
@@ -62,6 +64,8 @@ def observe(
     crops: Sequence[PersonCrop],
     views: Sequence[Warp] = VIEWS[:1],
     advance: Advance | None = None,
+    *,
+    keep_maps: bool = False,
 ) -> Observation:
     """Look at crops through several views and decode the mean of their heatmaps.
 
@@ -70,7 +74,7 @@ def observe(
     """
     parts = []
     for start in range(0, len(crops), _BATCH):
-        parts.append(_observe_batch(model, crops[start : start + _BATCH], views))
+        parts.append(_observe_batch(model, crops[start : start + _BATCH], views, keep_maps))
         if advance is not None:
             advance(len(crops[start : start + _BATCH]))
     return join(parts)
@@ -78,12 +82,19 @@ def observe(
 
 def join(parts: Sequence[Observation]) -> Observation:
     """Observations of consecutive frames as one."""
-    fields = ("keypoints", "sides", "spread")
-    return Observation(*(np.concatenate([getattr(part, name) for part in parts]) for name in fields))
+    maps = [part.maps for part in parts if part.maps is not None]
+    return Observation(
+        np.concatenate([part.keypoints for part in parts]),
+        np.concatenate([part.sides for part in parts]),
+        np.concatenate([part.spread for part in parts]),
+        torch.cat(maps) if maps else None,
+    )
 
 
 @torch.inference_mode()
-def _observe_batch(model: PoseModel, crops: Sequence[PersonCrop], views: Sequence[Warp]) -> Observation:
+def _observe_batch(
+    model: PoseModel, crops: Sequence[PersonCrop], views: Sequence[Warp], keep_maps: bool
+) -> Observation:
     size, mirror = model.config.input_size, list(model.skeleton.flip)
     plain = [crop.matrix(size) for crop in crops]
     maps, anchors, offsets = [], [], None
@@ -96,7 +107,8 @@ def _observe_batch(model: PoseModel, crops: Sequence[PersonCrop], views: Sequenc
             maps.append(seen.float())
             offsets = out.encoded.offsets
         else:
-            maps.append(_warp_back(seen.float(), [geometry.invert(m) for m in to_plain]))
+            cells = round(seen.shape[-1] * _FINER)
+            maps.append(resample(seen.float(), [geometry.invert(m) for m in to_plain], size, cells))
         anchors.append(_anchors_back(out.encoded.anchors, to_plain, mirror if view.flip else None))
     stride = size / maps[0].shape[-1]
     anchor = None if anchors[0] is None else _cells(torch.stack([a for a in anchors if a is not None]).mean(0), stride)
@@ -110,7 +122,7 @@ def _observe_batch(model: PoseModel, crops: Sequence[PersonCrop], views: Sequenc
     keypoints[..., 2] = keypoints[..., 2].clip(0, 1)
     for row, crop, matrix in zip(keypoints, crops, plain, strict=True):
         row[:, :2] = geometry.apply(geometry.compose(crop.to_source, geometry.invert(matrix)), row[:, :2])
-    return Observation(keypoints, sides, spread.cpu().numpy())
+    return Observation(keypoints, sides, spread.cpu().numpy(), mean.half().cpu() if keep_maps else None)
 
 
 def _cells(points: Tensor, stride: float) -> Tensor:
@@ -129,9 +141,11 @@ def _anchors_back(anchors: Tensor | None, to_plain: Sequence[np.ndarray], mirror
     return torch.from_numpy(np.stack(moved)).to(anchors)
 
 
-def _warp_back(maps: Tensor, matrices: Sequence[np.ndarray]) -> Tensor:
-    """Resample a view's maps [B, K, h, w] on the finer plain grid; `matrices` take plain crop pixels to the view's."""
-    size, cells = maps.shape[-1] * _STRIDE, round(maps.shape[-1] * _FINER)
+def resample(maps: Tensor, matrices: Sequence[np.ndarray], size: int, cells: int) -> Tensor:
+    """Maps [B, K, h, w] over one crop of `size` px, seen on `cells` × `cells` of another of the same size.
+
+    `matrices` take the new crop's pixels to the old one's.
+    """
     # Pixel centres at integers to the -1..1 of the image's edges, and back.
     unit = np.array([[2 / size, 0, 1 / size - 1], [0, 2 / size, 1 / size - 1], [0, 0, 1]])
     theta = np.stack([(unit @ np.vstack([m, [0, 0, 1]]) @ np.linalg.inv(unit))[:2] for m in matrices])

@@ -55,15 +55,23 @@ class Objective(Protocol):
 
 @dataclass(frozen=True)
 class Clip:
-    """What objectives may know of the clip beforehand: its crops and the teacher's keypoints in the cut-outs.
+    """What objectives may know of the clip beforehand: its crops, and what the teacher says of them.
 
     Attributes:
         crops: The samples.
         labels: Pseudo-labels [N, K, 3] in each cut-out's pixels; the third value says how far to trust one, 0..1.
+        maps: The teacher's heatmaps [N, K, g, g] over each crop's plain view, limbs renamed where sides were settled;
+            None where nobody asks for them.
     """
 
     crops: Sequence[PersonCrop]
     labels: np.ndarray
+    maps: Tensor | None = None
+
+    def part(self, rows: Sequence[int]) -> Clip:
+        """Some of the samples."""
+        chosen = None if self.maps is None else self.maps[list(rows)]
+        return Clip([self.crops[i] for i in rows], self.labels[list(rows)], chosen)
 
 
 ObjectiveFactory = Callable[[Clip, PoseModel], Objective]

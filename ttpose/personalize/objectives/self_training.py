@@ -14,7 +14,6 @@ from torch import Tensor
 from ttpose import geometry
 from ttpose.model.bottleneck import draw_gaussians
 from ttpose.personalize.augment import carry_keypoints
-from ttpose.personalize.crops import PersonCrop
 from ttpose.personalize.objectives import Clip, Step
 
 _STRIDE = 4
@@ -32,11 +31,12 @@ class SelfTraining:
 
     def __init__(self, clip: Clip, weight: float) -> None:
         self.weight = weight
-        self._labels = {crop.index: label for crop, label in zip(clip.crops, clip.labels, strict=True)}
+        self._labels: dict[int, np.ndarray] = {}
+        self.teach(clip)
 
-    def add(self, crop: PersonCrop, label: np.ndarray) -> None:
-        """Take in one more frame's pseudo-labels [K, 3]; what was known of other frames is forgotten."""
-        self._labels = {crop.index: label}
+    def teach(self, clip: Clip) -> None:
+        """Take in a clip's pseudo-labels; what was known of other frames is forgotten."""
+        self._labels = {crop.index: label for crop, label in zip(clip.crops, clip.labels, strict=True)}
 
     def loss(self, step: Step) -> Tensor:
         """Mean over trusted keypoints."""

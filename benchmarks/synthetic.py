@@ -1,0 +1,156 @@
+"""Personalization on many rendered people: `python benchmarks/synthetic.py SHARDS -o FILE.jsonl [--preset balanced]`.
+
+SHARDS is written by `ttpose synth SHARDS --shards --identities 200 --clips 2 --frames 24 --seed 900000`, people that
+no training has seen. Each person is personalized on the first clip and measured on it and on the second one (same
+person, other place, light and movement), once with one plain view and once as `ttpose personalize` predicts. A line of
+FILE a person; finished people are kept, so a run can be cut short. At the end: means over people with bootstrap 95 %
+intervals, how many got worse, and how well each of the guard's label-free figures tells gains from losses.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ttpose.geometry import Box
+from ttpose.model.pose_model import PoseModel
+from ttpose.model.shipped import load
+from ttpose.personalize.crops import PersonCrop, cut_crop
+from ttpose.personalize.run import personalize_model, settled
+from ttpose.personalize.settings import PRESETS, PersonalizeSettings
+from ttpose.personalize.views import VIEWS, observe
+from ttpose.training.synthetic.shards import Shard, read_shard
+
+_LIMBS = slice(5, 17)  # COCO order: shoulders to ankles; the face is a few pixels wide
+_FRAME_S = 1 / 25
+
+
+def main() -> None:
+    """Run what is not done yet, then print the summary."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("shards", type=Path)
+    parser.add_argument("-o", "--output", type=Path, required=True)
+    parser.add_argument("--preset", default="balanced")
+    parser.add_argument("--steps", type=int)
+    parser.add_argument("--part", default="0/1", help="i/n: every n-th person from the i-th on")
+    parser.add_argument("--every", type=int, default=2, help="take every n-th of a clip's 25 frames a second")
+    parser.add_argument("--summary", action="store_true", help="only summarise what is there")
+    options = parser.parse_args()
+    settings = PRESETS[options.preset]
+    settings = settings if options.steps is None else replace(settings, steps=options.steps)
+    if not options.summary:
+        first, every = (int(n) for n in options.part.split("/"))
+        _run(options.shards, options.output, settings, slice(first, None, every), options.every)
+    rows = [json.loads(line) for line in options.output.read_text().splitlines()]
+    print(f"{len(rows)} people, preset {options.preset}, {settings.steps} steps")
+    _summarise(rows)
+
+
+def _run(shards: Path, output: Path, settings: PersonalizeSettings, part: slice, every: int) -> None:
+    done = {json.loads(line)["person"] for line in output.read_text().splitlines()} if output.exists() else set()
+    base = load(None).model
+    for path in sorted(shards.glob("identity_*.npz"))[part]:
+        if path.stem in done:
+            continue
+        row = measure_person(base, read_shard(path), settings, every)
+        with output.open("a") as handle:
+            handle.write(json.dumps({"person": path.stem, **row}) + "\n")
+
+
+def measure_person(base: PoseModel, shard: Shard, settings: PersonalizeSettings, every: int) -> dict[str, Any]:
+    """PCK@0.1 and @0.2 of one person before and after, and the guard's figures."""
+    clips = [_crops(shard, clip, base.config.input_size, every) for clip in range(2)]
+    found = personalize_model(base, clips[0], settings)
+    row: dict[str, Any] = {"verdict": found.guard.verdict, "motion": shard.motion[:2]}
+    row["checks"] = {kind: asdict(checks) for kind, checks in found.guard.checks.items()}
+    truth = [shard.keypoints[clip][::every] for clip in range(2)]
+    row["seconds"] = sum(found.timings.values())
+    for number, crops in enumerate(clips):
+        for name, model in (("base", base), ("person", found.model)):
+            plain = observe(model, crops, VIEWS[:1]).keypoints
+            row[f"clip{number}_{name}_plain"] = _pck(plain, truth[number])
+            full = _predicted(model, crops, settings)
+            row[f"clip{number}_{name}_full"] = _pck(full, truth[number])
+    # What all of the change would have given, whatever the guard chose: the material for its calibration.
+    whole = found.whole.apply(base).eval()
+    row["clip0_personalized_would"] = _pck(_predicted(whole, clips[0], settings), truth[0])
+    return row
+
+
+def _predicted(model: PoseModel, crops: Sequence[PersonCrop], settings: PersonalizeSettings) -> np.ndarray:
+    seen = observe(model, crops, VIEWS[: settings.predict_views])
+    return settled(seen, [crop.time_s for crop in crops], model.skeleton, settings)[0]
+
+
+def _crops(shard: Shard, clip: int, size: int, every: int) -> list[PersonCrop]:
+    boxes = [Box(*row) for row in shard.boxes[clip].astype(float)]
+    frames = range(0, len(boxes), every)
+    return [cut_crop(shard.image(clip, i), boxes[i], size, index=i, time_s=i * _FRAME_S) for i in frames]
+
+
+def _pck(found: np.ndarray, truth: np.ndarray) -> list[float]:
+    """Shares within 0.1 and 0.2 of the torso's length (at least 0.7 × the clip's median), visible limbs only."""
+    torso = np.linalg.norm(truth[:, 5:7, :2].mean(1) - truth[:, 11:13, :2].mean(1), axis=1)
+    torso = np.maximum(torso, 0.7 * np.median(torso))
+    distance = np.linalg.norm(found[:, _LIMBS, :2] - truth[:, _LIMBS, :2], axis=-1) / torso[:, None]
+    seen = truth[:, _LIMBS, 2] > 0
+    return [float((distance[seen] < limit).mean()) for limit in (0.1, 0.2)]
+
+
+def _summarise(rows: Sequence[dict[str, Any]]) -> None:
+    """Means of gains in points with bootstrap 95 % intervals over people, and the guard's figures against gains."""
+
+    def column(name: str) -> np.ndarray:
+        return 100 * np.array([row[name] for row in rows])  # [people, 2 thresholds]
+
+    print("| what | PCK@0.1 | PCK@0.2 | gain@0.1 [95 %] | gain@0.2 [95 %] | lose > 0.5 at 0.2 |\n" + "|---" * 6 + "|")
+    for title, before, after in (
+        ("clip learned from: base, one view → personalized, as written", "clip0_base_plain", "clip0_person_full"),
+        ("the same: base, one view → base, as written (views, sides)", "clip0_base_plain", "clip0_base_full"),
+        ("the same: base → personalized, both as written", "clip0_base_full", "clip0_person_full"),
+        ("the same: base → personalized, one view each", "clip0_base_plain", "clip0_person_plain"),
+        ("second clip: base → personalized, one view each", "clip1_base_plain", "clip1_person_plain"),
+        ("second clip: base → personalized, both as written", "clip1_base_full", "clip1_person_full"),
+    ):
+        gain = column(after) - column(before)
+        means = " | ".join(
+            f"{a:.1f} → {b:.1f}" for a, b in zip(column(before).mean(0), column(after).mean(0), strict=True)
+        )
+        spans = " | ".join(f"{gain[:, i].mean():+.2f} [{low:+.2f}, {high:+.2f}]" for i, (low, high) in _spans(gain))
+        print(f"| {title} | {means} | {spans} | {100 * (gain[:, 1] < -0.5).mean():.1f} % |")
+    verdicts = [row["verdict"] for row in rows]
+    print({kind: verdicts.count(kind) for kind in sorted(set(verdicts))})
+    _calibration(rows)
+
+
+def _spans(gain: np.ndarray) -> list[tuple[int, tuple[float, float]]]:
+    draws = np.random.default_rng(0).integers(len(gain), size=(10_000, len(gain)))
+    means = gain[draws].mean(1)
+    return [(i, tuple(np.percentile(means[:, i], [2.5, 97.5]))) for i in range(gain.shape[1])]
+
+
+def _calibration(rows: Sequence[dict[str, Any]]) -> None:
+    """How each figure's change from the base goes with the true gain of the whole change: correlation and ROC area."""
+    gain = 100 * np.array([row["clip0_personalized_would"][1] - row["clip0_base_full"][1] for row in rows])
+    harmed = gain < -0.5
+    print(f"the whole change: mean gain {gain.mean():+.2f}, {harmed.mean():.1%} lose more than half a point")
+    for name in rows[0]["checks"].get("base", {}):
+        before, after = (
+            np.array([row["checks"][kind][name] for row in rows], float) for kind in ("base", "personalized")
+        )
+        change = after - before
+        if np.isfinite(change).all() and harmed.any() and not harmed.all():
+            area = (change[harmed][:, None] > change[~harmed][None]).mean()
+            area += 0.5 * (change[harmed][:, None] == change[~harmed][None]).mean()
+            together = np.corrcoef(change, gain)[0, 1]
+            print(f"  {name}: correlation with the gain {together:+.2f}, tells harm with area {area:.2f}")
+
+
+if __name__ == "__main__":
+    main()
