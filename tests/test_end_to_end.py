@@ -138,7 +138,8 @@ def test_predicting_with_the_person_file_repeats_the_keypoints(made: Made, tmp_p
     )
     assert done.returncode == 0, done.stderr
     folder = tmp_path / "out/dance_ttpose"
-    assert names(folder) == {"keypoints.json", "keypoints.csv", "keypoints.coco.json", "overlay.mp4", "run.json", "log.txt"}
+    made_now = {"keypoints.json", "keypoints.csv", "keypoints.coco.json", "overlay.mp4", "run.json", "log.txt"}
+    assert names(folder) == made_now
     again, first = read_json(folder / "keypoints.json"), read_json(made.folder / "keypoints.json")
     assert again.model["person_sha256"] == sha256_of(person)
     for mine, theirs in zip(again.frames, first.frames, strict=True):
