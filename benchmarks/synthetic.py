@@ -38,12 +38,16 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, required=True)
     parser.add_argument("--preset", default="balanced")
     parser.add_argument("--steps", type=int)
+    parser.add_argument(
+        "--no-decoder", action="store_true", help="leave out the decoder's warm-up: a guard's figure less"
+    )
     parser.add_argument("--part", default="0/1", help="i/n: every n-th person from the i-th on")
     parser.add_argument("--every", type=int, default=2, help="take every n-th of a clip's 25 frames a second")
     parser.add_argument("--summary", action="store_true", help="only summarise what is there")
     options = parser.parse_args()
     settings = PRESETS[options.preset]
     settings = settings if options.steps is None else replace(settings, steps=options.steps)
+    settings = replace(settings, decoder_warmup=0) if options.no_decoder else settings
     if not options.summary:
         first, every = (int(n) for n in options.part.split("/"))
         _run(options.shards, options.output, settings, slice(first, None, every), options.every)
@@ -78,8 +82,10 @@ def measure_person(base: PoseModel, shard: Shard, settings: PersonalizeSettings,
             full = _predicted(model, crops, settings)
             row[f"clip{number}_{name}_full"] = _pck(full, truth[number])
     # What all of the change would have given, whatever the guard chose: the material for its calibration.
-    whole = found.whole.apply(base).eval()
-    row["clip0_personalized_would"] = _pck(_predicted(whole, clips[0], settings), truth[0])
+    row["clip0_personalized_would"] = row["clip0_person_full"]
+    if found.guard.verdict != "personalized":
+        whole = found.whole.apply(base).eval()
+        row["clip0_personalized_would"] = _pck(_predicted(whole, clips[0], settings), truth[0])
     return row
 
 
@@ -140,7 +146,9 @@ def _calibration(rows: Sequence[dict[str, Any]]) -> None:
     gain = 100 * np.array([row["clip0_personalized_would"][1] - row["clip0_base_full"][1] for row in rows])
     harmed = gain < -0.5
     print(f"the whole change: mean gain {gain.mean():+.2f}, {harmed.mean():.1%} lose more than half a point")
-    for name in rows[0]["checks"].get("base", {}):
+    for name, value in rows[0]["checks"].get("base", {}).items():
+        if value is None:
+            continue
         before, after = (
             np.array([row["checks"][kind][name] for row in rows], float) for kind in ("base", "personalized")
         )
