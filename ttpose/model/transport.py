@@ -17,6 +17,7 @@ from ttpose.skeleton import Skeleton
 # Widths of limb masks (standard deviation across the limb) in shares of the crop's side: an arm or leg of a person
 # who fills the crop is about 5 % of it wide, the trunk and head about 15 %.
 _LIMB_WIDTH, _TRUNK_WIDTH, _FREE_WIDTH = 0.028, 0.06, 0.04
+_AREA_WIDTH = 1.6  # a limb with its clothes over the limb's mask
 _SMALL = 1e-4
 
 
@@ -35,6 +36,7 @@ class BodyParts(nn.Module):
     def __init__(self, skeleton: Skeleton, num_points: int) -> None:
         super().__init__()
         starts, ends, widths = _segments(skeleton, num_points)
+        self.bones = len(widths) - (num_points - len(skeleton))  # parts between keypoints; free points' blobs follow
         self.register_buffer("starts", starts, persistent=False)
         self.register_buffer("ends", ends, persistent=False)
         self.register_buffer("widths", widths, persistent=False)
@@ -196,3 +198,17 @@ class TransportReconstructor(nn.Module):
         weights = masks**2
         weights = weights / (weights.sum(1, keepdim=True) + 0.05)
         return torch.einsum("bcphw,bphw->bchw", sampled.view(batch, channels, count, size, size), weights), masks
+
+    def limb_area(self, points: Tensor, side: int) -> Tensor:
+        """Soft capsules on the bones, [B, 1, side, side]: where the person is by `points`, which are as in `forward`."""
+        bones = self.parts.bones
+        masks = part_masks(self.parts(points)[:, :bones], _AREA_WIDTH * self.parts.widths[:bones], side)
+        return masks.amax(1, keepdim=True)
+
+
+def pixel_weight(area: Tensor) -> Tensor:
+    """How much each pixel of a repainted frame counts, given where the person is [B, 1, h, w], 0..1.
+
+    The background near the person counts a little: it tells where the person ends. The rest must not move a keypoint.
+    """
+    return 0.05 + 0.95 * F.max_pool2d(area, 7, 1, 3)

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ttpose.model.bottleneck import draw_gaussians
 from ttpose.model.pose_model import PoseModel, PoseOutput
-from ttpose.model.transport import TransportReconstructor, part_maps, part_masks
+from ttpose.model.transport import TransportReconstructor, part_maps, pixel_weight
 
 # Free points keep this far from each other and from no keypoint, in shares of the crop: half a forearm.
 _APART = 0.06
@@ -64,7 +64,7 @@ def free_loss(model: PoseModel, target: Tensor, source: Tensor, seen: tuple[Tens
     reconstructor = model.reconstructor
     if not isinstance(reconstructor, TransportReconstructor):
         raise TypeError("free points need the transporting reconstructor")
-    bones = len(reconstructor.parts.widths) - seen[0].shape[1]
+    bones = reconstructor.parts.bones
     nowhere = torch.full_like(seen[0], _NOWHERE)
     at, to = (reconstructor.parts(torch.cat([p, nowhere], 1))[:, :bones] for p in (target, source))
     carried, near = _carry_points(seen[0], at, to, reconstructor.parts.widths[:bones])
@@ -99,10 +99,5 @@ def person_area(model: PoseModel, points: Tensor, mask: Tensor, has_mask: Tensor
     """
     if not isinstance(model.reconstructor, TransportReconstructor):
         raise TypeError("limb masks need the transporting reconstructor")
-    parts = model.reconstructor.parts
-    count = len(parts.widths) - (model.config.num_self - len(model.skeleton))
-    capsules = part_masks(parts(points)[:, :count], 1.6 * parts.widths[:count], side).amax(1, keepdim=True)
     known = F.adaptive_avg_pool2d(mask[:, None].float() / 255, side)
-    area = torch.where(has_mask.view(-1, 1, 1, 1), known, capsules)
-    # The background near the person counts a little: it tells where the person ends.
-    return 0.05 + 0.95 * F.max_pool2d(area, 7, 1, 3)
+    return pixel_weight(torch.where(has_mask.view(-1, 1, 1, 1), known, model.reconstructor.limb_area(points, side)))

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ttpose.model.perceptual import PerceptualLoss
 from ttpose.model.pose_model import PoseModel
-from ttpose.model.transport import TransportReconstructor, part_masks
+from ttpose.model.transport import TransportReconstructor, pixel_weight
 from ttpose.personalize.augment import view_batch
 from ttpose.personalize.objectives import Step
 
@@ -57,12 +57,8 @@ def person_weight(model: PoseModel, points: Tensor, side: int) -> Tensor | None:
     """Where the person is, [B, 1, side, side]: the background must not move a keypoint. None counts all alike."""
     if not isinstance(model.reconstructor, TransportReconstructor):
         return None
-    parts = model.reconstructor.parts
-    supervised = len(model.skeleton)
-    segments = parts((points + 0.5) / model.config.heatmap_size - 0.5)
-    bones = len(parts.widths) - (model.config.num_self - supervised)
-    masks = part_masks(segments[:, :bones], 1.6 * parts.widths[:bones], side)
-    return 0.05 + 0.95 * F.max_pool2d(masks.amax(1, keepdim=True), 7, 1, 3)
+    shares = (points + 0.5) / model.config.heatmap_size - 0.5
+    return pixel_weight(model.reconstructor.limb_area(shares, side))
 
 
 def _shrink(images: Tensor, side: int) -> Tensor:
