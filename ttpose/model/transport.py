@@ -200,7 +200,7 @@ class TransportReconstructor(nn.Module):
         return torch.einsum("bcphw,bphw->bchw", sampled.view(batch, channels, count, size, size), weights), masks
 
     def limb_area(self, points: Tensor, side: int) -> Tensor:
-        """Soft capsules on the bones, [B, 1, side, side]: where the person is by `points`, which are as in `forward`."""
+        """Where the person is: soft capsules on the bones [B, 1, side, side] of `points`, which are as in `forward`."""
         bones = self.parts.bones
         masks = part_masks(self.parts(points)[:, :bones], _AREA_WIDTH * self.parts.widths[:bones], side)
         return masks.amax(1, keepdim=True)
