@@ -37,7 +37,7 @@ class SideCosts:
     evidence: float = 0.15
     movement: float = 60.0
     turning: float = 120.0
-    longest: float = 0.5
+    longest: float = 0.3  # more of it follows fast limbs wrongly where frames are far apart (12 a second)
     cross: float = 1.5
     rename: float = 1e-3
     reach_s: float = 0.5

@@ -97,7 +97,7 @@ def _observe_batch(
 ) -> Observation:
     size, mirror = model.config.input_size, list(model.skeleton.flip)
     plain = [crop.matrix(size) for crop in crops]
-    maps, anchors, offsets = [], [], None
+    maps, covered, anchors, offsets = [], [], [], None
     for view in views:
         images, matrices = view_batch(crops, [view] * len(crops), size)
         out = model(model.normalise(images.to(model.device)))
@@ -107,12 +107,14 @@ def _observe_batch(
             maps.append(seen.float())
             offsets = out.encoded.offsets
         else:
-            cells = round(seen.shape[-1] * _FINER)
-            maps.append(resample(seen.float(), [geometry.invert(m) for m in to_plain], size, cells))
+            cells, from_plain = round(seen.shape[-1] * _FINER), [geometry.invert(m) for m in to_plain]
+            maps.append(resample(seen.float(), from_plain, size, cells))
+            covered.append(resample(torch.ones_like(seen[:, :1]).float(), from_plain, size, cells))
         anchors.append(_anchors_back(out.encoded.anchors, to_plain, mirror if view.flip else None))
     stride = size / maps[0].shape[-1]
     anchor = None if anchors[0] is None else _cells(torch.stack([a for a in anchors if a is not None]).mean(0), stride)
-    mean = torch.stack(maps).mean(0)
+    # What a closer view does not show is left to those that do.
+    mean = torch.stack(maps).sum(0) / torch.stack(covered).sum(0).clamp_min(1) if covered else maps[0]
     found = decode(mean, anchor, offsets)
     positions = torch.stack([decode(m, anchor)[..., :2] for m in maps])
     spread = positions.std(0, correction=0).norm(dim=-1) / mean.shape[-1]
