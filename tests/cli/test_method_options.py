@@ -23,7 +23,7 @@ def test_nothing_is_said_of_methods_unless_asked(api: FakeApi, clips: Path) -> N
 
 def test_a_baseline_with_changes(api: FakeApi, clips: Path) -> None:
     words = ("--method", "tent", "--mode", "online", "--rate", "0.01", "--frame-steps", "2", "--reset-per-frame")
-    result = run(clips, *words, "--learn", "norms, encoder", "--seed", "4", "--preset", "fast")
+    result = run(clips, *words, "--learn", "norms, encoder", "--seed", "4")
     assert result.exit_code == 0, result.output
     how = api.calls[0][2]
     settings = how["settings"]
@@ -56,3 +56,9 @@ def test_wrong_use_is_told_before_any_work(api: FakeApi, clips: Path, words: tup
     assert result.exit_code == 2
     assert said in " ".join(result.output.split())
     assert api.calls == []
+
+
+def test_a_baseline_has_no_presets(api: FakeApi, clips: Path) -> None:
+    result = run(clips, "--method", "tent", "--preset", "fast")
+    assert result.exit_code == 2
+    assert "has no presets" in result.stderr

@@ -65,10 +65,7 @@ def evaluate(
     json_file: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", dir_okay=False, help="Also write all figures to a file.")
     ] = None,
-    preset: Annotated[
-        options.Preset | None,
-        typer.Option(show_default="balanced", help="How much work to spend; paper is the original method."),
-    ] = None,
+    preset: options.PresetOption = None,
     steps: Annotated[
         int | None, typer.Option(min=1, metavar="N", show_default="as the method says", help="Learning steps, offline.")
     ] = None,

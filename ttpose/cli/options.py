@@ -72,7 +72,10 @@ Subject = Annotated[
     ),
 ]
 Device = Annotated[str, typer.Option(metavar="NAME", callback=check_device, help="auto, cpu, cuda, cuda:N or mps.")]
-PresetOption = Annotated[Preset, typer.Option("--preset", help="How much work to spend; paper is the original method.")]
+PresetOption = Annotated[
+    Preset | None,
+    typer.Option("--preset", show_default="balanced", help="How much work to spend; paper is the original method."),
+]
 Seed = Annotated[
     int, typer.Option(min=0, metavar="N", help="Start of the random numbers; the same seed repeats a run.")
 ]

@@ -34,7 +34,7 @@ def personalize(
     mode: Annotated[options.Mode, typer.Option(help="Learn from the whole clip first, or frame by frame.")] = (
         options.Mode.offline
     ),
-    preset: options.PresetOption = options.Preset.balanced,
+    preset: options.PresetOption = None,
     steps: Steps = None,
     method: method_options.Method = "ours",
     learn: method_options.Learn = None,
@@ -95,11 +95,14 @@ def personalize(
         wanted = exports.Exports.chosen(formats, tables, height_m, openpose, smooth, fill_gaps)
         sources = find_inputs(inputs)  # before anything slow is imported
         where = placed(device, jobs, scheduler, overwrite=overwrite, debug=debug)
-        how = {"mode": mode.value, "preset": preset.value, "steps": steps, "subject": subject or "auto", "seed": seed}
+        if preset is not None and method not in ("ours", preset.value):
+            raise UsageError(f"--preset says how ours runs; --method {method} has no presets", "leave one of them out")
+        chosen = (preset or options.Preset.balanced).value
+        how = {"mode": mode.value, "preset": chosen, "steps": steps, "subject": subject or "auto", "seed": seed}
         if mode is options.Mode.offline and (reset_per_frame or frame_steps > 1):
             raise UsageError("--reset-per-frame and --frame-steps are for --mode online")
         changes = method_options.changes(
-            method, preset.value, learn, rate, min_score, perceptual, frame_steps, reset_per_frame
+            method, chosen, learn, rate, min_score, perceptual, frame_steps, reset_per_frame
         )
         base = None if weights is None else str(weights.absolute() if scheduler else weights)
         earlier = earlier_person(person)
