@@ -103,12 +103,12 @@ def test_machines_hear_every_stage(made: Made) -> None:
     assert {"adapt", "predict", "draw the overlay"} <= set(stages)
     assert any("about" in event["text"] for event in made.events if event["event"] == "note")  # the time estimate
     (result,) = [event for event in made.events if event["event"] == "result"]
-    assert set(result["files"]) == FILES - {"run.json"}
+    assert set(result["files"]) == FILES - {"run.json", "log.txt"}
     assert made.events[-1]["exit_code"] == 0
 
 
 def test_a_finished_clip_is_skipped_and_the_same_seed_repeats_every_byte(made: Made) -> None:
-    repeated = FILES - {"report.html"}  # which tells how long it took
+    repeated = FILES - {"report.html", "log.txt", "run.json"}  # which tell how long it took
     before = {name: sha256_of(made.folder / name) for name in repeated}
     again = sample.ttpose("personalize", made.clip.name, *sample.LEAST, cwd=made.clip.parent)
     assert again.returncode == 0
@@ -143,7 +143,8 @@ def test_predicting_with_the_person_file_repeats_the_keypoints(made: Made, tmp_p
     again, first = read_json(folder / "keypoints.json"), read_json(made.folder / "keypoints.json")
     assert again.model["person_sha256"] == sha256_of(person)
     for mine, theirs in zip(again.frames, first.frames, strict=True):
-        np.testing.assert_allclose(mine.people[0].keypoints, theirs.people[0].keypoints, atol=0.05)
+        np.testing.assert_allclose(mine.people[0].keypoints, theirs.people[0].keypoints, atol=2)
+        # Crops are cut once here, and twice to learn from: the same picture to a rounding of its pixels.
 
 
 def test_a_person_of_another_base_is_refused(made: Made, tmp_path: Path) -> None:
@@ -155,7 +156,7 @@ def test_a_person_of_another_base_is_refused(made: Made, tmp_path: Path) -> None
     assert refused.exit_code == 1
     assert "stranger.safetensors was made on another base" in refused.stderr
     assert refused.stderr.count("\n") <= 4  # device, input, the error, its hint
-    assert names(tmp_path) == {"stranger.safetensors"}
+    assert {path.name for path in tmp_path.rglob("*.*")} == {"stranger.safetensors", "log.txt"}
 
 
 def test_online_adapts_as_it_goes(made: Made, tmp_path: Path) -> None:
@@ -196,7 +197,10 @@ def test_a_folder_goes_on_after_bad_files_and_exits_1(tmp_path: Path) -> None:
     (folder / "notes.txt").write_text("no input", encoding="utf-8")
     done = sample.ttpose("predict", "clips", *sample.CPU, "--no-overlay", "-o", "out", cwd=tmp_path)
     assert done.returncode == 1
-    assert names(tmp_path / "out") == {"c9_ttpose", "c10_ttpose", "photo_ttpose", "summary.csv", "summary.json"}
+    made = {path.parent.name for path in (tmp_path / "out").glob("*/keypoints.json")}
+    assert made == {"c9_ttpose", "c10_ttpose", "photo_ttpose"}
+    assert {file.name for file in (tmp_path / "out/a_empty_ttpose").iterdir()} == {"log.txt"}
+    assert {path.name for path in (tmp_path / "out").glob("summary.*")} == {"summary.csv", "summary.json"}
     order = [line.split("] ")[1] for line in done.stderr.splitlines() if line.startswith("[")]
     assert order == [f"clips/{name}" for name in ("a_empty.mp4", "b_text.mp4", "c9.mp4", "c10.mp4", "deep/photo.jpg")]
     for name in ("a_empty.mp4", "b_text.mp4"):

@@ -49,7 +49,7 @@ def decode(heatmaps: Tensor, anchors: Tensor | None = None, offsets: Tensor | No
 def _center_of_mass(maps: Tensor, peak: Tensor) -> Tensor:
     """Centre of mass [B, K, 2] of the peak's neighbourhood, weak cells left out."""
     width = maps.shape[3]
-    reach = max(round(_WINDOW * width / 64), _WINDOW)
+    reach = max(int(_WINDOW * width) // 64, _WINDOW)  # int: a graph that is exported has a fixed size
     span = torch.arange(-reach, reach + 1, device=maps.device)
     padded = F.pad(maps, (reach,) * 4)
     rows = (peak // width + reach)[..., None, None] + span[:, None]
