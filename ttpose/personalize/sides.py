@@ -29,17 +29,19 @@ class SideCosts:
         longest: Both distances are counted up to this many torso lengths, so that a lost keypoint costs no more.
         cross: Cost of legs and arms that are named oppositely.
         rename: Cost of exchanging a limb, which decides where nothing else does.
+        close_s: Frames up to this far apart are tied fully, others less in proportion.
         reach_s: Frames further apart in time than this are not tied together.
     """
 
-    # In the middle of a plateau: half or double of one changes little on labelled and rendered clips with any of eight
-    # choices of views; without the turning, the mean PCK@0.2 is 1.7 points lower (docs/accuracy.md).
-    evidence: float = 0.15
-    movement: float = 60.0
-    turning: float = 120.0
+    # In the middle of a plateau on labelled and rendered clips, with eight choices of views: more evidence loses back
+    # views, less follows fast dancers wrongly; without the turning, PCK@0.2 is 1.7 points lower (docs/accuracy.md).
+    evidence: float = 0.2
+    movement: float = 80.0
+    turning: float = 80.0
     longest: float = 0.3  # more of it follows fast limbs wrongly where frames are far apart (12 a second)
     cross: float = 1.5
     rename: float = 1e-3
+    close_s: float = 0.04
     reach_s: float = 0.5
 
 
@@ -113,8 +115,7 @@ def _move_costs(
     total = _mean_distance(
         after[..., :2] - before[..., :2], np.minimum(after[..., 2], before[..., 2]), size, groups, costs
     )
-    tied = (np.diff(times) <= costs.reach_s)[:, None, None]
-    return costs.movement * total * tied
+    return costs.movement * total * _tie(np.diff(times), costs)[:, None, None]
 
 
 def _turn_costs(
@@ -136,8 +137,12 @@ def _turn_costs(
     expected = second[..., :2] + pace * (second[..., :2] - first[..., :2])
     sure = np.minimum(np.minimum(first[..., 2], second[..., 2]), third[..., 2])
     total = _mean_distance(third[..., :2] - expected, sure, size, groups, costs)
-    tied = (np.maximum(gaps[:-1], gaps[1:]) <= costs.reach_s)[:, None, None, None]
-    return costs.turning * total * tied
+    return costs.turning * total * _tie(np.maximum(gaps[:-1], gaps[1:]), costs)[:, None, None, None]
+
+
+def _tie(gaps: np.ndarray, costs: SideCosts) -> np.ndarray:
+    """How much movement over gaps in time says: in a longer one a limb may have gone anywhere."""
+    return np.minimum(1.0, costs.close_s / np.maximum(gaps, 1e-6)) * (gaps <= costs.reach_s)
 
 
 def _mean_distance(
