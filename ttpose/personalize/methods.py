@@ -47,7 +47,7 @@ def _baseline(name: str, **changes: Any) -> PersonalizeSettings:
 
 #: The methods; `paper` on models of `ttpose train --method separate` or `imm` is those baselines' personalization.
 METHODS = {
-    "ours": PersonalizeMethod("self-training with many views, and a guard, as --preset says", None),
+    "ours": PersonalizeMethod("what many views say, distilled, with a guard, as --preset says", None),
     "paper": PersonalizeMethod("reconstruction (TTP)", PAPER),
     # Adam's rate for Tent is its authors' 1e-3. Their norm layers also take each batch's own statistics; here those
     # stay the base's, as for every method, since a batch shows one person.
