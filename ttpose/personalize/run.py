@@ -70,13 +70,13 @@ def personalize_model(
     clip = Clip(kept, np.zeros((len(kept), len(base.skeleton), 3)))
     if settings.teaches:
         with progress.stage("look", len(kept)) as advance:
-            seen = observe(base, kept, VIEWS[: settings.views], advance, keep_maps=settings.distillation > 0)
-        clip = lessons(seen, kept, base.skeleton, settings)
+            views, keep_maps = VIEWS[: settings.views], settings.distillation > 0
+            clip = lessons(observe(base, kept, views, advance, keep_maps=keep_maps), kept, base.skeleton, settings)
     timings["look_s"] = time.perf_counter() - clock
     held = set(held_out(kept)) if settings.guard else set()
-    learned = clip.part([i for i in range(len(kept)) if i not in held])
+    clip = clip.part([i for i in range(len(kept)) if i not in held])
     clock = time.perf_counter()
-    adapter = adapt_offline(base, learned, settings, progress)
+    adapter = adapt_offline(base, clip, settings, progress)
     timings["adapt_s"] = time.perf_counter() - clock
     clock = time.perf_counter()
     whole = PersonDelta.between(base, adapter.average, base_sha256, strength=settings.strength)

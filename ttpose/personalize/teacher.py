@@ -40,14 +40,14 @@ def lessons(seen: Observation, crops: Sequence[PersonCrop], skeleton: Skeleton, 
         rows, own = torch.from_numpy(np.flatnonzero(exchanged[:, limb])), torch.tensor(group, dtype=torch.long)
         mirrored = torch.tensor(skeleton.flip)[own]
         maps[rows[:, None], own] = maps[rows[:, None], mirrored]
-    return Clip(crops, labels, maps * _near(labels, crops, maps.shape[-1]))
+    for own, label, crop in zip(maps, labels, crops, strict=True):  # one at a time: all windows take much memory
+        own *= _near(label, crop, maps.shape[-1])
+    return Clip(crops, labels, maps)
 
 
-def _near(labels: np.ndarray, crops: Sequence[PersonCrop], cells: int) -> torch.Tensor:
-    """Gaussian windows [N, K, cells, cells] about the labels: a peak elsewhere, on another person, is not taught."""
-    to_plain = [crop.matrix(cells) for crop in crops]
-    places = np.stack([geometry.apply(m, row[:, :2]) for m, row in zip(to_plain, labels, strict=True)])
-    centers = torch.from_numpy(places).float()
+def _near(label: np.ndarray, crop: PersonCrop, cells: int) -> torch.Tensor:
+    """Gaussian windows [K, cells, cells] about labels [K, 3]: a peak elsewhere, on another person, is not taught."""
+    centers = torch.from_numpy(geometry.apply(crop.matrix(cells), label[:, :2])).float()
     line = torch.arange(cells, dtype=torch.float32)
     down = torch.exp(-((line - centers[..., 1, None]) ** 2) / (2 * (_REACH * cells) ** 2))
     across = torch.exp(-((line - centers[..., 0, None]) ** 2) / (2 * (_REACH * cells) ** 2))
