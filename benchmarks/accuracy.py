@@ -19,9 +19,8 @@ from ttpose.evaluation.clips import evaluate_clips
 from ttpose.geometry import Box
 from ttpose.personalize.crops import cut_crop
 from ttpose.personalize.guard import GuardReport
-from ttpose.personalize.run import PersonalizedClip, settled
+from ttpose.personalize.run import PersonalizedClip, predict_clip
 from ttpose.personalize.settings import PRESETS, PersonalizeSettings
-from ttpose.personalize.views import VIEWS, observe
 
 _BALANCED = PRESETS["balanced"]
 _ALONE = replace(_BALANCED, guard=False)
@@ -60,8 +59,7 @@ def look_only(
     read = images if callable(images) else images.__getitem__
     size = model.config.input_size
     crops = [cut_crop(read(i), box, size, index=i, time_s=i / 25) for i, box in enumerate(boxes)]
-    seen = observe(model, crops, VIEWS[: settings.predict_views])
-    keypoints, _ = settled(seen, [crop.time_s for crop in crops], model.skeleton, settings)
+    keypoints = predict_clip(model, crops, settings, progress)
     return PersonalizedClip(keypoints, GuardReport("base", "nothing was learned", {}), {}, model)
 
 

@@ -18,16 +18,18 @@ from typing import Any
 
 import numpy as np
 
+from ttpose.evaluation.metrics import CLIP_RULE, bootstrap_mean, measure
 from ttpose.geometry import Box
 from ttpose.model.pose_model import PoseModel
 from ttpose.model.shipped import load
 from ttpose.personalize.crops import PersonCrop, cut_crop
-from ttpose.personalize.run import personalize_model, settled
+from ttpose.personalize.run import personalize_model, predict_clip
 from ttpose.personalize.settings import PRESETS, PersonalizeSettings
 from ttpose.personalize.views import VIEWS, observe
+from ttpose.skeleton import COCO17
 from ttpose.training.synthetic.shards import Shard, read_shard
 
-_LIMBS = slice(5, 17)  # COCO order: shoulders to ankles; the face is a few pixels wide
+_LIMBS = np.arange(17) >= 5  # COCO order: shoulders to ankles; the face is a few pixels wide
 _FRAME_S = 1 / 25
 
 
@@ -79,19 +81,14 @@ def measure_person(base: PoseModel, shard: Shard, settings: PersonalizeSettings,
         for name, model in (("base", base), ("person", found.model)):
             plain = observe(model, crops, VIEWS[:1]).keypoints
             row[f"clip{number}_{name}_plain"] = _pck(plain, truth[number])
-            full = _predicted(model, crops, settings)
+            full = predict_clip(model, crops, settings)
             row[f"clip{number}_{name}_full"] = _pck(full, truth[number])
     # What all of the change would have given, whatever the guard chose: the material for its calibration.
     row["clip0_personalized_would"] = row["clip0_person_full"]
     if found.guard.verdict != "personalized":
         whole = found.whole.apply(base).eval()
-        row["clip0_personalized_would"] = _pck(_predicted(whole, clips[0], settings), truth[0])
+        row["clip0_personalized_would"] = _pck(predict_clip(whole, clips[0], settings), truth[0])
     return row
-
-
-def _predicted(model: PoseModel, crops: Sequence[PersonCrop], settings: PersonalizeSettings) -> np.ndarray:
-    seen = observe(model, crops, VIEWS[: settings.predict_views])
-    return settled(seen, [crop.time_s for crop in crops], model.skeleton, settings)[0]
 
 
 def _crops(shard: Shard, clip: int, size: int, every: int) -> list[PersonCrop]:
@@ -101,12 +98,9 @@ def _crops(shard: Shard, clip: int, size: int, every: int) -> list[PersonCrop]:
 
 
 def _pck(found: np.ndarray, truth: np.ndarray) -> list[float]:
-    """Shares within 0.1 and 0.2 of the torso's length (at least 0.7 × the clip's median), visible limbs only."""
-    torso = np.linalg.norm(truth[:, 5:7, :2].mean(1) - truth[:, 11:13, :2].mean(1), axis=1)
-    torso = np.maximum(torso, 0.7 * np.median(torso))
-    distance = np.linalg.norm(found[:, _LIMBS, :2] - truth[:, _LIMBS, :2], axis=-1) / torso[:, None]
-    seen = truth[:, _LIMBS, 2] > 0
-    return [float((distance[seen] < limit).mean()) for limit in (0.1, 0.2)]
+    """Shares of limb keypoints within 0.1 and 0.2 of the torso's length."""
+    measured = measure(found, truth, COCO17.keypoints, CLIP_RULE, _LIMBS)
+    return [measured.tally(limit).mean() for limit in (0.1, 0.2)]
 
 
 def _summarise(rows: Sequence[dict[str, Any]]) -> None:
@@ -128,17 +122,11 @@ def _summarise(rows: Sequence[dict[str, Any]]) -> None:
         means = " | ".join(
             f"{a:.1f} → {b:.1f}" for a, b in zip(column(before).mean(0), column(after).mean(0), strict=True)
         )
-        spans = " | ".join(f"{gain[:, i].mean():+.2f} [{low:+.2f}, {high:+.2f}]" for i, (low, high) in _spans(gain))
+        spans = " | ".join(f"{m.mean:+.2f} [{m.low:+.2f}, {m.high:+.2f}]" for m in map(bootstrap_mean, gain.T))
         print(f"| {title} | {means} | {spans} | {100 * (gain[:, 1] < -0.5).mean():.1f} % |")
     verdicts = [row["verdict"] for row in rows]
     print({kind: verdicts.count(kind) for kind in sorted(set(verdicts))})
     _calibration(rows)
-
-
-def _spans(gain: np.ndarray) -> list[tuple[int, tuple[float, float]]]:
-    draws = np.random.default_rng(0).integers(len(gain), size=(10_000, len(gain)))
-    means = gain[draws].mean(1)
-    return [(i, tuple(np.percentile(means[:, i], [2.5, 97.5]))) for i in range(gain.shape[1])]
 
 
 def _calibration(rows: Sequence[dict[str, Any]]) -> None:

@@ -40,6 +40,15 @@ class Box:
         (cx, cy), w, h = self.center, self.width * factor, self.height * factor
         return Box(cx - w / 2, cy - h / 2, w, h)
 
+    def with_margin(self, share: float) -> Box:
+        """The box with each edge moved out by a share of the longer side."""
+        grow = share * self.side
+        return Box(self.x - grow, self.y - grow, self.width + 2 * grow, self.height + 2 * grow)
+
+    def holds(self, x: float, y: float) -> bool:
+        """Whether a point is in the box, its edges included."""
+        return self.x <= x <= self.x + self.width and self.y <= y <= self.y + self.height
+
     def clipped(self, width: int, height: int) -> Box:
         """The part inside an image of the given size; may have no area."""
         x0, y0 = min(max(self.x, -0.5), width - 0.5), min(max(self.y, -0.5), height - 0.5)

@@ -100,9 +100,11 @@ class _Worker:
         return None
 
     def _died(self) -> Outcome:
-        assert self._process is not None and self._task is not None  # only a busy worker is listened to
-        self._process.join(_PATIENCE_S)
-        code, task, self._process = self._process.exitcode, self._task, None
+        process, task, self._process = self._process, self._task, None
+        if process is None or task is None:
+            raise RuntimeError("a worker without a task was listened to")
+        process.join(_PATIENCE_S)
+        code = process.exitcode
         self.connection.close()
         ResultFolder(task.folder, task.source).sweep()
         how = f"was killed by signal {-code}" if code is not None and code < 0 else f"ended with code {code}"

@@ -114,7 +114,7 @@ class Follower:
             return None
         best = max(near, key=lambda i: people[i].box.iou(box))
         self._remember(image, best, people, time_s)
-        return self._with_margin(people[best].box)
+        return people[best].box.with_margin(self._track.margin_share)
 
     def _search(self, image: np.ndarray, time_s: float) -> Box | None:
         """Somebody to follow: the person from before, later anybody."""
@@ -132,12 +132,12 @@ class Follower:
             self._looks.clear()
         self._good_at = time_s
         self._remember(image, chosen, people, time_s)
-        return self._with_margin(people[chosen].box)
+        return people[chosen].box.with_margin(self._track.margin_share)
 
     def _choose(self, people: list[Detection], among: list[int], image: np.ndarray) -> int | None:
         if not isinstance(self._rule, str) and self._found_at == -np.inf:  # a point says whom to begin with
             x, y = self._rule
-            return next((i for i in among if _holds(people[i].box, x, y)), None)
+            return next((i for i in among if people[i].box.holds(x, y)), None)
         if self._rule == "center":
             middle = (image.shape[1] - 1) / 2, (image.shape[0] - 1) / 2
             return min(among, key=lambda i: float(np.hypot(*np.subtract(people[i].box.center, middle))), default=None)
@@ -152,12 +152,3 @@ class Follower:
         self._found_at = time_s
         if is_alone(chosen, people, self._settings.min_score):
             self._looks.append(look_of(image, people[chosen].box))
-
-    def _with_margin(self, box: Box) -> Box:
-        """Labelled boxes end a little outside the body, the finder's at it."""
-        grow = self._track.margin_share * box.side
-        return Box(box.x - grow, box.y - grow, box.width + 2 * grow, box.height + 2 * grow)
-
-
-def _holds(box: Box, x: float, y: float) -> bool:
-    return box.x <= x <= box.x + box.width and box.y <= y <= box.y + box.height

@@ -14,14 +14,13 @@ from ttpose.model.person import PersonDelta
 from ttpose.model.pose_model import PoseModel
 from ttpose.personalize.adapt import Adapter
 from ttpose.personalize.crops import PersonCrop, cut_crop
-from ttpose.personalize.guard import STRENGTH, GuardReport, run_checks
-from ttpose.personalize.guard_rule import decide
+from ttpose.personalize.guard import RUN, STRENGTH, GuardReport
 from ttpose.personalize.offline import build_objectives
+from ttpose.personalize.run import judge
 from ttpose.personalize.settings import PersonalizeSettings, preset_named
 from ttpose.personalize.teacher import lessons
 from ttpose.personalize.views import VIEWS, Observation, join, observe
 
-_RUN = 3  # checked crops come in runs of three neighbouring frames, as the guard wants them
 _NICENESS = 10
 
 
@@ -87,7 +86,7 @@ class Learner:
         self.paused = False
         self._news = threading.Condition()
         self._waiting: PersonCrop | None = None
-        self._held: deque[PersonCrop] = deque(maxlen=_RUN * self._settings.check_runs)
+        self._held: deque[PersonCrop] = deque(maxlen=RUN * self._settings.check_runs)
         self._offered = 0
         self._closing = self._restart_wanted = False
         self._error: BaseException | None = None
@@ -106,12 +105,12 @@ class Learner:
             if self.paused or frame.image is None:
                 return
             place = self._offered % self._settings.cycle
-            if place >= _RUN and self._waiting is not None:
+            if place >= RUN and self._waiting is not None:
                 return  # the held-out frames still come in neighbours, because only these wait
             size = self._start.config.input_size
             crop = cut_crop(frame.image, box, size, index=frame.index, time_s=frame.time_s)
             self._offered += 1
-            if place < _RUN:
+            if place < RUN:
                 self._held.append(crop)
             else:
                 self._waiting = crop
@@ -176,10 +175,11 @@ class Learner:
         if len(self._ring) < self._settings.least:
             return
         crops = [crop for crop, _ in self._ring]
-        taught = lessons(join([seen for _, seen in self._ring]), crops, self._start.skeleton, how)
-        adapter.objectives = build_objectives(taught, self._start, how)
         others = adapter.rng.choice(len(crops) - 1, how.batch - 1, replace=len(crops) < how.batch)
-        targets = [crop, *(crops[i] for i in others)]
+        rows = [len(crops) - 1, *others.tolist()]
+        seen = join([seen for _, seen in self._ring])
+        adapter.objectives = build_objectives(lessons(seen, crops, self._start.skeleton, how, rows), self._start, how)
+        targets = [crops[i] for i in rows]
         adapter.step(targets, targets)
         adapter.history.clear()  # it grows with every step
         self._tell(steps=self.learned.steps + 1)
@@ -188,18 +188,15 @@ class Learner:
         """Let the learned weights predict as far as the guard allows; where it refuses them, start again."""
         with self._news:
             held = list(self._held)
-        held = held[: len(held) - len(held) % _RUN]
+        held = held[: len(held) - len(held) % RUN]
         if not held or self._restart_wanted:
             return
         delta = PersonDelta.between(self._start, self._adapter.average, "", strength=self._settings.how.strength)
-        found, keypoints = run_checks(self._start, None, held, None)
-        checks, models = {"base": found}, {"base": self._start}
-        for verdict in ("interpolated", "personalized"):
-            models[verdict] = delta.apply(self._start, STRENGTH[verdict]).eval()
-            checks[verdict], _ = run_checks(models[verdict], keypoints, held, None)
-        report = decide(checks)
-        self._tell(model=models[report.verdict], checks=self.learned.checks + 1, report=report)
-        if report.verdict == "base":
+        report = judge(self._start, delta, held)
+        refused = report.verdict == "base"
+        model = self._start if refused else delta.apply(self._start, STRENGTH[report.verdict]).eval()
+        self._tell(model=model, checks=self.learned.checks + 1, report=report)
+        if refused:
             self._again()
 
     def _again(self) -> None:

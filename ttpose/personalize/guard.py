@@ -24,8 +24,8 @@ Verdict = Literal["personalized", "interpolated", "base"]
 #: How much of the change each verdict keeps.
 STRENGTH: dict[Verdict, float] = {"personalized": 1.0, "interpolated": 0.5, "base": 0.0}
 
-_RUN = 3  # held-out frames come in runs of three neighbours, so that movement can be checked
-_VIEWS = VIEWS[:3]  # plain, mirrored, turned and scaled
+RUN = 3  #: Held-out frames come in runs of three neighbours, so that movement can be checked.
+_VIEWS = VIEWS[:3]  # plain, closer and mirrored, closer, mirrored and turned
 
 
 @dataclass(frozen=True)
@@ -81,20 +81,20 @@ def online_report() -> GuardReport:
 
 def hold_out(count: int, most: int = 24) -> list[int]:
     """Positions of held-out crops: runs of three neighbours, at most a fifth of all and at most `most`."""
-    runs = min(count // (5 * _RUN), most // _RUN)
-    starts = np.linspace(0, count - _RUN, runs + 2)[1:-1].astype(int) if runs else np.zeros(0, int)
-    return sorted({int(s) + k for s in starts for k in range(_RUN)})
+    runs = min(count // (5 * RUN), most // RUN)
+    starts = np.linspace(0, count - RUN, runs + 2)[1:-1].astype(int) if runs else np.zeros(0, int)
+    return sorted({int(s) + k for s in starts for k in range(RUN)})
 
 
 def held_out(crops: Sequence[PersonCrop], most: int = 24) -> list[int]:
     """Positions of held-out crops of one or several clips: `hold_out` in each, and every fifth of the short ones."""
     parts = by_clip(crops)
-    long = [part for part in parts if part.stop - part.start >= 5 * _RUN]
-    each = max(most // max(len(long), 1), _RUN)
-    found = [part.start + i for part in long[: most // _RUN] for i in hold_out(part.stop - part.start, each)]
+    long = [part for part in parts if part.stop - part.start >= 5 * RUN]
+    each = max(most // max(len(long), 1), RUN)
+    found = [part.start + i for part in long[: most // RUN] for i in hold_out(part.stop - part.start, each)]
     if len(parts) > 1:
         # Of photos and short clips none can be spared within; whole ones are, which nothing learned from is like.
-        short = [part for part in parts if part.stop - part.start < 5 * _RUN][2::5]
+        short = [part for part in parts if part.stop - part.start < 5 * RUN][2::5]
         found += [i for part in short for i in range(part.start, part.stop)][:most]
     return sorted(found)
 
@@ -130,7 +130,7 @@ def _mean(checks: Sequence[Checks], frames: Sequence[int]) -> Checks:
     """Means over clips, weighted by frames; single frames tell nothing of movement, of lengths and of repainting."""
     if len(checks) == 1:
         return checks[0]
-    moving, repainted = ([n if n >= least else 0 for n in frames] for least in (_RUN, 2))
+    moving, repainted = ([n if n >= least else 0 for n in frames] for least in (RUN, 2))
 
     def mean(name: str, weights: Sequence[int]) -> float:
         return float(np.average([getattr(c, name) for c in checks], weights=weights)) if any(weights) else 0.0
@@ -192,7 +192,7 @@ def _original_side(crop: PersonCrop, size: int) -> float:
 
 def _jumps(keypoints: np.ndarray, crops: Sequence[PersonCrop], torso: float) -> float:
     """Median over runs of three neighbours of how far the middle one is from half-way between the others."""
-    triples = range(0, len(crops) - len(crops) % _RUN, _RUN)
+    triples = range(0, len(crops) - len(crops) % RUN, RUN)
     middle = [keypoints[i + 1, :, :2] - (keypoints[i, :, :2] + keypoints[i + 2, :, :2]) / 2 for i in triples]
     return float(np.median(np.linalg.norm(np.stack(middle), axis=-1)) / torso) if middle else 0.0
 

@@ -67,14 +67,17 @@ def personalize_model(
     progress, timings = progress or Progress(), {}
     kept = [crops[i] for i in spread(len(crops), settings.max_crops)]
     clock = time.perf_counter()
-    clip = Clip(kept, np.zeros((len(kept), len(base.skeleton), 3)))
+    held = set(held_out(kept)) if settings.guard else set()
+    rows = [i for i in range(len(kept)) if i not in held]
     if settings.teaches:
         with progress.stage("look", len(kept)) as advance:
             views, keep_maps = VIEWS[: settings.views], settings.distillation > 0
-            clip = lessons(observe(base, kept, views, advance, keep_maps=keep_maps), kept, base.skeleton, settings)
+            seen = observe(base, kept, views, advance, keep_maps=keep_maps)
+            clip = lessons(seen, kept, base.skeleton, settings, rows)
+            del seen  # its maps are as large as the clip's own
+    else:
+        clip = Clip(kept, np.zeros((len(kept), len(base.skeleton), 3))).part(rows)
     timings["look_s"] = time.perf_counter() - clock
-    held = set(held_out(kept)) if settings.guard else set()
-    clip = clip.part([i for i in range(len(kept)) if i not in held])
     clock = time.perf_counter()
     adapter = adapt_offline(base, clip, settings, progress)
     timings["adapt_s"] = time.perf_counter() - clock
@@ -82,13 +85,13 @@ def personalize_model(
     whole = PersonDelta.between(base, adapter.average, base_sha256, strength=settings.strength)
     # A clip too short to hold frames out is checked on what it learned from: less to trust, but better than nothing.
     checked = [kept[i] for i in sorted(held)] or kept
-    report = _judge(base, whole, adapter, checked, bool(held), settings, progress)
+    report = _guarded(base, whole, adapter, checked, bool(held), settings, progress)
     delta = whole.scaled(STRENGTH[report.verdict]) if report.verdict != "base" else PersonDelta(base_sha256, {})
     timings["guard_s"] = time.perf_counter() - clock
     return Personalized(delta.apply(base).eval(), delta, whole, report, adapter.history, timings)
 
 
-def _judge(
+def _guarded(
     base: PoseModel,
     delta: PersonDelta,
     adapter: Adapter,
@@ -99,19 +102,30 @@ def _judge(
 ) -> GuardReport:
     if not settings.guard:
         return GuardReport("personalized", "the guard was off", {})
-    painter = adapter.model if settings.paints else None
-    checks: dict[str, Checks] = {}
-    with progress.stage("check", 3) as advance:
-        checks["base"], base_keypoints = run_checks(base, None, checked, painter, settings.perceptual)
-        advance(1)
-        for verdict in ("interpolated", "personalized"):
-            candidate = delta.apply(base, STRENGTH[verdict])
-            checks[verdict], _ = run_checks(candidate, base_keypoints, checked, painter, settings.perceptual)
-            advance(1)
-    report = decide(checks)
+    report = judge(base, delta, checked, adapter.model if settings.paints else None, settings.perceptual, progress)
     if unseen:
         return report
     return replace(report, reason=f"{report.reason}; too few frames to hold any out, so learning frames were checked")
+
+
+def judge(
+    base: PoseModel,
+    delta: PersonDelta,
+    crops: Sequence[PersonCrop],
+    painter: PoseModel | None = None,
+    perceptual: str | None = None,
+    progress: Progress | None = None,
+) -> GuardReport:
+    """Check the base, half of a change and all of it on crops, and choose; arguments as for `run_checks`."""
+    checks: dict[str, Checks] = {}
+    with (progress or Progress()).stage("check", 3) as advance:
+        checks["base"], base_keypoints = run_checks(base, None, crops, painter, perceptual)
+        advance(1)
+        for verdict in ("interpolated", "personalized"):
+            candidate = delta.apply(base, STRENGTH[verdict])
+            checks[verdict], _ = run_checks(candidate, base_keypoints, crops, painter, perceptual)
+            advance(1)
+    return decide(checks)
 
 
 def predict_clip(

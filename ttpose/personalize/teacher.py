@@ -23,7 +23,13 @@ _SPREAD = 0.03
 _REACH = 1 / 12
 
 
-def lessons(seen: Observation, crops: Sequence[PersonCrop], skeleton: Skeleton, settings: PersonalizeSettings) -> Clip:
+def lessons(
+    seen: Observation,
+    crops: Sequence[PersonCrop],
+    skeleton: Skeleton,
+    settings: PersonalizeSettings,
+    rows: Sequence[int] | None = None,
+) -> Clip:
     """What objectives learn from: pseudo-labels, and the maps where the observation kept them, sides settled in both.
 
     Args:
@@ -31,18 +37,20 @@ def lessons(seen: Observation, crops: Sequence[PersonCrop], skeleton: Skeleton, 
         crops: The same frames, in order of time in each clip.
         skeleton: The keypoint set.
         settings: As for `pseudo_labels`.
+        rows: The crops that are learned from, None for all; sides are settled over all of them.
     """
     labels, exchanged = pseudo_labels(seen, crops, skeleton, settings)
-    if seen.maps is None:
-        return Clip(crops, labels)
-    maps = seen.maps.clone()
+    chosen = list(range(len(crops)) if rows is None else rows)
+    taught, exchanged = Clip(crops, labels, seen.maps).part(chosen), exchanged[chosen]
+    if taught.maps is None:
+        return taught
     for limb, group in enumerate(limb_groups(skeleton)):
-        rows, own = torch.from_numpy(np.flatnonzero(exchanged[:, limb])), torch.tensor(group, dtype=torch.long)
+        at, own = torch.from_numpy(np.flatnonzero(exchanged[:, limb])), torch.tensor(group, dtype=torch.long)
         mirrored = torch.tensor(skeleton.flip)[own]
-        maps[rows[:, None], own] = maps[rows[:, None], mirrored]
-    for own, label, crop in zip(maps, labels, crops, strict=True):  # one at a time: all windows take much memory
-        own *= _near(label, crop, maps.shape[-1])
-    return Clip(crops, labels, maps)
+        taught.maps[at[:, None], own] = taught.maps[at[:, None], mirrored]
+    for maps, label, crop in zip(taught.maps, taught.labels, taught.crops, strict=True):
+        maps *= _near(label, crop, maps.shape[-1])  # one at a time: all windows take much memory
+    return taught
 
 
 def _near(label: np.ndarray, crop: PersonCrop, cells: int) -> torch.Tensor:

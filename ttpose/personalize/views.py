@@ -95,36 +95,52 @@ def join(parts: Sequence[Observation]) -> Observation:
 def _observe_batch(
     model: PoseModel, crops: Sequence[PersonCrop], views: Sequence[Warp], keep_maps: bool
 ) -> Observation:
-    size, mirror = model.config.input_size, list(model.skeleton.flip)
-    plain = [crop.matrix(size) for crop in crops]
-    maps, covered, anchors, offsets = [], [], [], None
-    for view in views:
-        images, matrices = view_batch(crops, [view] * len(crops), size)
-        out = model(model.normalise(images.to(model.device)))
-        to_plain = [geometry.compose(p, geometry.invert(m)) for m, p in zip(matrices, plain, strict=True)]
-        seen = out.supervised[:, mirror] if view.flip else out.supervised
-        if len(views) == 1:
-            maps.append(seen.float())
-            offsets = out.encoded.offsets
-        else:
-            cells, from_plain = round(seen.shape[-1] * _FINER), [geometry.invert(m) for m in to_plain]
-            maps.append(resample(seen.float(), from_plain, size, cells))
-            covered.append(resample(torch.ones_like(seen[:, :1]).float(), from_plain, size, cells))
-        anchors.append(_anchors_back(out.encoded.anchors, to_plain, mirror if view.flip else None))
-    stride = size / maps[0].shape[-1]
-    anchor = None if anchors[0] is None else _cells(torch.stack([a for a in anchors if a is not None]).mean(0), stride)
-    # What a closer view does not show is left to those that do.
-    mean = torch.stack(maps).sum(0) / torch.stack(covered).sum(0).clamp_min(1) if covered else maps[0]
-    found = decode(mean, anchor, offsets)
-    positions = torch.stack([decode(m, anchor)[..., :2] for m in maps])
-    spread = positions.std(0, correction=0).norm(dim=-1) / mean.shape[-1]
-    sides = _side_odds(mean, found[..., :2], mirror).cpu().numpy()
+    plain = [crop.matrix(model.config.input_size) for crop in crops]
+    mean, anchors, offsets, spread = _glance(model, crops) if len(views) == 1 else _looks(model, crops, views, plain)
+    found = decode(mean, anchors, offsets)
+    stride = model.config.input_size / mean.shape[-1]
+    sides = _side_odds(mean, found[..., :2], list(model.skeleton.flip)).cpu().numpy()
     keypoints = found.cpu().double().numpy()
     keypoints[..., :2] = geometry.heatmap_to_crop(keypoints[..., :2], stride)
     keypoints[..., 2] = keypoints[..., 2].clip(0, 1)
     for row, crop, matrix in zip(keypoints, crops, plain, strict=True):
         row[:, :2] = geometry.apply(geometry.compose(crop.to_source, geometry.invert(matrix)), row[:, :2])
-    return Observation(keypoints, sides, spread.cpu().numpy(), mean.half().cpu() if keep_maps else None)
+    return Observation(keypoints, sides, spread, mean.half().cpu() if keep_maps else None)
+
+
+#: Maps [B, K, h, w], regressed keypoints [B, K, 2] in their cells, the offset head, and the views' disagreement [B, K].
+_Seen = tuple[Tensor, Tensor | None, Tensor | None, np.ndarray]
+
+
+def _glance(model: PoseModel, crops: Sequence[PersonCrop]) -> _Seen:
+    """The plain view alone, in its own cells."""
+    images, _ = view_batch(crops, VIEWS[:1] * len(crops), model.config.input_size)
+    out = model(model.normalise(images.to(model.device)))
+    agreed = np.zeros(out.supervised.shape[:2], np.float32)
+    return out.supervised.float(), out.encoded.anchors, out.encoded.offsets, agreed
+
+
+def _looks(model: PoseModel, crops: Sequence[PersonCrop], views: Sequence[Warp], plain: Sequence[np.ndarray]) -> _Seen:
+    """Several views together, on the finer grid over the plain one; it has no offset head."""
+    size, mirror = model.config.input_size, list(model.skeleton.flip)
+    maps, covered = [], []
+    anchors: list[Tensor] = []
+    for view in views:
+        images, matrices = view_batch(crops, [view] * len(crops), size)
+        out = model(model.normalise(images.to(model.device)))
+        to_plain = [geometry.compose(p, geometry.invert(m)) for m, p in zip(matrices, plain, strict=True)]
+        seen = (out.supervised[:, mirror] if view.flip else out.supervised).float()
+        cells, from_plain = round(seen.shape[-1] * _FINER), [geometry.invert(m) for m in to_plain]
+        maps.append(resample(seen, from_plain, size, cells))
+        covered.append(resample(torch.ones_like(seen[:, :1]), from_plain, size, cells))
+        found = out.encoded.anchors
+        if found is not None:
+            anchors.append(_anchors_back(found[:, mirror] if view.flip else found, to_plain))
+    # What a closer view does not show is left to those that do.
+    mean = torch.stack(maps).sum(0) / torch.stack(covered).sum(0).clamp_min(1)
+    anchor = _cells(torch.stack(anchors).mean(0), size / cells) if anchors else None
+    positions = torch.stack([decode(m, anchor)[..., :2] for m in maps])
+    return mean, anchor, None, (positions.std(0, correction=0).norm(dim=-1) / cells).cpu().numpy()
 
 
 def _cells(points: Tensor, stride: float) -> Tensor:
@@ -132,13 +148,9 @@ def _cells(points: Tensor, stride: float) -> Tensor:
     return (points + 0.5) / stride - 0.5
 
 
-def _anchors_back(anchors: Tensor | None, to_plain: Sequence[np.ndarray], mirror: list[int] | None) -> Tensor | None:
-    """A view's regressed keypoints [B, K, 2], in its cells, in the plain crop's pixels; None if there are none."""
-    if anchors is None:
-        return None
-    pixels = geometry.heatmap_to_crop(
-        (anchors if mirror is None else anchors[:, mirror]).double().cpu().numpy(), _STRIDE
-    )
+def _anchors_back(anchors: Tensor, to_plain: Sequence[np.ndarray]) -> Tensor:
+    """A view's regressed keypoints [B, K, 2], in its cells, in the plain crop's pixels."""
+    pixels = geometry.heatmap_to_crop(anchors.double().cpu().numpy(), _STRIDE)
     moved = [geometry.apply(matrix, row) for matrix, row in zip(to_plain, pixels, strict=True)]
     return torch.from_numpy(np.stack(moved)).to(anchors)
 

@@ -169,7 +169,7 @@ def _at_point(people: list[Person], point: Point, scene: Scene) -> Person:
     first = scene.samples[0]
     there = [(p, s.box) for p in people for s in p.sightings if s.frame == first]
     x, y = point
-    holding = [(p, b) for p, b in there if b.x <= x <= b.x + b.width and b.y <= y <= b.y + b.height]
+    holding = [(p, b) for p, b in there if b.holds(x, y)]
     if not holding:
         spots = " or ".join(f"{b.center[0]:.0f},{b.center[1]:.0f}" for _, b in there)
         raise NoPersonError(  # of this clip; the others of a batch go on

@@ -164,7 +164,7 @@ def _fill(
     for run in runs:
         start, stop = _reach(run[0].frame, run[-1].frame, survey, total)
         for index, box in zip(range(start, stop), _carry(run, range(start, stop)), strict=True):
-            boxes[index] = _with_margin(box, settings.margin_share)
+            boxes[index] = box.with_margin(settings.margin_share)
         for sighting in run:
             detected[sighting.frame] = True
     return tuple(boxes), tuple(detected)
@@ -218,8 +218,3 @@ def _hermite(at: np.ndarray, values: np.ndarray, when: np.ndarray) -> np.ndarray
         + (3 * t**2 - 2 * t**3) * values[left + 1]
         + (t**3 - t**2) * span * slopes[left + 1]
     )
-
-
-def _with_margin(box: Box, share: float) -> Box:
-    grow = share * box.side
-    return Box(box.x - grow, box.y - grow, box.width + 2 * grow, box.height + 2 * grow)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -72,6 +72,3 @@ class Clip:
         """Some of the samples."""
         chosen = None if self.maps is None else self.maps[list(rows)]
         return Clip([self.crops[i] for i in rows], self.labels[list(rows)], chosen)
-
-
-ObjectiveFactory = Callable[[Clip, PoseModel], Objective]

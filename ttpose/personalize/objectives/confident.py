@@ -7,17 +7,11 @@ left out. Ours (`self_training`) asks many views, cleans over time, and trusts e
 
 from __future__ import annotations
 
-import numpy as np
-import torch
 from torch import Tensor
 
-from ttpose import geometry
 from ttpose.model.bottleneck import draw_gaussians
-from ttpose.personalize.augment import carry_keypoints
 from ttpose.personalize.objectives import Step
 from ttpose.personalize.objectives.self_training import SelfTraining
-
-_STRIDE = 4
 
 
 class Confident(SelfTraining):
@@ -27,14 +21,9 @@ class Confident(SelfTraining):
 
     def loss(self, step: Step) -> Tensor:
         """½ · mean squared error to Gaussians, mean over the labels of the step that are kept."""
-        mirror = step.model.skeleton.flip
-        labels = np.stack([
-            carry_keypoints(self._labels[crop.index], matrix, warp.flip, mirror)
-            for crop, matrix, warp in zip(step.targets, step.matrices, step.warps, strict=True)
-        ])  # fmt: skip
         maps = step.output.supervised.float()
-        points = torch.from_numpy(geometry.crop_to_heatmap(labels[..., :2], _STRIDE)).to(maps)
-        kept = torch.from_numpy(labels[..., 2] > 0).to(maps)
+        points, trust = self.carried(step)
+        kept = (trust > 0).to(maps)
         wanted = draw_gaussians(points, maps.shape[-1], step.model.config.target_sigma)
         error = 0.5 * (maps - wanted).square().mean((2, 3))
         return (error * kept).sum() / kept.sum().clamp_min(1)

@@ -8,18 +8,14 @@ agrees with it there is no gradient at all.
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from ttpose import geometry
 from ttpose.personalize.augment import Warp
 from ttpose.personalize.crops import PersonCrop
 from ttpose.personalize.objectives import Clip, Step
+from ttpose.personalize.objectives.heatmaps import cross_entropy, off_the_ends, peak_weight
 from ttpose.personalize.views import resample
-
-# A heatmap's few cells at the peak weigh as much as its many empty ones: 4,096 cells, about 14 above half height.
-_PEAK_WEIGHT = 20.0
-_TINY = 1e-4
 
 
 class Distillation:
@@ -34,18 +30,18 @@ class Distillation:
 
     def __init__(self, clip: Clip, weight: float) -> None:
         self.weight = weight
-        self._maps: dict[tuple[int, int], Tensor] = {}
+        self._maps: dict[int, Tensor] = {}
         self.teach(clip)
 
     def teach(self, clip: Clip) -> None:
         """Take in a clip's maps; what was known of other frames is forgotten."""
         maps = [] if clip.maps is None else list(clip.maps)
-        self._maps = {_key(crop): own for crop, own in zip(clip.crops, maps, strict=False)}
+        self._maps = {crop.index: own for crop, own in zip(clip.crops, maps, strict=False)}
 
     def loss(self, step: Step) -> Tensor:
         """Mean over all cells of all maps."""
         size, mirror = step.model.config.input_size, list(step.model.skeleton.flip)
-        found = step.output.supervised.float().clamp(_TINY, 1 - _TINY)
+        found = step.output.supervised.float()
         wanted = torch.stack([
             self._of(crop, warp, mirror) for crop, warp in zip(step.targets, step.warps, strict=True)
         ]).to(found)  # fmt: skip
@@ -53,16 +49,11 @@ class Distillation:
             geometry.compose(crop.matrix(size), geometry.invert(matrix))
             for crop, matrix in zip(step.targets, step.matrices, strict=True)
         ]
-        wanted = resample(wanted, to_plain, size, found.shape[-1]).clamp(_TINY, 1 - _TINY)
+        wanted = off_the_ends(resample(wanted, to_plain, size, found.shape[-1]))
         # Minus the teacher's own entropy: zero where the model says the same, so that losses compare.
-        error = F.binary_cross_entropy(found, wanted, reduction="none")
-        error = error - F.binary_cross_entropy(wanted, wanted, reduction="none")
-        return (error * (1 + _PEAK_WEIGHT * wanted)).mean()
+        error = cross_entropy(found, wanted) - cross_entropy(wanted, wanted)
+        return (error * peak_weight(wanted)).mean()
 
     def _of(self, crop: PersonCrop, warp: Warp, mirror: list[int]) -> Tensor:
-        own = self._maps[_key(crop)].float()
+        own = self._maps[crop.index].float()
         return own[mirror] if warp.flip else own
-
-
-def _key(crop: PersonCrop) -> tuple[int, int]:
-    return crop.clip, crop.index

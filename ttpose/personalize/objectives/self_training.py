@@ -8,20 +8,17 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from ttpose import geometry
 from ttpose.model.bottleneck import draw_gaussians
 from ttpose.personalize.augment import carry_keypoints
 from ttpose.personalize.objectives import Clip, Step
+from ttpose.personalize.objectives.heatmaps import cross_entropy, peak_weight
 
 _STRIDE = 4
-# A heatmap's few cells at the peak weigh as much as its many empty ones: 4,096 cells, about 14 above half height.
-_PEAK_WEIGHT = 20.0
 _PEAK_HEIGHT = 0.9  # pseudo-labels are not certain; MoveNet's own sure peaks end near it
 _OFFSET_WEIGHT = 0.02
-_TINY = 1e-4
 
 
 class SelfTraining:
@@ -40,22 +37,27 @@ class SelfTraining:
 
     def loss(self, step: Step) -> Tensor:
         """Mean over trusted keypoints."""
+        points, trust = self.carried(step)
+        maps = step.output.supervised.float()
+        size = maps.shape[-1]
+        inside = ((points > -0.5) & (points < size - 0.5)).all(-1)
+        trust = trust * inside
+        drawn = draw_gaussians(points, size, step.model.config.target_sigma)
+        error = (cross_entropy(maps, drawn * _PEAK_HEIGHT) * peak_weight(drawn)).mean((2, 3))
+        if step.output.encoded.offsets is not None:
+            error = error + _OFFSET_WEIGHT * _offset_error(step.output.encoded.offsets.float(), points)
+        return (error * trust).sum() / trust.sum().clamp_min(1)
+
+    def carried(self, step: Step) -> tuple[Tensor, Tensor]:
+        """The views' labels: points [B, K, 2] in heatmap cells, and their trust [B, K]."""
         mirror = step.model.skeleton.flip
         labels = np.stack([
             carry_keypoints(self._labels[crop.index], matrix, warp.flip, mirror)
             for crop, matrix, warp in zip(step.targets, step.matrices, step.warps, strict=True)
         ])  # fmt: skip
-        maps = step.output.supervised.float()
-        size = maps.shape[-1]
-        points = torch.from_numpy(geometry.crop_to_heatmap(labels[..., :2], _STRIDE)).to(maps)
-        inside = ((points > -0.5) & (points < size - 0.5)).all(-1)
-        trust = torch.from_numpy(labels[..., 2]).to(maps) * inside
-        drawn = draw_gaussians(points, size, step.model.config.target_sigma)
-        error = F.binary_cross_entropy(maps.clamp(_TINY, 1 - _TINY), drawn * _PEAK_HEIGHT, reduction="none")
-        error = (error * (1 + _PEAK_WEIGHT * drawn)).mean((2, 3))
-        if step.output.encoded.offsets is not None:
-            error = error + _OFFSET_WEIGHT * _offset_error(step.output.encoded.offsets.float(), points)
-        return (error * trust).sum() / trust.sum().clamp_min(1)
+        like = step.output.supervised.float()
+        points = torch.from_numpy(geometry.crop_to_heatmap(labels[..., :2], _STRIDE)).to(like)
+        return points, torch.from_numpy(labels[..., 2]).to(like)
 
 
 def _offset_error(offsets: Tensor, points: Tensor) -> Tensor:
