@@ -9,16 +9,20 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from jsonschema import Draft202012Validator
 from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 from typer.testing import CliRunner
 
+import ttpose
 from tests import sample
 from ttpose.cli.app import app
 from ttpose.files import sha256_of
 from ttpose.geometry import Box
 from ttpose.media import open_source, read_image, write_image
+from ttpose.model.checkpoint import load_model, save_model
+from ttpose.model.store import model_path
 from ttpose.results import json_schema, read_json
 from ttpose.skeleton import COCO17
 from ttpose.training.clip_format import write_clip
@@ -145,6 +149,31 @@ def test_predicting_with_the_person_file_repeats_the_keypoints(made: Made, tmp_p
     for mine, theirs in zip(again.frames, first.frames, strict=True):
         np.testing.assert_allclose(mine.people[0].keypoints, theirs.people[0].keypoints, atol=2)
         # Crops are cut once here, and twice to learn from: the same picture to a rounding of its pixels.
+
+
+def test_a_person_of_a_base_of_ones_own(tmp_path: Path) -> None:
+    clip, mine = sample.write_part(tmp_path / "short.mp4", range(40, 43)), tmp_path / "mine.safetensors"
+    base = load_model(model_path("mobile.safetensors"))
+    with torch.no_grad():
+        for weight in base.parameters():
+            weight.mul_(0.999)
+    save_model(base, mine)
+    done = run("personalize", clip, *sample.LEAST, *BARE, "--base", mine, "-o", tmp_path)
+    assert done.exit_code == 0, done.output
+    first, person = read_json(tmp_path / "short_ttpose/keypoints.json"), tmp_path / "short_ttpose/person.safetensors"
+    line = ("predict", clip, "--weights", person, *sample.CPU, "--no-overlay", "-o", tmp_path / "again")
+    refused = run(*line)
+    assert refused.exit_code == 1
+    assert "person.safetensors was made on another base (mine, sha256 " in refused.stderr
+    done = run(*line, "--base", mine)
+    assert done.exit_code == 0, done.output
+    again = read_json(tmp_path / "again/short_ttpose/keypoints.json")
+    assert (again.model["base"], again.model["base_sha256"]) == ("mine", sha256_of(mine))
+    assert again.model["person_sha256"] == sha256_of(person)
+    for one, other in zip(again.frames, first.frames, strict=True):
+        np.testing.assert_allclose(one.people[0].keypoints, other.people[0].keypoints, atol=2)
+    by_hand = ttpose.load_model(person, "cpu", base=mine).loaded
+    assert (by_hand.base_sha256, by_hand.person_sha256) == (sha256_of(mine), sha256_of(person))
 
 
 def test_a_person_of_another_base_is_refused(made: Made, tmp_path: Path) -> None:

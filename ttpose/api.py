@@ -17,8 +17,9 @@ from ttpose.geometry import Box
 from ttpose.media import Source, open_source
 from ttpose.model.predictor import Predictor
 from ttpose.model.runtime import choose_device, keep_freed_memory
-from ttpose.model.shipped import LoadedModel, load
+from ttpose.model.shipped import LoadedModel
 from ttpose.overlay import write_overlay, write_side_by_side
+from ttpose.people.weights import load_weights
 from ttpose.personalize.one_person import Personalization, PersonRun
 from ttpose.personalize.settings import Mode, PersonalizeSettings, preset_named
 from ttpose.personalize.sources import clip_result, records_of, report_damage, shares
@@ -86,15 +87,26 @@ class Pose:
         return max((p.box for p in people), key=lambda b: b.area)
 
 
-def load_model(path: Path | str | None = None, device: str = "auto") -> Pose:
-    """The shipped base (None), a base file, or a person, by file or name, on the shipped base; raises WeightsError."""
-    return Pose(load(path, choose_device(device)))
+def load_model(path: Path | str | None = None, device: str = "auto", *, base: Path | str | None = None) -> Pose:
+    """A model for single images.
+
+    Args:
+        path: Base file, person file, or name in the person library; None takes the base.
+        device: "auto", "cpu", "cuda", "cuda:N" or "mps".
+        base: The base that the person was made on; None takes the shipped one.
+
+    Raises:
+        WeightsError: Missing, damaged, or a person of another base.
+        UsageError: Unknown device, two bases, or a person in the place of the base.
+    """
+    return Pose(load_weights(path, choose_device(device), base=base))
 
 
 def predict(
     source: Path | str,
     *,
     weights: Path | str | None = None,
+    base: Path | str | None = None,
     subject: str | None = None,
     device: str = "auto",
     progress: Progress | None = None,
@@ -103,7 +115,8 @@ def predict(
 
     Args:
         source: Video or image file.
-        weights: Person file, name in the person library, or base; None takes the shipped base.
+        weights: Person file, name in the person library, or base file; None takes the base.
+        base: The base that the person was made on; None takes the shipped one.
         subject: "auto", "largest", "center" or "X,Y"; None takes "auto" in a video and everybody in a photo.
         device: "auto", "cpu", "cuda", "cuda:N" or "mps".
         progress: Hears the stages.
@@ -111,10 +124,11 @@ def predict(
     Raises:
         InputError: The file cannot be read.
         NoPersonError: Nobody in the whole file.
+        UsageError, WeightsError: As `load_model`.
     """
     keep_freed_memory()
     progress = progress or Progress()
-    loaded, media = load(weights, choose_device(device)), open_source(source)
+    loaded, media = load_weights(weights, choose_device(device), base=base), open_source(source)
     finder = PersonFinder.load(str(loaded.model.device))
     if media.info.kind == "image" and subject is None:
         return _predict_photo(media, loaded, finder)

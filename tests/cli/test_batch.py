@@ -76,7 +76,7 @@ def test_predict_takes_folders_and_writes_the_formats_asked_for(api: FakeApi, cl
           for file in ("keypoints.csv", "keypoints.coco.json", "log.txt", "run.json")),
         "a_ttpose/overlay.mp4", "b_ttpose/overlay.mp4", "photo_ttpose/overlay.jpg", "summary.csv", "summary.json",
     }  # fmt: skip
-    assert api.calls[0][2] == {"weights": None, "subject": None, "device": "cpu"}
+    assert api.calls[0][2] == {"weights": None, "base": None, "subject": None, "device": "cpu"}
     assert "3 inputs" in result.stdout
     assert "1 person in 1 of 2 frames" in result.stdout
 
@@ -95,6 +95,20 @@ def test_finished_inputs_are_skipped_unless_overwritten(api: FakeApi, clips: Pat
     assert len(api.calls) == 2
     (clips / "a.mp4").write_bytes(b"another clip")
     assert "with other settings (input_bytes: 32)" in run(*first).stdout
+
+
+def test_a_run_with_another_base_says_so(api: FakeApi, clips: Path) -> None:
+    Path("mine.safetensors").write_text("weights")
+    for command in ("predict", "personalize"):
+        line = (command, clips / "a.mp4", "--device", "cpu", "--no-overlay", "-o", command)
+        assert run(*line, "--base", "mine.safetensors").exit_code == 0
+        assert api.calls[-1][2]["base"] == Path("mine.safetensors").absolute()
+        assert "finished before; --overwrite" in run(*line, "--base", "mine.safetensors").stdout
+        assert "with other settings (base_sha256: " in run(*line).stdout
+        assert run(*line, "--base", "none.safetensors").exit_code == 2
+    calls = len(api.calls)
+    assert run("personalize", clips / "b.mp4", "--device", "cpu", "--weights", "mine.safetensors").exit_code == 0
+    assert api.calls[calls][2]["base"] == Path("mine.safetensors").absolute()
 
 
 def test_what_is_missing_is_made(api: FakeApi, clips: Path) -> None:

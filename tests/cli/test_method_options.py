@@ -39,7 +39,7 @@ def test_ours_with_changes_keeps_its_preset_and_another_base(api: FakeApi, clips
     assert result.exit_code == 0, result.output
     how = api.calls[0][2]
     assert (how["settings"].preset, how["settings"].steps, how["settings"].trainable) == ("fast", 7, ("self_head.",))
-    assert how["base"] == str(weights)
+    assert how["base"] == weights.absolute()
 
 
 @pytest.mark.parametrize(

@@ -141,6 +141,13 @@ def test_a_person_is_kept_and_continued_by_name(api: FakeApi, clips: Path, monke
     assert len(settings["person_sha256"]) == 64
 
 
+def test_a_person_on_another_base_is_kept_with_a_word_about_it(api: FakeApi, clips: Path) -> None:
+    Path("mine.safetensors").write_text("weights")
+    made = run(clips / "a.mp4", "--save-as", "anna", "--base", "mine.safetensors")
+    assert made.exit_code == 0, made.output
+    assert "kept as anna: ttpose predict INPUT --weights anna --base mine.safetensors" in made.stderr
+
+
 def test_predict_by_name(api: FakeApi, clips: Path) -> None:
     run(clips / "a.mp4", "--save-as", "anna")
     line = ["predict", str(clips / "b.mp4"), "--weights", "anna", "--device", "cpu"]

@@ -3,18 +3,23 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.sample import ttpose, write_part
+from ttpose.model.checkpoint import load_model, save_model
+from ttpose.model.store import model_path
 from ttpose.results import read_json
 
 
 def test_the_command_without_a_window(tmp_path: Path) -> None:
     write_part(tmp_path / "dance.mp4", range(24))
+    save_model(load_model(model_path("mobile.safetensors")), tmp_path / "mine.safetensors")
     done = ttpose(
-        "live", "--source", "dance.mp4", "--no-display", "--output", "live.json", "--device", "cpu", cwd=tmp_path
-    )
+        "live", "--source", "dance.mp4", "--no-display", "--output", "live.json", "--base", "mine.safetensors",
+        "--device", "cpu", cwd=tmp_path,
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("24 frames")
     assert "the person in 24" in done.stdout
-    assert len(read_json(tmp_path / "live.json").frames) == 24
+    made = read_json(tmp_path / "live.json")
+    assert (len(made.frames), made.model["base"]) == (24, "mine")
     again = ttpose("live", "--source", "dance.mp4", "--no-display", "--output", "live.json", cwd=tmp_path)
     assert again.returncode == 2
     assert "--overwrite" in again.stderr

@@ -123,7 +123,7 @@ def test_the_folder_is_the_users_own(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_commands(tmp_path: Path, data: Path) -> None:
     assert "nobody yet" in people("list").stdout
-    file = person_file(tmp_path / "person.safetensors", sources=json.dumps(["squat.mp4", "jump.mp4"]))
+    file = person_file(tmp_path / "person.safetensors", sources=json.dumps(["squat.mp4", "jump.mp4"]), base="mine")
     assert people("add", "anna", file).exit_code == 0
     (data / "people" / "bob.safetensors").write_text("damaged")
     listed = people("list").stdout
@@ -136,6 +136,7 @@ def test_the_commands(tmp_path: Path, data: Path) -> None:
     shown = people("show", "anna").stdout
     assert "reason: half is better" in shown
     assert "preset: fast" in shown
+    assert "base: mine\n" in shown
     assert json.loads(people("show", "anna", "--json").stdout)["sources"] == ["squat.mp4", "jump.mp4"]
     missing = people("show", "ana")
     assert missing.exit_code == 2

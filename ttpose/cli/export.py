@@ -44,6 +44,7 @@ def export(
             "--output", "-o", metavar="FILE", dir_okay=False, show_default="beside the weights", help="File to write."
         ),
     ] = None,
+    base: options.Base = None,
     pixels: Annotated[Pixels, typer.Option("--input", help="Type of the input's numbers, 0 to 255.")] = Pixels.uint8,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace FILE if it is there.")] = False,
     quiet: options.Quiet = False,
@@ -58,9 +59,9 @@ def export(
         if target.exists() and not overwrite:
             raise UsageError(f"{target} is there already", "choose another name with -o, or add --overwrite")
         from ttpose.model.export import export_model
-        from ttpose.model.shipped import load
+        from ttpose.people.weights import load_weights
 
-        loaded = load(weights)
+        loaded = load_weights(weights, base=base)
         notes = {"base": loaded.base, "base_sha256": loaded.base_sha256}
         if loaded.person is not None:
             notes |= {"person": loaded.person.name, "person_sha256": loaded.person_sha256 or ""}

@@ -36,6 +36,7 @@ def live(
     camera: Camera = None,
     source: Source = None,
     weights: Weights = None,
+    base: options.Base = None,
     save: Save = None,
     output: KeypointFile = None,
     display: Annotated[bool, typer.Option("--display/--no-display", help="Show it in a window.")] = True,
@@ -62,17 +63,17 @@ def live(
         from ttpose.live.run import Live, LiveSettings, person_of
         from ttpose.live.streams import open_live
         from ttpose.live.window import Window
-        from ttpose.model.shipped import load
+        from ttpose.people.weights import load_base, load_weights
         from ttpose.subject.finder import PersonFinder
 
         chosen = choose_device(device)
         stream = open_live(source if source is not None else camera or 0, beside_window=display)
         window = Window() if display else None
-        loaded = load(weights, chosen)
-        shipped = loaded if loaded.person is None else load(None, chosen)
+        loaded = load_weights(weights, chosen, base=base)
+        start = loaded if loaded.person is None else load_base(base, chosen)
 
         def keep(learned: Learned, path: Path | None = save) -> None:
-            person = person_of(learned, shipped, stream.name)
+            person = person_of(learned, start, stream.name)
             if person is None:
                 reporter.note("nothing was learned so far, so there is nothing to save")
                 return

@@ -9,15 +9,7 @@ from pathlib import Path
 from ttpose.batches.folders import output_folders
 from ttpose.errors import UsageError
 from ttpose.files import sha256_of
-from ttpose.people.library import Library, check_name, find_weights
-
-
-def earlier_person(given: Path | None) -> tuple[Path | None, str | None]:
-    """The person file to continue from, as a full path, and its fingerprint; raises WeightsError."""
-    if given is None:
-        return None, None
-    path = find_weights(given).absolute()
-    return path, sha256_of(path)
+from ttpose.people.library import Library, check_name
 
 
 @dataclass(frozen=True)
@@ -65,12 +57,13 @@ class NamedPerson:
         library.check_free(name, replace=overwrite or same)
         return cls(name, file, _written(file))
 
-    def keep(self, code: int) -> str:
-        """Copy the file into the library and say so, unless the run that ended with `code` made none."""
+    def keep(self, code: int, base: Path | None = None) -> str:
+        """Copy the file into the library and say so, unless the run (on `base`) that ended with `code` made none."""
         if not self.file.is_file() or (code != 0 and _written(self.file) == self.before):
             return f"nothing was made that could be kept as {self.name}"
         person = Library().add(self.name, self.file, replace=True)
-        return f"kept as {person.name}: ttpose predict INPUT --weights {person.name}"
+        beside = "" if base is None else f" --base {base}"
+        return f"kept as {person.name}: ttpose predict INPUT --weights {person.name}{beside}"
 
 
 def _written(path: Path) -> int | None:

@@ -72,6 +72,16 @@ Subject = Annotated[
     ),
 ]
 Device = Annotated[str, typer.Option(metavar="NAME", callback=check_device, help="auto, cpu, cuda, cuda:N or mps.")]
+Base = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE.safetensors",
+        exists=True,
+        dir_okay=False,
+        show_default="the shipped model",
+        help="The base that the person was made on.",
+    ),
+]
 PresetOption = Annotated[
     Preset | None,
     typer.Option("--preset", show_default="balanced", help="How much work to spend; paper is the original method."),

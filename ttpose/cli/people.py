@@ -99,6 +99,7 @@ def described(person: Person) -> dict[str, Any]:
         "preset": settings.get("preset"),
         "verdict": guard.get("verdict"),
         "reason": guard.get("reason"),
+        "base": notes.get("base"),
         "base_sha256": notes.get("base_sha256"),
         "continues": notes.get("continues"),
     }

@@ -12,6 +12,7 @@ import typer
 
 from ttpose.cli import exports, method_options, options
 from ttpose.cli.session import session
+from ttpose.cli.weights_file import WeightsFile, fingerprint, path_of
 from ttpose.errors import UsageError
 
 if TYPE_CHECKING:
@@ -43,9 +44,11 @@ def personalize(
     perceptual: method_options.Perceptual = None,
     frame_steps: method_options.FrameSteps = 1,
     reset_per_frame: method_options.ResetPerFrame = False,
-    weights: Annotated[
+    base: Annotated[
         Path | None,
         typer.Option(
+            "--base",
+            "--weights",
             metavar="FILE.safetensors",
             exists=True,
             dir_okay=False,
@@ -87,7 +90,7 @@ def personalize(
     """
     with session(quiet=quiet, json_lines=json_lines, debug=debug) as reporter:
         from ttpose.batches.run import run_batch
-        from ttpose.cli.named_person import NamedPerson, earlier_person
+        from ttpose.cli.named_person import NamedPerson
         from ttpose.cli.placing import placed
         from ttpose.cli.same_person import check_same_person, run_same_person
         from ttpose.media import find_inputs
@@ -104,18 +107,17 @@ def personalize(
         changes = method_options.changes(
             method, chosen, learn, rate, min_score, perceptual, frame_steps, reset_per_frame
         )
-        base = None if weights is None else str(weights.absolute() if scheduler else weights)
-        earlier = earlier_person(person)
-        work = Personalizing(how, where.device, overlay, wanted, side_by_side, report, changes, base, *earlier)
+        start = WeightsFile.named(base), WeightsFile.named(person)
+        work = Personalizing(how, where.device, overlay, wanted, side_by_side, report, changes, *start)
         work.arguments()  # a wrong method is told before any work
         if same_person:
             check_same_person(mode.value, where.jobs)
-        name = NamedPerson.wanted(save_as, sources, output, same_person, overwrite, earlier[0])
+        name = NamedPerson.wanted(save_as, sources, output, same_person, overwrite, path_of(start[1]))
         reporter.start("personalize", where.shown, len(sources), where.jobs)
         run = run_same_person if same_person else run_batch
         code = run(work, sources, output, reporter, where.running)
         if name is not None:
-            reporter.note(name.keep(code))
+            reporter.note(name.keep(code, base))
         raise typer.Exit(code)
 
 
@@ -132,8 +134,7 @@ class Personalizing:
         report: Whether the report page is written.
         method: Keyword arguments of `ttpose.personalize.methods.method_named` beyond those in `how`.
         base: Weights to start from; None for the shipped ones.
-        person: An earlier person file to continue from, or None.
-        person_sha256: Its fingerprint.
+        person: An earlier person to continue from, or None.
     """
 
     how: dict[str, Any]
@@ -143,16 +144,14 @@ class Personalizing:
     side_by_side: bool = False
     report: bool = False
     method: dict[str, Any] = field(default_factory=dict)
-    base: str | None = None
-    person: Path | None = None
-    person_sha256: str | None = None
+    base: WeightsFile | None = None
+    person: WeightsFile | None = None
 
     @property
     def settings(self) -> dict[str, Any]:
         """What changes the results."""
-        base = {} if self.base is None else {"base": self.base}
-        person = {} if self.person is None else {"person_sha256": self.person_sha256}
-        return {"command": "personalize", **self.how, **self.method, **base, **person, **self.wanted.settings}
+        start = {**fingerprint("base", self.base), **fingerprint("person", self.person)}
+        return {"command": "personalize", **self.how, **self.method, **start, **self.wanted.settings}
 
     def file_names(self, source: Path) -> tuple[str, ...]:
         """The person file, keypoints, pictures and the report."""
@@ -175,8 +174,8 @@ class Personalizing:
 
     def arguments(self) -> dict[str, Any]:
         """What `api.personalize` is called with; raises UsageError for a method that there is none of."""
-        start = {"base": self.base, "person": self.person}
-        start = {name: value for name, value in start.items() if value is not None}
+        named = {"base": self.base, "person": self.person}
+        start = {name: file.path for name, file in named.items() if file is not None}
         if not self.method:
             return {**self.how, **start}
         from ttpose.personalize.methods import method_named

@@ -10,6 +10,7 @@ import typer
 
 from ttpose.cli import exports, options
 from ttpose.cli.session import session
+from ttpose.cli.weights_file import WeightsFile, fingerprint, path_of
 
 if TYPE_CHECKING:
     from ttpose.batches.task import Product
@@ -28,6 +29,7 @@ Weights = Annotated[
 def predict(
     inputs: options.Inputs,
     weights: Weights = None,
+    base: options.Base = None,
     output: options.Output = Path("."),
     formats: exports.Formats = "json",
     tables: exports.Tables = None,
@@ -58,29 +60,10 @@ def predict(
         wanted = exports.Exports.chosen(formats, tables, height_m, openpose, smooth, fill_gaps)
         sources = find_inputs(inputs)  # before anything slow is imported
         where = placed(device, jobs, scheduler, overwrite=overwrite, debug=debug)
-        found = _found(weights, scheduler)
-        work = Predicting(found, _fingerprint(found), subject, where.device, wanted, overlay)
+        person = WeightsFile.named(weights, absolute=scheduler is not None)  # as results name it
+        work = Predicting(person, WeightsFile.named(base), subject, where.device, wanted, overlay)
         reporter.start("predict", where.shown, len(sources), where.jobs)
         raise typer.Exit(run_batch(work, sources, output, reporter, where.running))
-
-
-def _found(weights: Path | None, scheduler: str | None) -> Path | None:
-    """The weights file that a path or a name means, as workers elsewhere know it; raises WeightsError."""
-    from ttpose.people.library import find_weights
-
-    found = None if weights is None else find_weights(weights)
-    return found if found is None or scheduler is None else found.absolute()
-
-
-def _fingerprint(weights: Path | None) -> str | None:
-    """Of the weights file, None for the shipped base; raises WeightsError where it cannot be read."""
-    from ttpose.errors import WeightsError
-    from ttpose.files import sha256_of
-
-    try:
-        return None if weights is None else sha256_of(weights)
-    except OSError as error:
-        raise WeightsError(f"cannot read {weights}: {error.strerror}", "check the path") from error
 
 
 @dataclass(frozen=True)
@@ -88,16 +71,16 @@ class Predicting:
     """The work of this command on each input (see `ttpose.batches.task.Work`).
 
     Attributes:
-        weights: Person file or base; None takes the shipped base.
-        weights_sha256: Its fingerprint.
+        weights: A person or a base; None takes the base.
+        base: The base that the person was made on; None takes the shipped one.
         subject: Whom to follow, or None.
         device: To compute on.
         wanted: Result files.
         overlay: Whether an overlay is drawn.
     """
 
-    weights: Path | None
-    weights_sha256: str | None
+    weights: WeightsFile | None
+    base: WeightsFile | None
     subject: str | None
     device: str
     wanted: exports.Exports
@@ -106,8 +89,9 @@ class Predicting:
     @property
     def settings(self) -> dict[str, Any]:
         """What changes the results."""
-        how = {"command": "predict", "weights_sha256": self.weights_sha256, "subject": self.subject}
-        return how | self.wanted.settings
+        weights = None if self.weights is None else self.weights.sha256
+        how = {"command": "predict", "weights_sha256": weights, "subject": self.subject}
+        return {**how, **fingerprint("base", self.base), **self.wanted.settings}
 
     def file_names(self, source: Path) -> tuple[str, ...]:
         """Keypoints, and the overlay."""
@@ -120,7 +104,8 @@ class Predicting:
         from ttpose import api
         from ttpose.batches.task import Product, overlay_name
 
-        result = api.predict(source, weights=self.weights, subject=self.subject, device=self.device, progress=progress)
+        how: dict[str, Any] = {"weights": path_of(self.weights), "base": path_of(self.base), "subject": self.subject}
+        result = api.predict(source, **how, device=self.device, progress=progress)
 
         def write_overlay(path: Path) -> None:
             with progress.stage("draw the overlay"):

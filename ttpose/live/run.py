@@ -240,8 +240,8 @@ def _memory() -> str:
     return f", {pages * os.sysconf('SC_PAGE_SIZE') / 1e6:.0f} MB"
 
 
-def person_of(learned: Learned, shipped: LoadedModel, source: str) -> PersonDelta | None:
-    """What was learned as a person file on the shipped base; None where that is nothing."""
-    notes = {"source": source, "mode": "live"}
-    delta = PersonDelta.between(shipped.model, learned.model, shipped.base_sha256, notes)
+def person_of(learned: Learned, base: LoadedModel, source: str) -> PersonDelta | None:
+    """What was learned as a person file on a base; None where that is nothing."""
+    notes = {"source": source, "mode": "live", "base": base.base}
+    delta = PersonDelta.between(base.model, learned.model, base.base_sha256, notes)
     return delta if delta.changes else None

@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from ttpose.errors import InputError, UsageError
+from ttpose.errors import InputError
 from ttpose.media import Source
 from ttpose.model.person import PersonDelta
 from ttpose.model.pose_model import PoseModel
 from ttpose.model.runtime import choose_device, keep_freed_memory
-from ttpose.model.shipped import LoadedModel, load, with_person
-from ttpose.people.library import find_weights
+from ttpose.model.shipped import LoadedModel
+from ttpose.people.weights import load_base, on_base
 from ttpose.personalize import sources
 from ttpose.personalize.guard import GuardReport, online_report
 from ttpose.personalize.methods import fitted
@@ -82,10 +82,8 @@ class PersonRun:
     ) -> PersonRun:
         """Load what is needed; raises UsageError and WeightsError."""
         keep_freed_memory()
-        loaded = load(base, choose_device(device))
-        if loaded.person is not None:
-            raise UsageError(f"{loaded.person} is a person file, not a base", "give it as the person to continue from")
-        start = loaded if person is None else with_person(loaded, find_weights(person))
+        loaded = load_base(base, choose_device(device))
+        start = loaded if person is None else on_base(loaded, person)
         finder = PersonFinder.load(str(loaded.model.device))
         return cls(loaded, start, finder, fitted(settings, loaded.model.config), progress or Progress())
 
@@ -157,6 +155,7 @@ class PersonRun:
             "settings": json.dumps(asdict(self.settings), default=str, sort_keys=True),
             "guard": json.dumps(guard.to_dict()),
             "source": names[0],
+            "base": self.base.base,
         }
         if len(names) > 1:
             notes["sources"] = json.dumps(names, ensure_ascii=False)
