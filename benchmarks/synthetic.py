@@ -23,9 +23,9 @@ from ttpose.geometry import Box
 from ttpose.model.pose_model import PoseModel
 from ttpose.model.shipped import load
 from ttpose.personalize.crops import PersonCrop, cut_crop
+from ttpose.personalize.guard import STRENGTH
 from ttpose.personalize.run import personalize_model, predict_clip
 from ttpose.personalize.settings import PRESETS, PersonalizeSettings
-from ttpose.personalize.views import VIEWS, observe
 from ttpose.skeleton import COCO17
 from ttpose.training.synthetic.shards import Shard, read_shard
 
@@ -44,7 +44,7 @@ def main() -> None:
         "--no-decoder", action="store_true", help="leave out the decoder's warm-up: a guard's figure less"
     )
     parser.add_argument("--part", default="0/1", help="i/n: every n-th person from the i-th on")
-    parser.add_argument("--every", type=int, default=2, help="take every n-th of a clip's 25 frames a second")
+    parser.add_argument("--every", type=int, default=1, help="take every n-th of a clip's 25 frames a second")
     parser.add_argument("--summary", action="store_true", help="only summarise what is there")
     options = parser.parse_args()
     settings = PRESETS[options.preset]
@@ -70,24 +70,23 @@ def _run(shards: Path, output: Path, settings: PersonalizeSettings, part: slice,
 
 
 def measure_person(base: PoseModel, shard: Shard, settings: PersonalizeSettings, every: int) -> dict[str, Any]:
-    """PCK@0.1 and @0.2 of one person before and after, and the guard's figures."""
+    """PCK@0.1 and @0.2 of one person before and after, with each choice that the guard has, and its figures."""
     clips = [_crops(shard, clip, base.config.input_size, every) for clip in range(2)]
-    found = personalize_model(base, clips[0], settings)
-    row: dict[str, Any] = {"verdict": found.guard.verdict, "motion": shard.motion[:2]}
-    row["checks"] = {kind: asdict(checks) for kind, checks in found.guard.checks.items()}
     truth = [shard.keypoints[clip][::every] for clip in range(2)]
-    row["seconds"] = sum(found.timings.values())
+    found = personalize_model(base, clips[0], settings)
+    verdict = found.guard.verdict
+    row: dict[str, Any] = {"verdict": verdict, "motion": shard.motion[:2], "seconds": sum(found.timings.values())}
+    row["checks"] = {kind: asdict(checks) for kind, checks in found.guard.checks.items()}
+    once = replace(settings, predict_views=1)
     for number, crops in enumerate(clips):
         for name, model in (("base", base), ("person", found.model)):
-            plain = observe(model, crops, VIEWS[:1]).keypoints
-            row[f"clip{number}_{name}_plain"] = _pck(plain, truth[number])
-            full = predict_clip(model, crops, settings)
-            row[f"clip{number}_{name}_full"] = _pck(full, truth[number])
-    # What all of the change would have given, whatever the guard chose: the material for its calibration.
-    row["clip0_personalized_would"] = row["clip0_person_full"]
-    if found.guard.verdict != "personalized":
-        whole = found.whole.apply(base).eval()
-        row["clip0_personalized_would"] = _pck(predict_clip(whole, clips[0], settings), truth[0])
+            row[f"clip{number}_{name}_plain"] = _pck(predict_clip(model, crops, once), truth[number])
+    unsettled = predict_clip(base, clips[0], replace(once, settle_sides=False))
+    row["clip0_base_alone"] = _pck(unsettled, truth[0])
+    for name, strength in STRENGTH.items():
+        model = found.whole.apply(base, strength).eval() if strength else base
+        row[f"clip0_{name}_full"] = _pck(predict_clip(model, clips[0], settings), truth[0])
+    row["clip0_person_full"] = row[f"clip0_{verdict}_full"]
     return row
 
 
@@ -111,12 +110,14 @@ def _summarise(rows: Sequence[dict[str, Any]]) -> None:
 
     print("| what | PCK@0.1 | PCK@0.2 | gain@0.1 [95 %] | gain@0.2 [95 %] | lose > 0.5 at 0.2 |\n" + "|---" * 6 + "|")
     for title, before, after in (
-        ("clip learned from: base, one view → personalized, as written", "clip0_base_plain", "clip0_person_full"),
-        ("the same: base, one view → base, as written (views, sides)", "clip0_base_plain", "clip0_base_full"),
-        ("the same: base → personalized, both as written", "clip0_base_full", "clip0_person_full"),
-        ("the same: base → personalized, one view each", "clip0_base_plain", "clip0_person_plain"),
-        ("second clip: base → personalized, one view each", "clip1_base_plain", "clip1_person_plain"),
-        ("second clip: base → personalized, both as written", "clip1_base_full", "clip1_person_full"),
+        ("clip learned from: base alone → personalized, as written", "clip0_base_alone", "clip0_person_full"),
+        ("the same: base alone → base with sides settled", "clip0_base_alone", "clip0_base_plain"),
+        ("the same: base alone → teacher (four views and sides)", "clip0_base_alone", "clip0_base_full"),
+        ("the same: teacher → personalized", "clip0_base_full", "clip0_person_full"),
+        ("the same: teacher → half of the change", "clip0_base_full", "clip0_interpolated_full"),
+        ("the same: teacher → all of it, whatever the guard says", "clip0_base_full", "clip0_personalized_full"),
+        ("the same: base → personalized, one view and sides each", "clip0_base_plain", "clip0_person_plain"),
+        ("second clip: base → personalized, one view and sides each", "clip1_base_plain", "clip1_person_plain"),
     ):
         gain = column(after) - column(before)
         means = " | ".join(
@@ -131,7 +132,7 @@ def _summarise(rows: Sequence[dict[str, Any]]) -> None:
 
 def _calibration(rows: Sequence[dict[str, Any]]) -> None:
     """How each figure's change from the base goes with the true gain of the whole change: correlation and ROC area."""
-    gain = 100 * np.array([row["clip0_personalized_would"][1] - row["clip0_base_full"][1] for row in rows])
+    gain = 100 * np.array([row["clip0_personalized_full"][1] - row["clip0_base_full"][1] for row in rows])
     harmed = gain < -0.5
     print(f"the whole change: mean gain {gain.mean():+.2f}, {harmed.mean():.1%} lose more than half a point")
     for name, value in rows[0]["checks"].get("base", {}).items():

@@ -94,6 +94,16 @@ def test_movement_outweighs_a_confident_mistake_but_not_any(clip, no_odds):
     assert not settle_sides(broken, sure, times, COCO17, stubborn)[1].any()
 
 
+def test_a_long_stretch_that_the_maps_are_sure_of_is_believed(clip, no_odds):
+    keypoints, times = clip
+    # One half of the clip seems to be named oppositely, with a limb's jump where the halves meet.
+    broken = _exchanged(_exchanged(keypoints, range(25), LEGS), range(25), ARMS)
+    doubtful, sure = no_odds + 0.8, no_odds + 3.5
+    assert settle_sides(broken, doubtful, times, COCO17)[1][:25].all()
+    assert not settle_sides(broken, sure, times, COCO17)[1].any()
+    assert settle_sides(broken, sure, times, COCO17, SideCosts(sure=10.0))[1][:25].all()
+
+
 def test_legs_and_arms_are_rather_named_alike(clip, no_odds):
     keypoints, times = clip
     odds = no_odds + 0.5

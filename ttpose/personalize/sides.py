@@ -24,6 +24,7 @@ class SideCosts:
 
     Attributes:
         evidence: Weight of the maps' log-odds. Small, since a network that confuses sides is confident about it.
+        sure: Mean odds of a limb, in nats, from where on they count fully besides: so clear are hardly any confusions.
         movement: Cost of a limb's mean movement by one torso length between frames.
         turning: Cost of a limb's mean distance of one torso length from where its last movement would have led.
         longest: Both distances are counted up to this many torso lengths, so that a lost keypoint costs no more.
@@ -36,6 +37,9 @@ class SideCosts:
     # In the middle of a plateau on labelled and rendered clips, with eight choices of views: more evidence loses back
     # views, less follows fast dancers wrongly; without the turning, PCK@0.2 is 1.7 points lower (docs/accuracy.md).
     evidence: float = 0.2
+    sure: float = (
+        1.0  # with four views, half of the rendered dancers that were named wrongly for a while are not any more
+    )
     movement: float = 80.0
     turning: float = 80.0
     longest: float = 0.3  # more of it follows fast limbs wrongly where frames are far apart (12 a second)
@@ -97,7 +101,8 @@ def _renamed(
 def _own_costs(sides: np.ndarray, groups: tuple[list[int], list[int]], costs: SideCosts) -> np.ndarray:
     """[N, 4]: what a frame's own maps say against each naming."""
     odds = np.stack([sides[:, group].mean(1) for group in groups], 1)
-    against = [costs.evidence * (odds * np.array(naming)).sum(1) for naming in _NAMINGS]
+    said = costs.evidence * odds + np.maximum(odds - costs.sure, 0)
+    against = [(said * np.array(naming)).sum(1) for naming in _NAMINGS]
     always = [costs.cross * (naming[0] != naming[1]) + costs.rename * sum(naming) for naming in _NAMINGS]
     return np.stack(against, 1) + np.array(always)
 
