@@ -6,66 +6,14 @@ import csv
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
+from inputs import add, calls, environment, events, partials, run, start, summary
 
-COMMAND = (sys.executable, str(Path(__file__).with_name("stand_in.py")))
 posix = pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    (tmp_path / "clips").mkdir()
-    return tmp_path
-
-
-def add(folder: Path, *names: str) -> None:
-    for name in names:
-        (folder / "clips" / name).write_bytes(b"\0\0\0 ftypisom" + bytes(20))
-
-
-def words(*more: str) -> list[str]:
-    return [*COMMAND, "predict", "clips", "-o", "out", "--device", "cpu", *more]
-
-
-def environment() -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
-    return {**kept, "COLUMNS": "160"}
-
-
-def run(folder: Path, *more: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        words(*more), cwd=folder, env=environment(), capture_output=True, text=True, timeout=100, check=False
-    )
-
-
-def started(folder: Path, *more: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        words(*more), cwd=folder, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        # A shell's background job ignores Ctrl-C, and its children inherit that; Ctrl-C reaches the whole group.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler), start_new_session=True,
-    )  # fmt: skip
-
-
-def events(process: subprocess.Popen[str]) -> Iterator[dict[str, Any]]:
-    assert process.stdout is not None
-    return (json.loads(line) for line in iter(process.stdout.readline, ""))
-
-
-def calls(folder: Path) -> list[list[str]]:
-    return [line.split() for line in (folder / "clips/calls.txt").read_text().splitlines()]
-
-
-def summary(folder: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((folder / "out/summary.json").read_text())
-    return found
 
 
 def wait_until_gone(pids: set[int]) -> None:
@@ -82,10 +30,6 @@ def alive(pid: int) -> bool:
         return False
     state = Path(f"/proc/{pid}/stat")  # a dead process that nobody has waited for is not alive
     return not state.exists() or state.read_text().rpartition(")")[2].split()[0] != "Z"
-
-
-def partials(folder: Path) -> list[Path]:
-    return list(folder.rglob("*.partial*"))
 
 
 def test_two_workers_share_the_inputs_and_the_cores(folder: Path) -> None:
@@ -135,13 +79,13 @@ def test_a_worker_that_dies_fails_its_file_alone(folder: Path) -> None:
 
 def test_what_fails_for_all_ends_the_batch(folder: Path) -> None:
     add(folder, "a_weights.mp4", *(f"b{i}_slow.mp4" for i in range(9)))
-    start = time.monotonic()
+    begin = time.monotonic()
     done = run(folder, "--jobs", "2")
     assert done.returncode == 1
     assert done.stderr.count("base.safetensors is damaged") == 1
     assert "hint: reinstall" in done.stderr
     assert "Traceback" not in done.stderr
-    assert time.monotonic() - start < 30
+    assert time.monotonic() - begin < 30
 
 
 @posix
@@ -150,7 +94,7 @@ def test_stopping_ends_the_workers_and_leaves_nothing_half_written(
     folder: Path, number: signal.Signals, code: int
 ) -> None:
     add(folder, "a_halfway.mp4", "b_halfway.mp4", *(f"c{i}.mp4" for i in range(4)))
-    process = started(folder, "--jobs", "2", "--json")
+    process = start(folder, "--jobs", "2", "--json")
     drawing = (e for e in events(process) if e["event"] == "stage" and e["stage"] == "draw the overlay")
     assert {next(drawing)["input"], next(drawing)["input"]} == {"clips/a_halfway.mp4", "clips/b_halfway.mp4"}
     while len(partials(folder)) < 2:
@@ -173,7 +117,7 @@ def test_stopping_ends_the_workers_and_leaves_nothing_half_written(
 def test_a_batch_of_twenty_killed_midway_resumes_and_ends_complete(folder: Path, jobs: str) -> None:
     names = [f"c{i:02d}.mp4" for i in range(20)]
     add(folder, *names)
-    process = started(folder, "--jobs", jobs, "--json")
+    process = start(folder, "--jobs", jobs, "--json")
     results = (event for event in events(process) if event["event"] == "result")
     for _ in range(7):
         next(results)
@@ -203,10 +147,7 @@ def test_a_batch_of_twenty_killed_midway_resumes_and_ends_complete(folder: Path,
 
 def test_the_environment_may_ask_for_fewer_threads(folder: Path) -> None:
     add(folder, "a.mp4", "b.mp4")
-    done = subprocess.run(
-        words("--jobs", "2"), cwd=folder, env={**environment(), "OMP_NUM_THREADS": "1"}, capture_output=True,
-        text=True, timeout=100, check=False,
-    )  # fmt: skip
+    done = run(folder, "--jobs", "2", env=environment(OMP_NUM_THREADS="1"))
     assert done.returncode == 0, done.stderr
     assert {threads for _, _, threads in calls(folder)} == {"1"}
 

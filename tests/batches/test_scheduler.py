@@ -5,19 +5,16 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from inputs import add, calls, events, run, start, summary
 
 from ttpose.batches import cluster
 from ttpose.errors import UsageError
-
-HERE = Path(__file__).parent
-COMMAND = (sys.executable, str(HERE / "stand_in.py"))
 
 
 @pytest.fixture(scope="module")
@@ -36,44 +33,20 @@ def address() -> Iterator[str]:
         yield running.scheduler_address
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    (tmp_path / "clips").mkdir()
-    return tmp_path
-
-
-def add(folder: Path, *names: str) -> None:
-    for name in names:
-        (folder / "clips" / name).write_bytes(b"\0\0\0 ftypisom" + bytes(20))
-
-
-def start(folder: Path, address: str, *more: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [*COMMAND, "predict", "clips", "-o", "out", "--scheduler", address, "--json", *more], cwd=folder, text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-    )  # fmt: skip
-
-
-def calls(folder: Path) -> list[list[str]]:
-    return [line.split() for line in (folder / "clips/calls.txt").read_text().splitlines()]
-
-
 def test_two_workers_do_the_inputs(folder: Path, address: str) -> None:
     add(folder, *(f"c{i}.mp4" for i in range(6)), "e_empty.mp4", "e_die.mp4")
-    process = start(folder, address)
-    out, err = process.communicate(timeout=100)
-    assert process.returncode == 1, err
-    found = [json.loads(line) for line in out.splitlines()]
+    done = run(folder, "--scheduler", address, "--json")
+    assert done.returncode == 1, done.stderr
+    found = [json.loads(line) for line in done.stdout.splitlines()]
     assert (found[0]["device"], found[0]["jobs"]) == (address, None)
-    summary = json.loads((folder / "out/summary.json").read_text())
-    assert [(Path(row["input"]).stem, row["status"]) for row in summary["files"]] == [
+    rows = summary(folder)["files"]
+    assert [(Path(row["input"]).stem, row["status"]) for row in rows] == [
         *((f"c{i}", "done") for i in range(6)), ("e_die", "failed"), ("e_empty", "failed"),
     ]  # fmt: skip
-    died, empty = summary["files"][-2:]
+    died, empty = rows[-2:]
     assert "died" in died["text"]
     assert (empty["text"], empty["hint"]) == (f"nobody was found in {folder / 'clips/e_empty.mp4'}", "try another clip")
-    assert summary["files"][0]["folder"] == "out/c0_ttpose"  # as the user said it, though workers get full paths
+    assert rows[0]["folder"] == "out/c0_ttpose"  # as the user said it, though workers get full paths
     for i in range(6):
         assert {path.name for path in (folder / f"out/c{i}_ttpose").iterdir()} == {
             "keypoints.json", "overlay.mp4", "run.json", "log.txt",
@@ -82,17 +55,14 @@ def test_two_workers_do_the_inputs(folder: Path, address: str) -> None:
     assert {threads for _, _, threads in calls(folder)} == {"1"}
     told = {event["event"] for event in found if event.get("input") == "clips/c0.mp4"}
     assert told >= {"input", "stage", "note", "result"}
-    again = start(folder, address)
-    assert again.communicate(timeout=100)[0].count('"status": "skipped"') == 6
+    assert run(folder, "--scheduler", address, "--json").stdout.count('"status": "skipped"') == 6
 
 
 @pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
 def test_ctrl_c_stops_what_the_workers_do(folder: Path, address: str) -> None:
     add(folder, *(f"c{i}_slow.mp4" for i in range(6)))
-    process = start(folder, address)
-    assert process.stdout is not None
-    while json.loads(process.stdout.readline())["event"] != "stage":
-        pass
+    process = start(folder, "--scheduler", address, "--json")
+    next(event for event in events(process) if event["event"] == "stage")
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=30)
     assert process.returncode == 130, err
@@ -110,11 +80,10 @@ def test_ctrl_c_stops_what_the_workers_do(folder: Path, address: str) -> None:
 
 def test_what_fails_for_all_ends_the_batch(folder: Path, address: str) -> None:
     add(folder, "a_weights.mp4", "b.mp4")
-    process = start(folder, address)
-    _, err = process.communicate(timeout=60)
-    assert process.returncode == 1
-    assert "base.safetensors is damaged" in err
-    assert "Traceback" not in err
+    done = run(folder, "--scheduler", address)
+    assert done.returncode == 1
+    assert "base.safetensors is damaged" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_nobody_answers(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
