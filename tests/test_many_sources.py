@@ -13,6 +13,7 @@ from tests import sample
 from ttpose.errors import InputError, UsageError, WeightsError
 from ttpose.media.images import write_image
 from ttpose.model.checkpoint import read_metadata
+from ttpose.model.person import PersonDelta
 from ttpose.personalize.sources import FEWEST_KEPT, MOST_KEPT, shares
 from ttpose.progress import Progress
 
@@ -48,6 +49,23 @@ def test_each_source_has_keypoints_and_all_have_one_person(
     assert json.loads(notes["sources"]) == ["one.mp4", "photo.png", "two.mp4"]
     again = ttpose.predict(inputs[0], weights=tmp_path / "person.safetensors", device="cpu")
     np.testing.assert_allclose(positions(again), positions(made[0].keypoints), atol=0.05)
+
+
+def test_a_person_that_was_learned_before_is_not_learned_again(
+    made: list[ttpose.api.Personalization], inputs: list[Path], tmp_path: Path
+) -> None:
+    file = tmp_path / "person.safetensors"
+    made[0].person.save(file)
+    again = ttpose.api.learn_person([], learned=file, **HOW)
+    assert (again.guard, again.timings, again.sources) == (made[0].guard, {}, ())
+    one = again.predict(inputs[2])
+    np.testing.assert_allclose(positions(one.keypoints), positions(made[2].keypoints), atol=0.05)
+    np.testing.assert_allclose(positions(one.base_keypoints), positions(made[2].base_keypoints), atol=0.05)
+    assert one.keypoints.model == made[2].keypoints.model
+    assert set(one.timings) == {"predict_s"}
+    PersonDelta(made[0].person.base_sha256, {}, {"guard": '{"verdict": "base"}'}).save(file)
+    with pytest.raises(WeightsError, match="does not say how it was made"):
+        ttpose.api.learn_person([], learned=file, **HOW)
 
 
 def test_continuing_gives_a_self_contained_person(

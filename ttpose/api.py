@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
@@ -20,11 +19,13 @@ from ttpose.model.runtime import choose_device, keep_freed_memory
 from ttpose.model.shipped import LoadedModel
 from ttpose.overlay import write_overlay, write_side_by_side
 from ttpose.people.weights import load_weights
+from ttpose.personalize.learned import Learned
+from ttpose.personalize.many_clips import OnBad, SharedPerson
 from ttpose.personalize.one_person import Personalization, PersonRun
 from ttpose.personalize.settings import Mode, PersonalizeSettings, preset_named
-from ttpose.personalize.sources import clip_result, records_of, report_damage, shares
+from ttpose.personalize.sources import clip_result, records_of, report_damage
 from ttpose.personalize.subject_crops import follow_subject, gather
-from ttpose.progress import Progress
+from ttpose.progress import Named, Progress
 from ttpose.report.page import write_report
 from ttpose.results import FrameRecord, KeypointResult, PersonRecord
 from ttpose.skeleton import Skeleton
@@ -33,8 +34,8 @@ from ttpose.subject.refine import refine_box
 from ttpose.subject.track import track_subject
 
 __all__ = [
-    "EvaluationReport", "Personalization", "Pose", "evaluate_clips", "load_model", "personalize",
-    "personalize_many", "predict", "write_overlay", "write_report", "write_side_by_side",
+    "EvaluationReport", "Personalization", "Pose", "SharedPerson", "evaluate_clips", "learn_person", "load_model",
+    "personalize", "personalize_many", "predict", "write_overlay", "write_report", "write_side_by_side",
 ]  # fmt: skip
 
 _MOST_PEOPLE = 20  # in one photo; a crowd is nobody's personalization
@@ -176,7 +177,7 @@ def personalize(
     settings = settings or preset_named(preset, mode=mode, steps=steps, seed=seed)
     run = PersonRun.begin(settings, device, base, person, progress)
     seen = run.look_at(open_source(source), subject)
-    return run.online(seen) if run.settings.mode == "online" else run.offline([seen])[0]
+    return run.online(seen) if run.settings.mode == "online" else run.predict(seen, run.learn([seen]))
 
 
 def personalize_many(
@@ -190,13 +191,13 @@ def personalize_many(
     base: Path | str | None = None,
     person: Path | str | None = None,
     settings: PersonalizeSettings | None = None,
-    on_bad: Callable[[Path, InputError], None] | None = None,
+    on_bad: OnBad | None = None,
     progress: Progress | None = None,
 ) -> list[Personalization]:
     """Fine-tune the model on several clips and photos of one and the same person, and predict each with the result.
 
     Args:
-        sources: Video and image files, all of the same person.
+        sources: Video and image files, all of the same person; one that is named twice counts once.
         preset, steps, subject, device, seed, base, person, settings, progress: As for `personalize`; `subject` is
             looked for in each source.
         on_bad: Hears of a source that cannot be used, and the others go on; None raises.
@@ -209,34 +210,48 @@ def personalize_many(
         UsageError: As `personalize`, or no source, or settings for online learning.
         InputError, NoPersonError, WeightsError: See there; with `on_bad` only if no source can be used.
     """
+    shared = learn_person(
+        sources, preset=preset, steps=steps, subject=subject, device=device, seed=seed, base=base, person=person,
+        settings=settings, on_bad=on_bad, progress=progress,
+    )  # fmt: skip
+    several, hears = len(shared.sources) > 1, progress or Progress()
+    return [shared.predict(path, Named(hears, path.name) if several else hears) for path in shared.sources]
+
+
+def learn_person(
+    sources: Sequence[Path | str],
+    *,
+    preset: str = "balanced",
+    steps: int | None = None,
+    subject: str = "auto",
+    device: str = "auto",
+    seed: int = 0,
+    base: Path | str | None = None,
+    person: Path | str | None = None,
+    settings: PersonalizeSettings | None = None,
+    learned: Path | str | None = None,
+    on_bad: OnBad | None = None,
+    progress: Progress | None = None,
+) -> SharedPerson:
+    """The first half of `personalize_many`: learn from all sources together; the result predicts each when asked to.
+
+    Args:
+        sources: As for `personalize_many`, with all options of the same name.
+        learned: The person file that came of learning the same before; then nothing is learned, and `sources` may be
+            empty.
+
+    Raises:
+        UsageError, InputError, NoPersonError, WeightsError: As `personalize_many`.
+    """
     settings = settings or preset_named(preset, steps=steps, seed=seed)
-    if not sources:
+    if not sources and learned is None:
         raise UsageError("no input was given", "name videos and photos of the person")
     if settings.mode == "online":
         raise UsageError("online learning takes one input at a time")
     run = PersonRun.begin(settings, device, base, person, progress)
-    media = _usable([(Path(source), partial(open_source, source)) for source in sources], on_bad)
-    most = shares([each.info.kind for each in media])
-    looks = [(each.info.path, partial(run.look_at, each, subject, most, several=len(media) > 1)) for each in media]
-    return run.offline(_usable(looks, on_bad))
-
-
-_T = TypeVar("_T")
-
-
-def _usable(
-    attempts: Sequence[tuple[Path, Callable[[], _T]]], on_bad: Callable[[Path, InputError], None] | None
-) -> list[_T]:
-    """What the attempts on sources give, without those that fail by the source's own fault."""
-    found: list[_T] = []
-    for position, (path, attempt) in enumerate(attempts):
-        try:
-            found.append(attempt())
-        except InputError as error:
-            if on_bad is None or (not found and position == len(attempts) - 1):
-                raise
-            on_bad(path, error)
-    return found
+    if learned is not None:
+        return SharedPerson(run, Learned.load(Path(learned), run.base), subject, {})
+    return SharedPerson.learn(run, [*dict.fromkeys(map(Path, sources))], subject, on_bad)
 
 
 def _predict_photo(media: Source, loaded: LoadedModel, finder: PersonFinder) -> KeypointResult:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from ttpose.batches import folders
 from ttpose.batches.folders import RECORD_NAME, ResultFolder, output_folders
 from ttpose.errors import OutputError
 
@@ -41,7 +42,7 @@ def test_no_names_are_shared_whatever_the_inputs() -> None:
     assert len({name.casefold() for name in taken}) == len(inputs)
 
 
-def test_files_are_finished_once_remembered(tmp_path: Path) -> None:
+def test_files_are_finished_once_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source, path = tmp_path / "walk.mp4", tmp_path / "walk_ttpose"
     folder = ResultFolder(path, source)
     path.mkdir()
@@ -53,8 +54,13 @@ def test_files_are_finished_once_remembered(tmp_path: Path) -> None:
     assert not again.finished(["keypoints.json", "overlay.mp4"])
     assert again.differences(["keypoints.json"], {"preset": "fast"}) == []
     assert again.differences(["keypoints.json"], {"preset": "thorough"}) == ["preset: fast"]
+    assert again.unchanged(["keypoints.json"], {"preset": "fast"})
+    assert not again.unchanged(["keypoints.json"], {"preset": "thorough"})
+    monkeypatch.setattr(folders, "__version__", "9.9")
+    assert not again.unchanged(["keypoints.json"], {"preset": "fast"})
     (path / "keypoints.json").unlink()
     assert not again.finished(["keypoints.json"])
+    assert not again.unchanged(["keypoints.json"], {"preset": "fast"})
 
 
 def test_forgotten_files_are_unfinished_and_the_others_stay(tmp_path: Path) -> None:

@@ -50,6 +50,17 @@ class FakePersonalization:
     )
 
 
+@dataclass
+class FakeShared:
+    api: FakeApi
+    person: FakePerson = field(default_factory=FakePerson)
+    guard: FakeGuard = field(default_factory=FakeGuard)
+    timings: dict[str, float] = field(default_factory=lambda: {"adapt": np.float64(0.5)})
+
+    def predict(self, source: Path, progress: Progress) -> FakePersonalization:
+        return self.api.personalize(source, progress=progress)
+
+
 class FakeApi(ModuleType):
     """Stands in for `ttpose.api`: remembers calls; a file whose name says so fails."""
 
@@ -75,19 +86,21 @@ class FakeApi(ModuleType):
     def personalize(self, source: Path, *, progress: Progress, **how: Any) -> FakePersonalization:
         return FakePersonalization(self._work("personalize", source, progress, how), made_result(source))
 
-    def personalize_many(
-        self, sources: Sequence[Path], *, on_bad: Callable[[Path, InputError], None], progress: Progress, **how: Any
-    ) -> list[FakePersonalization]:
-        made = []
-        self.calls.append(("personalize_many", sources[0], {"sources": list(sources), **how}))
-        for source in sources:
-            try:
-                made.append(self.personalize(source, progress=progress))
-            except InputError as error:
-                on_bad(source, error)
-        if not made:
+    def learn_person(
+        self,
+        sources: Sequence[Path],
+        *,
+        on_bad: Callable[[Path, InputError], None] | None = None,
+        progress: Progress,
+        **how: Any,
+    ) -> FakeShared:
+        self.calls.append(("learn_person", sources[0], {"sources": list(sources), **how}))
+        for source in sources if on_bad is not None else ():
+            if "empty" in source.name:
+                on_bad(source, NoPersonError(f"nobody was found in {source}", "try another clip"))
+        if all("empty" in source.name for source in sources):
             raise NoPersonError("nobody in any of them")
-        return made
+        return FakeShared(self)
 
     def predict(self, source: Path, *, progress: Progress, **how: Any) -> KeypointResult:
         return self._work("predict", source, progress, how)

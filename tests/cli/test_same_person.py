@@ -45,11 +45,11 @@ def test_one_person_file_and_the_results_of_each_input(api: FakeApi, clips: Path
     assert files("out") == {
         "person.safetensors", "run.json", "log.txt", "summary.csv", "summary.json",
         *(f"{name}_ttpose/{file}" for name in ("a", "b", "photo")
-          for file in ("keypoints.json", "report.html", "run.json")),
+          for file in ("keypoints.json", "report.html", "run.json", "log.txt")),
         "a_ttpose/overlay.mp4", "b_ttpose/overlay.mp4", "photo_ttpose/overlay.jpg",
     }  # fmt: skip
     name, _, how = api.calls[0]
-    assert name == "personalize_many"
+    assert name == "learn_person"
     assert [path.name for path in how["sources"]] == ["a.mp4", "b.mp4", "photo.jpg"]
     assert {key: how[key] for key in how if key != "sources"} == {
         "preset": "balanced", "steps": None, "subject": "auto", "seed": 3, "device": "cpu",
@@ -76,6 +76,55 @@ def test_it_is_skipped_when_finished_and_made_again_with_one_more_input(api: Fak
     assert Path("out/c_ttpose/keypoints.json").is_file()
 
 
+def test_after_a_stop_only_what_is_missing_is_made(api: FakeApi, clips: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(source: Path, result: Any, path: Path) -> None:
+        if source.name == "b.mp4":
+            raise KeyboardInterrupt
+        path.write_text("overlay")
+
+    words = ("--same-person", clips, "-o", "out")
+    with monkeypatch.context() as patch:
+        patch.setattr(api, "write_overlay", stop)
+        assert run(*words).exit_code == 130
+    before = Path("out/a_ttpose/run.json").read_bytes()
+    api.calls.clear()
+    again = run(*words)
+    assert again.exit_code == 0, again.output
+    assert [(name, path.name) for name, path, _ in api.calls] == [
+        ("learn_person", "a.mp4"), ("personalize", "b.mp4"), ("personalize", "photo.jpg"),
+    ]  # fmt: skip
+    assert api.calls[0][2]["learned"] == Path("out/person.safetensors")
+    assert "the person was learned before; 2 of 3 inputs predicted now" in again.stdout
+    assert Path("out/a_ttpose/run.json").read_bytes() == before
+    rows = json.loads(Path("out/summary.json").read_text())["files"]
+    assert [row["status"] for row in rows] == ["skipped", "done", "done"]
+
+
+def test_what_another_person_file_made_is_made_again(
+    api: FakeApi, clips: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ("--same-person", clips, "-o", "out")
+    assert run(*words).exit_code == 0
+    Path("out/photo_ttpose/keypoints.json").unlink()
+    api.calls.clear()
+    other = run(*words, "--preset", "fast")  # with other settings it is another person
+    assert other.exit_code == 0
+    assert "learned" not in api.calls[0][2]
+    assert [row["status"] for row in json.loads(Path("out/summary.json").read_text())["files"]] == ["done"] * 3
+    Path("out/photo_ttpose/keypoints.json").unlink()
+    save_file({"nothing": np.ones(1, np.float32)}, Path("out/person.safetensors"), METADATA)
+    api.calls.clear()
+    assert run(*words, "--preset", "fast").exit_code == 0
+    assert [path.name for name, path, _ in api.calls if name == "personalize"] == ["a.mp4", "b.mp4", "photo.jpg"]
+
+
+def test_files_of_ones_own_stay(api: FakeApi, clips: Path) -> None:
+    for name in ("overlay.mp4", "report.html"):
+        Path(name).write_text("mine")
+    assert run("--same-person", clips).exit_code == 0
+    assert Path("overlay.mp4").read_text() == Path("report.html").read_text() == "mine"
+
+
 def test_a_bad_input_is_left_out(api: FakeApi, clips: Path) -> None:
     (clips / "a_empty.mp4").write_bytes(b"x")
     result = run("--same-person", clips, "-o", "out", "--save-as", "anna")
@@ -88,6 +137,9 @@ def test_a_bad_input_is_left_out(api: FakeApi, clips: Path) -> None:
         Path(row["input"]).name: row["status"] for row in json.loads(Path("out/summary.json").read_text())["files"]
     }
     assert statuses == {"a.mp4": "done", "a_empty.mp4": "failed", "b.mp4": "done", "photo.jpg": "done"}
+    calls = len(api.calls)
+    again = run("--same-person", clips, "-o", "out")
+    assert (again.exit_code, len(api.calls)) == (1, calls)  # it is no better now
     (clips / "a_empty.mp4").unlink()
     assert run("--same-person", clips, "-o", "out").exit_code == 0
 

@@ -77,6 +77,12 @@ class ResultFolder:
             found |= {key: made_with.get(key) for key in keys if made_with.get(key) != settings.get(key)}
         return [f"{key}: {value}" for key, value in found.items()]
 
+    def unchanged(self, names: Iterable[str], settings: dict[str, Any]) -> bool:
+        """Whether all these files were finished for this input with these very settings, by this version."""
+        names = list(names)
+        same = self.finished(names) and not self.differences(names, settings)
+        return same and all(self._files[name].get("ttpose_version") == __version__ for name in names)
+
     def check_writable(self) -> None:
         """Fail before any work is done, not after it; raises OutputError."""
         existing = next(folder for folder in (self.path, *self.path.absolute().parents) if folder.exists())

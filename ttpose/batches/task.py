@@ -35,12 +35,14 @@ class Product:
         text: One line for people.
         details: More for machines, JSON-ready.
         optional: Files whose failing is worth a warning but not the other files.
+        stale: Pictures that are removed where they are not written anew: they would show other keypoints.
     """
 
     writers: dict[str, Writer]
     text: str = ""
     details: dict[str, Any] = field(default_factory=dict)
     optional: frozenset[str] = frozenset()
+    stale: tuple[str, ...] = (*OVERLAYS, REPORT)
 
 
 class Work(Protocol):
@@ -188,8 +190,7 @@ def _write(
     Returns:
         The optional files that could not be made, and why.
     """
-    # A picture that is not drawn again would show other keypoints than those beside it.
-    stale = [name for name in (*OVERLAYS, REPORT) if name not in names]
+    stale = [name for name in product.stale if name not in names]
     folder.forget([*names, *stale])
     for name in stale:
         with suppress(FileNotFoundError):

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Sequence
-from contextlib import suppress
-from dataclasses import dataclass, replace
-from functools import partial
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ttpose.batches.folders import RECORD_NAME, ResultFolder, output_folders
+from ttpose.batches.folders import ResultFolder, output_folders
 from ttpose.batches.outcome import Outcome
 from ttpose.batches.run import Running
 from ttpose.batches.summary import Summary
-from ttpose.batches.task import OVERLAYS, REPORT, Product, Task, Writer, execute, finished_before
-from ttpose.cli.personalize import PERSON, Personalizing
+from ttpose.batches.task import Product, Task, execute, finished_before
+from ttpose.cli.personalize import PERSON, Personalizing, guard_text
 from ttpose.cli.reporting import Reporter
 from ttpose.errors import InputError, UsageError
+from ttpose.files import sha256_of
 from ttpose.progress import Named, Progress
+
+if TYPE_CHECKING:
+    from ttpose.api import SharedPerson
 
 
 def check_same_person(mode: str, jobs: int | None) -> None:
@@ -37,54 +39,88 @@ def run_same_person(work: Personalizing, sources: Sequence[Path], root: Path, re
         TTPoseError: Something that no input is to blame for.
     """
     start = time.monotonic()
-    task = Task(SamePerson(work, tuple(sources), root, how.overwrite), root, root, how.overwrite, how.debug)
+    learning, folders = Learning(work, tuple(sources), root), output_folders(sources, root)
+    first = Task(learning, root, root, how.overwrite, how.debug)
+    rest = [Task(OneOfMany(learning), source, folders[source], how.overwrite, how.debug) for source in sources]
+    summary = Summary(root, learning.settings, len(sources)) if len(sources) > 1 else None
     listener = reporter.begin(root, 1, 1)
-    outcome = finished_before(task) or execute(task, listener)
-    if how.debug and outcome.trace:
-        print(outcome.trace, file=sys.stderr, end="")
-    reporter.end(outcome)
-    outcomes = _of_each(outcome, sources, root) if outcome.status != "failed" else [outcome]
+    person, outcomes = _learned(first, rest, listener), []
+    if person.status != "failed":
+        for outcome in _predicted(person, rest, learning, listener):
+            outcomes.append(outcome)
+            if summary is not None:
+                summary.write(outcomes)
+    if how.debug:
+        print(*filter(None, (each.trace for each in (person, *outcomes))), file=sys.stderr, sep="", end="")
+    outcomes = outcomes or [person]
+    reporter.end(_together(person, outcomes, time.monotonic() - start))
     code = int(any(each.status == "failed" for each in outcomes))
-    if len(sources) > 1:
-        Summary(root, task.work.settings, len(sources)).write(outcomes, code)
+    if summary is not None:
+        summary.write(outcomes, code)
     reporter.close()
     reporter.summary(outcomes, time.monotonic() - start, code)
     return code
 
 
-def _of_each(outcome: Outcome, sources: Sequence[Path], root: Path) -> list[Outcome]:
-    """What became of each input, by the record of the whole."""
-    folders, left_out = output_folders(sources, root), outcome.details.get("left_out", {})
-    found = []
-    for source in sources:
-        if str(source) in left_out:
-            found.append(Outcome(source, "failed", folders[source], text=left_out[str(source)]))
-            continue
-        prefix = f"{folders[source].name}/"
-        files = tuple(name.removeprefix(prefix) for name in outcome.files if name.startswith(prefix))
-        text = outcome.text if outcome.status == "skipped" else ""  # the whole's was told already
-        took = outcome.details.get("predict_s", {}).get(str(source), 0.0)
-        found.append(
-            replace(outcome, source=source, folder=folders[source], files=files, seconds=took, text=text, details={})
-        )
-    return found
+def _learned(first: Task, rest: Sequence[Task], listener: Progress) -> Outcome:
+    """The person, whose file is kept if nothing at all is missing, or if it was made of the same in the same way."""
+    before = [finished_before(task) for task in rest]
+    refused = next((each for each in before if each is not None and each.status == "failed"), None)
+    if refused is not None:  # the folder holds the results of something else
+        return replace(refused, source=first.source, folder=first.folder)
+    record = ResultFolder(first.folder, first.source)
+    same = record.unchanged((PERSON,), first.settings)
+    left_out = record.details.get("left_out", {}) if same else {}
+    finished = all(each is not None or str(task.source) in left_out for each, task in zip(before, rest, strict=True))
+    known = finished_before(first)
+    return known if known is not None and (known.status == "failed" or same or finished) else execute(first, listener)
 
 
-@dataclass(frozen=True)
-class SamePerson:
-    """The work on all inputs together; its files are named from the folder of all.
+def _predicted(person: Outcome, rest: Sequence[Task], learning: Learning, listener: Progress) -> Iterator[Outcome]:
+    """Each input's results; what is there already, of this very person, stays."""
+    left_out = person.details.get("left_out", {})
+    finished = {task.source: finished_before(task) for task in rest if str(task.source) not in left_out}
+    whole = person.status == "skipped" and None not in finished.values()
+    for task in rest:
+        outcome, folder = finished.get(task.source), ResultFolder(task.folder, task.source)
+        if task.source not in finished:
+            yield Outcome(task.source, "failed", task.folder, text=left_out[str(task.source)])
+        elif outcome is not None and (whole or folder.unchanged(outcome.files, task.settings)):
+            yield outcome
+        else:
+            outcome = execute(task, Named(listener, task.source.name))
+            if outcome.status == "failed":
+                listener.note(f"warning: {outcome.problem}")
+            yield outcome
+
+
+def _together(person: Outcome, outcomes: Sequence[Outcome], seconds: float) -> Outcome:
+    """The outcome of the whole, with all files as they lie in its folder."""
+    if person.status == "failed":
+        return person
+    files = [f"{each.folder.name}/{name}" for each in outcomes for name in each.files]
+    new = sum(each.status == "done" for each in outcomes)
+    if person.status == "skipped" and new:
+        text = f"the person was learned before; {new} of {len(outcomes)} inputs predicted now"
+        person = replace(person, status="done", text=text)
+    return replace(person, files=(PERSON, *files), seconds=seconds)
+
+
+@dataclass
+class Learning:
+    """The work on all inputs together: the person file, in the folder of all.
 
     Attributes:
         each: What is written for an input.
         sources: The inputs.
         root: Folder of all results.
-        overwrite: Whether results of other inputs in the way are replaced.
+        shared: The person, once there is one.
     """
 
     each: Personalizing
     sources: tuple[Path, ...]
     root: Path
-    overwrite: bool
+    shared: SharedPerson | None = field(default=None, compare=False)
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -93,52 +129,63 @@ class SamePerson:
         return {**self.each.settings, "same_person": sizes}
 
     def file_names(self, source: Path) -> tuple[str, ...]:
-        """The person file, and each input's files in its folder, its record last."""
-        folders = output_folders(self.sources, self.root)
-        own = [f"{folders[s].name}/{n}" for s in self.sources for n in (*self.each.clip_file_names(s), RECORD_NAME)]
-        return (PERSON, *own)
+        """The person file."""
+        return (PERSON,)
 
     def make(self, source: Path, progress: Progress) -> Product:
-        """Personalize on all inputs together."""
-        from ttpose import api
-
-        folders, left_out = output_folders(self.sources, self.root), {}
-        self._check_owners(folders)
+        """Learn from all inputs together."""
+        left_out: dict[str, str] = {}
 
         def leave_out(path: Path, error: InputError) -> None:
-            left_out[path] = error.message
+            left_out[str(path)] = error.message
             progress.note(f"warning: {path} is left out: {error.message}")
 
+        shared = self._call(progress, on_bad=leave_out)
+        self.shared = shared
+        chosen = guard_text(shared.guard, self.each.person is not None)
+        text = f"one person from {len(self.sources) - len(left_out)} inputs; {chosen}"
+        details = {"guard": shared.guard.to_dict(), "timings": shared.timings, "left_out": left_out}
+        return Product({PERSON: shared.person.save}, text, details, stale=())
+
+    def known(self, progress: Progress) -> SharedPerson:
+        """The person, from the file where it was learned before."""
+        if self.shared is None:
+            self.shared = self._call(progress, learned=self.root / PERSON)
+        return self.shared
+
+    def _call(self, progress: Progress, **more: Any) -> SharedPerson:
+        from ttpose import api
+
         how = {name: value for name, value in self.each.arguments().items() if name != "mode"}
-        made = api.personalize_many(self.sources, **how, device=self.each.device, on_bad=leave_out, progress=progress)
-        used = [path for path in self.sources if path not in left_out]
-        writers: dict[str, Writer] = {PERSON: made[0].person.save}
-        optional, text = set(), ""
-        for path, one in zip(used, made, strict=True):
-            product = self.each.product(path, one, Named(progress, path.name), f"../{PERSON}")
-            names, folder = self.each.clip_file_names(path), folders[path]
-            writers |= {f"{folder.name}/{name}": product.writers[name] for name in names}
-            writers[f"{folder.name}/{RECORD_NAME}"] = partial(self._record, path, folder, names)
-            optional |= {f"{folder.name}/{name}" for name in product.optional & {*names}}
-            text = text or product.text
-        details = {
-            "guard": made[0].guard.to_dict(),
-            "timings": {name: value for name, value in made[0].timings.items() if name != "predict_s"},
-            "predict_s": {str(path): one.timings["predict_s"] for path, one in zip(used, made, strict=True)},
-            "left_out": {str(path): message for path, message in left_out.items()},
-        }
-        return Product(writers, f"one person from {len(used)} inputs; {text}", details, frozenset(optional))
+        return api.learn_person(self.sources, **how, device=self.each.device, progress=progress, **more)
 
-    def _check_owners(self, folders: dict[Path, Path]) -> None:
-        for path, folder in folders.items():
-            owner = ResultFolder(folder, path).other_owner
-            if owner is not None and not self.overwrite:
-                raise InputError(f"{folder} already holds the results of {owner}", "choose another folder with -o")
 
-    def _record(self, source: Path, folder: Path, names: Sequence[str], path: Path) -> None:
-        """Say in an input's folder what its files were made with, and remove pictures of other keypoints."""
-        for name in {*OVERLAYS, REPORT} - {*names}:
-            with suppress(FileNotFoundError):
-                (folder / name).unlink()
-        there = [name for name in names if (folder / name).exists()]
-        ResultFolder(folder, source).remember(there, self.settings)
+@dataclass(frozen=True)
+class OneOfMany:
+    """The work on one input: what it shows with the person that all of them taught.
+
+    Attributes:
+        learning: The person.
+    """
+
+    learning: Learning
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What changes the results: all that changes the person, and which one came of it."""
+        person = self.learning.root / PERSON
+        return {**self.learning.settings, "person_file": sha256_of(person) if person.is_file() else None}
+
+    def file_names(self, source: Path) -> tuple[str, ...]:
+        """The files in the input's own folder."""
+        return self.learning.each.clip_file_names(source)
+
+    def make(self, source: Path, progress: Progress) -> Product:
+        """Predict one input."""
+        made = self.learning.known(progress).predict(source, progress)
+        product = self.learning.each.product(source, made, progress, f"../{PERSON}")
+        names = self.file_names(source)
+        writers = {name: product.writers[name] for name in names}
+        # The guard's choice was told once, for all.
+        details = {"timings": {"predict_s": made.timings.get("predict_s")}}
+        return replace(product, writers=writers, text="", details=details, optional=product.optional & {*names})

@@ -17,13 +17,14 @@ from ttpose.model.shipped import LoadedModel
 from ttpose.people.weights import load_base, on_base
 from ttpose.personalize import sources
 from ttpose.personalize.guard import GuardReport, online_report
+from ttpose.personalize.learned import Learned
 from ttpose.personalize.methods import fitted
 from ttpose.personalize.online import OnlineAdapter
 from ttpose.personalize.run import personalize_model
 from ttpose.personalize.settings import PersonalizeSettings
 from ttpose.personalize.sources import SeenSource
 from ttpose.personalize.views import join
-from ttpose.progress import Named, Progress
+from ttpose.progress import Progress
 from ttpose.report.samples import Samples
 from ttpose.results import KeypointResult
 from ttpose.subject.finder import PersonFinder
@@ -87,18 +88,17 @@ class PersonRun:
         finder = PersonFinder.load(str(loaded.model.device))
         return cls(loaded, start, finder, fitted(settings, loaded.model.config), progress or Progress())
 
-    def look_at(self, media: Source, subject: str, most: int | None = None, *, several: bool = False) -> SeenSource:
-        """Find the subject in a source, one of `several`, and keep at most `most` crops."""
+    def look_at(
+        self, media: Source, subject: str, most: int | None = None, progress: Progress | None = None
+    ) -> SeenSource:
+        """Find the subject in a source and keep at most `most` crops."""
         if most is None:
             most = sources.MOST_ONLINE if self.settings.mode == "online" else sources.MOST_KEPT
-        progress = self._named(media, several)
+        progress = progress or self.progress
         return sources.look_at(media, self.start, self.finder, subject=subject, most=most, progress=progress)
 
-    def _named(self, media: Source, several: bool) -> Progress:
-        return Named(self.progress, media.info.path.name) if several else self.progress
-
-    def offline(self, seen: Sequence[SeenSource]) -> list[Personalization]:
-        """Adapt on all sources together, and predict each."""
+    def learn(self, seen: Sequence[SeenSource]) -> Learned:
+        """Adapt on all sources together."""
         crops, timings = sources.crops_of(seen), _first_timings(seen)
         self._estimate(seen, len(crops), timings)
         done = personalize_model(
@@ -107,16 +107,17 @@ class PersonRun:
         delta, personal = self._relative_to_base(done.delta, done.model)
         guard = done.guard if self.start is self.base else _continued(done.guard)
         person = replace(delta, notes=self._notes(guard, seen))
-        timings |= done.timings
-        found = []
-        for source in seen:
-            clock = time.perf_counter()
-            progress = self._named(source.media, len(seen) > 1)
-            keypoints = sources.predict_again(source, personal, self.finder, self.settings, guard, progress)
-            own = timings | {"predict_s": time.perf_counter() - clock}
-            samples = Samples.of(self.start.model, personal.model, source.store.crops)
-            found.append(Personalization(keypoints, source.keypoints, person, guard, own, done.history, samples))
-        return found
+        return Learned(person, personal, guard, timings | done.timings, done.history)
+
+    def predict(self, source: SeenSource, learned: Learned, progress: Progress | None = None) -> Personalization:
+        """A source's keypoints with what was learned."""
+        clock, personal, guard = time.perf_counter(), learned.model, learned.guard
+        keypoints = sources.predict_again(
+            source, personal, self.finder, self.settings, guard, progress or self.progress
+        )
+        timings = learned.timings | {"predict_s": time.perf_counter() - clock}
+        samples = Samples.of(self.start.model, personal.model, source.store.crops)
+        return Personalization(keypoints, source.keypoints, learned.person, guard, timings, learned.history, samples)
 
     def online(self, source: SeenSource) -> Personalization:
         """Learn from each frame as it comes, and predict it."""
