@@ -47,6 +47,24 @@ def test_base_is_left_and_personalized_right_each_with_its_name_and_the_times_st
         assert part[: height // 8, : width // 2].any()
 
 
+def test_only_sure_keypoints_are_drawn(tmp_path: Path) -> None:
+    grey = np.full((90, 60, 3), 90, np.uint8)
+    write_image(tmp_path / "a.png", grey)
+    found = result(30, 60, 90, 1)
+    keypoints = found.frames[0].people[0].keypoints
+    keypoints[:8, 2], keypoints[8:, 2] = 0.6, 0.1  # the upper half is sure
+    rows = {}
+    for least in (0.0, 0.2, 0.7):
+        write_overlay(tmp_path / "a.png", found, tmp_path / "out.png", min_score=least)
+        rows[least] = np.flatnonzero(changed(grey, read_image(tmp_path / "out.png")).any(1))
+    assert rows[0.0].max() > 70
+    assert 20 < rows[0.2].max() < 60
+    assert rows[0.7].size == 0
+    write_overlay(tmp_path / "a.png", found, tmp_path / "usual.png")
+    write_overlay(tmp_path / "a.png", found, tmp_path / "out.png", min_score=0.2)
+    assert (tmp_path / "usual.png").read_bytes() == (tmp_path / "out.png").read_bytes()
+
+
 def test_a_photo_beside_itself(tmp_path: Path) -> None:
     write_image(tmp_path / "a.png", np.full((90, 61, 3), 90, np.uint8))
     write_side_by_side(tmp_path / "a.png", result(30, 61, 90, 1), result(30, 61, 90, 1), tmp_path / "out.png")

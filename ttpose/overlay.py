@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from ttpose.media import OverlayWriter, Source, draw_skeleton, open_source, write_image
+from ttpose.media.overlay import MIN_SCORE
 from ttpose.progress import Advance, Progress
 from ttpose.results import FrameRecord, KeypointResult
 
@@ -16,7 +18,12 @@ _WIDEST = 3840
 
 
 def write_overlay(
-    source: Path | str, result: KeypointResult, path: Path | str, progress: Progress | None = None
+    source: Path | str,
+    result: KeypointResult,
+    path: Path | str,
+    progress: Progress | None = None,
+    *,
+    min_score: float = MIN_SCORE,
 ) -> None:
     """Draw a result on its source: an MP4 for a video, an image for an image.
 
@@ -25,12 +32,13 @@ def write_overlay(
         result: Keypoints in its pixels.
         path: What to write, .mp4 or an image suffix.
         progress: Hears the stage "draw".
+        min_score: Keypoints that score less are not drawn; 0 draws all.
 
     Raises:
         InputError: The source cannot be read.
         OutputError: The overlay cannot be written.
     """
-    _write(open_source(source), [result], (), Path(path), progress)
+    _write(open_source(source), _Drawing([result], (), min_score), Path(path), progress)
 
 
 def write_side_by_side(
@@ -41,6 +49,7 @@ def write_side_by_side(
     progress: Progress | None = None,
     *,
     labels: tuple[str, str] = ("base", "personalized"),
+    min_score: float = MIN_SCORE,
 ) -> None:
     """Draw two results of one source beside each other, as `write_overlay` does with one, each with its name.
 
@@ -51,47 +60,51 @@ def write_side_by_side(
         path: What to write, .mp4 or an image suffix; twice as wide as the source, but at most 3840 pixels.
         progress: Hears the stage "draw".
         labels: Their names, in ASCII.
+        min_score: As for `write_overlay`.
 
     Raises:
         InputError: The source cannot be read.
         OutputError: The file cannot be written.
     """
-    _write(open_source(source), [before, after], labels, Path(path), progress)
+    _write(open_source(source), _Drawing([before, after], labels, min_score), Path(path), progress)
 
 
-def _write(
-    media: Source, results: Sequence[KeypointResult], labels: Sequence[str], path: Path, progress: Progress | None
-) -> None:
+@dataclass(frozen=True)
+class _Drawing:
+    """What is drawn: results from left to right, their names, and the least score of a keypoint."""
+
+    results: Sequence[KeypointResult]
+    labels: Sequence[str]
+    min_score: float
+
+
+def _write(media: Source, drawing: _Drawing, path: Path, progress: Progress | None) -> None:
     if media.info.kind == "image":
-        for _, picture in _pictures(media, results, labels):
+        for _, picture in _pictures(media, drawing):
             write_image(path, picture)
         return
-    with (progress or Progress()).stage("draw", len(results[0].frames)) as advance:
-        _write_video(media, results, labels, path, advance)
+    with (progress or Progress()).stage("draw", len(drawing.results[0].frames)) as advance:
+        _write_video(media, drawing, path, advance)
 
 
-def _write_video(
-    media: Source, results: Sequence[KeypointResult], labels: Sequence[str], path: Path, advance: Advance
-) -> None:
+def _write_video(media: Source, drawing: _Drawing, path: Path, advance: Advance) -> None:
     info = media.info
-    width, height = _size(info.width, info.height, len(results))
+    width, height = _size(info.width, info.height, len(drawing.results))
     with OverlayWriter(path, width, height, fps=info.fps, sound_from=info.path) as writer:
-        for time_s, picture in _pictures(media, results, labels):
+        for time_s, picture in _pictures(media, drawing):
             writer.write(picture, time_s)
             advance(1)
 
 
-def _pictures(
-    media: Source, results: Sequence[KeypointResult], labels: Sequence[str]
-) -> Iterator[tuple[float, np.ndarray]]:
+def _pictures(media: Source, drawing: _Drawing) -> Iterator[tuple[float, np.ndarray]]:
     """Time and picture of each frame: the results on it, from left to right."""
-    info = media.info
+    info, results = media.info, drawing.results
     last = np.zeros((info.height, info.width, 3), np.uint8)
     for frame, *records in zip(media.frames(), *(result.frames for result in results), strict=False):
         # A damaged frame shows the one before it, so that the picture keeps its time.
         last = frame.image if frame.image is not None else last
-        parts = [_drawn(last, record, result) for record, result in zip(records, results, strict=True)]
-        for part, label in zip(parts, labels, strict=False):
+        parts = [_drawn(last, record, r, drawing.min_score) for record, r in zip(records, results, strict=True)]
+        for part, label in zip(parts, drawing.labels, strict=False):
             _write_label(part, label)
         yield frame.time_s, parts[0] if len(parts) == 1 else _beside(parts)
 
@@ -111,10 +124,10 @@ def _beside(parts: Sequence[np.ndarray]) -> np.ndarray:
     return together if size[0] == together.shape[1] else cv2.resize(together, size, interpolation=cv2.INTER_AREA)
 
 
-def _drawn(image: np.ndarray, record: FrameRecord, result: KeypointResult) -> np.ndarray:
+def _drawn(image: np.ndarray, record: FrameRecord, result: KeypointResult, min_score: float) -> np.ndarray:
     image = image if record.people else image.copy()  # drawing copies, and a label is written in place
     for person in record.people:
-        image = draw_skeleton(image, person.keypoints, result.skeleton)
+        image = draw_skeleton(image, person.keypoints, result.skeleton, min_score)
     return image
 
 

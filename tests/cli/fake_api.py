@@ -105,8 +105,8 @@ class FakeApi(ModuleType):
     def predict(self, source: Path, *, progress: Progress, **how: Any) -> KeypointResult:
         return self._work("predict", source, progress, how)
 
-    def write_overlay(self, source: Path, result: KeypointResult, path: Path) -> None:
-        write_text(path, f"overlay of {source.name}")
+    def write_overlay(self, source: Path, result: KeypointResult, path: Path, **how: float) -> None:
+        write_text(path, f"overlay of {source.name}{''.join(f', {name} {value}' for name, value in how.items())}")
 
     def write_report(self, source: Path, made: FakePersonalization, path: Path, progress: Progress) -> None:
         if "unreportable" in source.name:

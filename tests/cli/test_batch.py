@@ -111,6 +111,15 @@ def test_a_run_with_another_base_says_so(api: FakeApi, clips: Path) -> None:
     assert api.calls[calls][2]["base"] == Path("mine.safetensors").absolute()
 
 
+def test_sure_keypoints_alone_can_be_drawn(api: FakeApi, clips: Path) -> None:
+    for command in ("predict", "personalize"):
+        line = (command, clips / "a.mp4", "--device", "cpu", "-o", command)
+        assert run(*line, "--draw-min-score", "0.5").exit_code == 0
+        assert (Path(command) / "a_ttpose/overlay.mp4").read_text() == "overlay of a.mp4, min_score 0.5"
+        assert "with other settings (draw_min_score: 0.5)" in run(*line).stdout
+        assert run(*line, "--draw-min-score", "2").exit_code == 2
+
+
 def test_what_is_missing_is_made(api: FakeApi, clips: Path) -> None:
     run("predict", clips / "a.mp4", "--device", "cpu", "--no-overlay")
     run("predict", clips / "a.mp4", "--device", "cpu")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -54,6 +54,11 @@ def check_scheduler(value: str | None) -> str | None:
     return value
 
 
+def given(name: str, value: Any) -> dict[str, Any]:
+    """A setting or argument of that name, or none where the option was left out."""
+    return {} if value is None else {name: value}
+
+
 Inputs = Annotated[
     list[Path],
     typer.Argument(metavar="INPUT", show_default=False, help="Videos, photos, or folders of them (searched deeply)."),
@@ -90,6 +95,13 @@ Seed = Annotated[
     int, typer.Option(min=0, metavar="N", help="Start of the random numbers; the same seed repeats a run.")
 ]
 Overlay = Annotated[bool, typer.Option("--overlay/--no-overlay", help="Also draw the skeleton over the input.")]
+DrawMinScore = Annotated[
+    float | None,
+    typer.Option(
+        metavar="SCORE", min=0, max=1, show_default="0.2",
+        help="Draw only keypoints that score at least this much; the files keep all.",
+    ),
+]  # fmt: skip
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Do finished inputs again instead of skipping them.")]
 PersonFile = Annotated[
     Path | None,

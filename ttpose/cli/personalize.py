@@ -67,6 +67,7 @@ def personalize(
     side_by_side: Annotated[
         bool, typer.Option("--side-by-side", help="Also draw base and personalized beside each other.")
     ] = False,
+    draw_min_score: options.DrawMinScore = None,
     report: Annotated[
         bool, typer.Option("--report/--no-report", help="Also write report.html, a page to look at the result.")
     ] = True,
@@ -108,7 +109,7 @@ def personalize(
             method, chosen, learn, rate, min_score, perceptual, frame_steps, reset_per_frame
         )
         start = WeightsFile.named(base), WeightsFile.named(person)
-        work = Personalizing(how, where.device, overlay, wanted, side_by_side, report, changes, *start)
+        work = Personalizing(how, where.device, overlay, wanted, side_by_side, report, changes, *start, draw_min_score)
         work.arguments()  # a wrong method is told before any work
         if same_person:
             check_same_person(mode.value, where.jobs)
@@ -135,6 +136,7 @@ class Personalizing:
         method: Keyword arguments of `ttpose.personalize.methods.method_named` beyond those in `how`.
         base: Weights to start from; None for the shipped ones.
         person: An earlier person to continue from, or None.
+        draw_min_score: Of drawn keypoints; None takes the usual one.
     """
 
     how: dict[str, Any]
@@ -146,12 +148,14 @@ class Personalizing:
     method: dict[str, Any] = field(default_factory=dict)
     base: WeightsFile | None = None
     person: WeightsFile | None = None
+    draw_min_score: float | None = None
 
     @property
     def settings(self) -> dict[str, Any]:
         """What changes the results."""
         start = {**fingerprint("base", self.base), **fingerprint("person", self.person)}
-        return {"command": "personalize", **self.how, **self.method, **start, **self.wanted.settings}
+        drawn = options.given("draw_min_score", self.draw_min_score)
+        return {"command": "personalize", **self.how, **self.method, **start, **drawn, **self.wanted.settings}
 
     def file_names(self, source: Path) -> tuple[str, ...]:
         """The person file, keypoints, pictures and the report."""
@@ -189,7 +193,7 @@ class Personalizing:
         from ttpose.batches.task import REPORT, Product, overlay_name, side_by_side_name
         from ttpose.files import sha256_of
 
-        prepared = self.wanted.prepare(made.keypoints)
+        prepared, drawing = self.wanted.prepare(made.keypoints), options.given("min_score", self.draw_min_score)
 
         def write_keypoints(name: str, path: Path) -> None:
             file = os.path.normpath(path.parent / person)  # the folder may not be there yet
@@ -198,11 +202,11 @@ class Personalizing:
 
         def write_overlay(path: Path) -> None:
             with progress.stage("draw the overlay"):
-                api.write_overlay(source, made.keypoints, path)
+                api.write_overlay(source, made.keypoints, path, **drawing)
 
         def write_side_by_side(path: Path) -> None:
             with progress.stage("draw base and personalized"):
-                api.write_side_by_side(source, made.base_keypoints, made.keypoints, path)
+                api.write_side_by_side(source, made.base_keypoints, made.keypoints, path, **drawing)
 
         def write_report(path: Path) -> None:
             api.write_report(source, replace(made, keypoints=prepared), path, progress=progress)

@@ -40,6 +40,7 @@ def predict(
     subject: options.Subject = None,
     device: options.Device = "auto",
     overlay: options.Overlay = True,
+    draw_min_score: options.DrawMinScore = None,
     jobs: options.Jobs = 1,
     scheduler: options.Scheduler = None,
     overwrite: options.Overwrite = False,
@@ -61,7 +62,7 @@ def predict(
         sources = find_inputs(inputs)  # before anything slow is imported
         where = placed(device, jobs, scheduler, overwrite=overwrite, debug=debug)
         person = WeightsFile.named(weights, absolute=scheduler is not None)  # as results name it
-        work = Predicting(person, WeightsFile.named(base), subject, where.device, wanted, overlay)
+        work = Predicting(person, WeightsFile.named(base), subject, where.device, wanted, overlay, draw_min_score)
         reporter.start("predict", where.shown, len(sources), where.jobs)
         raise typer.Exit(run_batch(work, sources, output, reporter, where.running))
 
@@ -77,6 +78,7 @@ class Predicting:
         device: To compute on.
         wanted: Result files.
         overlay: Whether an overlay is drawn.
+        draw_min_score: Of keypoints in it; None takes the usual one.
     """
 
     weights: WeightsFile | None
@@ -85,13 +87,15 @@ class Predicting:
     device: str
     wanted: exports.Exports
     overlay: bool
+    draw_min_score: float | None = None
 
     @property
     def settings(self) -> dict[str, Any]:
         """What changes the results."""
         weights = None if self.weights is None else self.weights.sha256
         how = {"command": "predict", "weights_sha256": weights, "subject": self.subject}
-        return {**how, **fingerprint("base", self.base), **self.wanted.settings}
+        drawn = options.given("draw_min_score", self.draw_min_score)
+        return {**how, **fingerprint("base", self.base), **drawn, **self.wanted.settings}
 
     def file_names(self, source: Path) -> tuple[str, ...]:
         """Keypoints, and the overlay."""
@@ -109,7 +113,7 @@ class Predicting:
 
         def write_overlay(path: Path) -> None:
             with progress.stage("draw the overlay"):
-                api.write_overlay(source, result, path)
+                api.write_overlay(source, result, path, **options.given("min_score", self.draw_min_score))
 
         prepared = self.wanted.prepare(result)
         writers = self.wanted.product_writers(prepared, progress.note)

@@ -11,13 +11,17 @@ from ttpose.skeleton import Skeleton
 LEFT, RIGHT, MIDDLE = (230, 159, 0), (86, 180, 233), (240, 240, 240)
 _OUTLINE = (20, 20, 20)
 _OF_ARMS_AND_LEGS = frozenset({"elbow", "wrist", "knee", "ankle"})
+#: Keypoints that score less are not drawn.
+MIN_SCORE = 0.2
 # Limb width in shares of the person's longer side (judged by eye from 100-pixel to 1000-pixel people).
 _WIDTH = 0.012
 # OpenCV draws at sub-pixel positions given with this many fractional bits.
 _BITS = 4
 
 
-def draw_skeleton(image: np.ndarray, keypoints: np.ndarray, skeleton: Skeleton, min_score: float = 0.2) -> np.ndarray:
+def draw_skeleton(
+    image: np.ndarray, keypoints: np.ndarray, skeleton: Skeleton, min_score: float = MIN_SCORE
+) -> np.ndarray:
     """Draw one person.
 
     Args:
