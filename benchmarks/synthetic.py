@@ -31,6 +31,7 @@ from ttpose.training.synthetic.shards import Shard, read_shard
 
 _LIMBS = np.arange(17) >= 5  # COCO order: shoulders to ankles; the face is a few pixels wide
 _FRAME_S = 1 / 25
+_RESULTS = (("clip0", "full"), ("clip0", "plain"), ("clip1", "plain"))  # as written, and one view with sides settled
 
 
 def main() -> None:
@@ -78,16 +79,14 @@ def measure_person(base: PoseModel, shard: Shard, settings: PersonalizeSettings,
     row: dict[str, Any] = {"verdict": verdict, "motion": shard.motion[:2], "seconds": sum(found.timings.values())}
     row["checks"] = {kind: asdict(checks) for kind, checks in found.guard.checks.items()}
     once = replace(settings, predict_views=1)
-    for number, crops in enumerate(clips):
-        for name, model in (("base", base), ("person", found.model)):
-            row[f"clip{number}_{name}_plain"] = _pck(predict_clip(model, crops, once), truth[number])
-    unsettled = predict_clip(base, clips[0], replace(once, settle_sides=False))
-    row["clip0_base_alone"] = _pck(unsettled, truth[0])
     for name, strength in STRENGTH.items():
         model = found.whole.apply(base, strength).eval() if strength else base
         row[f"clip0_{name}_full"] = _pck(predict_clip(model, clips[0], settings), truth[0])
-    row["clip0_person_full"] = row[f"clip0_{verdict}_full"]
-    return row
+        for number, crops in enumerate(clips):
+            row[f"clip{number}_{name}_plain"] = _pck(predict_clip(model, crops, once), truth[number])
+    unsettled = predict_clip(base, clips[0], replace(once, settle_sides=False))
+    row["clip0_base_alone"] = _pck(unsettled, truth[0])
+    return row | {f"{what}_person_{how}": row[f"{what}_{verdict}_{how}"] for what, how in _RESULTS}
 
 
 def _crops(shard: Shard, clip: int, size: int, every: int) -> list[PersonCrop]:
@@ -117,7 +116,9 @@ def _summarise(rows: Sequence[dict[str, Any]]) -> None:
         ("the same: teacher → half of the change", "clip0_base_full", "clip0_interpolated_full"),
         ("the same: teacher → all of it, whatever the guard says", "clip0_base_full", "clip0_personalized_full"),
         ("the same: base → personalized, one view and sides each", "clip0_base_plain", "clip0_person_plain"),
+        ("the same: base → half of the change, likewise", "clip0_base_plain", "clip0_interpolated_plain"),
         ("second clip: base → personalized, one view and sides each", "clip1_base_plain", "clip1_person_plain"),
+        ("second clip: base → half of the change, likewise", "clip1_base_plain", "clip1_interpolated_plain"),
     ):
         gain = column(after) - column(before)
         means = " | ".join(
