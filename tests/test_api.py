@@ -92,6 +92,8 @@ for function in (ttpose.personalize, ttpose.predict, ttpose.personalize):
         function("none.mp4", device="cpu")
     except InputError as error:
         print(error.message)
+import inspect
+assert str(inspect.signature(ttpose.personalize)).startswith("(source: 'Path | str', *, preset: 'str' = 'balanced'")
 """
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, env=sample.environment(), check=False

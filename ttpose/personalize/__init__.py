@@ -6,6 +6,7 @@ room can be called too, and `ttpose.personalize(...)` means the function whateve
 
 from __future__ import annotations
 
+import inspect
 import sys
 from types import ModuleType
 from typing import Any
@@ -16,6 +17,13 @@ class _CallableRoom(ModuleType):
         from ttpose.api import personalize
 
         return personalize(*args, **how)
+
+    @property
+    def __signature__(self) -> inspect.Signature:
+        """The function's, for notebooks and editors that show arguments."""
+        from ttpose.api import personalize
+
+        return inspect.signature(personalize)
 
 
 sys.modules[__name__].__class__ = _CallableRoom
