@@ -52,13 +52,19 @@ def test_add_find_and_remove(tmp_path: Path, data: Path) -> None:
     assert [path.name for path in (data / "people").iterdir()] == []
 
 
-def test_a_path_that_exists_wins(tmp_path: Path) -> None:
+def test_a_file_that_exists_wins(tmp_path: Path) -> None:
     file = person_file(tmp_path / "person.safetensors")
     Library().add("anna", file)
     other = person_file(tmp_path / "anna")
     assert find_weights("anna") == Path("anna")
     other.unlink()
     assert find_weights("anna") == Library().find("anna")
+    other.mkdir()  # such as the results of --same-person -o anna
+    assert find_weights("anna") == Library().find("anna")
+    Library().remove("anna")
+    with pytest.raises(WeightsError, match="anna is a folder") as error:
+        find_weights("anna")
+    assert error.value.hint == f"give a file, such as {Path('anna/person.safetensors')}"
 
 
 def test_a_taken_name_is_replaced_only_when_told_to(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ def info(
     with session(quiet=True, debug=debug):
         from ttpose.cli.contents import describe_file
 
-        values = describe_this() if file is None else describe_file(file if file.exists() else _person(file))
+        values = describe_this() if file is None else describe_file(file if file.is_file() else _person(file))
         if as_json:
             print(json.dumps(values, ensure_ascii=False, allow_nan=False))
         else:

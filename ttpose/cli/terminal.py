@@ -45,7 +45,7 @@ class TerminalReporter(Reporter):
         self._overall: TaskID | None = None
         self._at_once = False
         self._shown: dict[Path, _Shown] = {}
-        self._current = Progress()
+        self._current: Progress = _Shown(None, self._say, None)  # before the first input, and where there is none
 
     def start(self, command: str, device: str, inputs: int, jobs: int | None = 1) -> None:
         """One line with version and device."""

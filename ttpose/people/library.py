@@ -126,20 +126,21 @@ def check_name(name: str) -> None:
 
 
 def find_weights(given: Path | str) -> Path:
-    """The weights file that a path or a name of the library means; a path that exists wins.
+    """The weights file that a path or a name of the library means; a file that exists wins.
 
     Raises:
         WeightsError: Neither.
     """
     path = Path(given)
-    if path.exists():
+    if path.exists() and not path.is_dir():
         return path
-    name = str(given)
-    if _NAME.fullmatch(name) and not path.suffix:
-        library = Library()
-        found = library.find(name)
-        if found is not None:
-            return found
+    name, library = str(given), Library()
+    named = _NAME.fullmatch(name) is not None and not path.suffix
+    if named and (found := library.find(name)) is not None:
+        return found
+    if path.is_dir():
+        raise WeightsError(f"{path} is a folder", f"give a file, such as {path / 'person.safetensors'}")
+    if named:
         raise WeightsError(f"there is no file and no person {name!r}", library.suggestion(name))
     raise WeightsError(f"cannot read {path}: No such file or directory", "check the path")
 
