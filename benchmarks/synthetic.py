@@ -23,7 +23,6 @@ from ttpose.geometry import Box
 from ttpose.model.pose_model import PoseModel
 from ttpose.model.shipped import load
 from ttpose.personalize.crops import PersonCrop, cut_crop
-from ttpose.personalize.guard import STRENGTH
 from ttpose.personalize.run import personalize_model, predict_clip
 from ttpose.personalize.settings import PRESETS, PersonalizeSettings
 from ttpose.skeleton import COCO17
@@ -31,7 +30,6 @@ from ttpose.training.synthetic.shards import Shard, read_shard
 
 _LIMBS = np.arange(17) >= 5  # COCO order: shoulders to ankles; the face is a few pixels wide
 _FRAME_S = 1 / 25
-_RESULTS = (("clip0", "full"), ("clip0", "plain"), ("clip1", "plain"))  # as written, and one view with sides settled
 
 
 def main() -> None:
@@ -71,7 +69,7 @@ def _run(shards: Path, output: Path, settings: PersonalizeSettings, part: slice,
 
 
 def measure_person(base: PoseModel, shard: Shard, settings: PersonalizeSettings, every: int) -> dict[str, Any]:
-    """PCK@0.1 and @0.2 of one person before and after, with each choice that the guard has, and its figures."""
+    """PCK@0.1 and @0.2 of one person before and after, the same with all of the change, and the guard's figures."""
     clips = [_crops(shard, clip, base.config.input_size, every) for clip in range(2)]
     truth = [shard.keypoints[clip][::every] for clip in range(2)]
     found = personalize_model(base, clips[0], settings)
@@ -79,14 +77,15 @@ def measure_person(base: PoseModel, shard: Shard, settings: PersonalizeSettings,
     row: dict[str, Any] = {"verdict": verdict, "motion": shard.motion[:2], "seconds": sum(found.timings.values())}
     row["checks"] = {kind: asdict(checks) for kind, checks in found.guard.checks.items()}
     once = replace(settings, predict_views=1)
-    for name, strength in STRENGTH.items():
-        model = found.whole.apply(base, strength).eval() if strength else base
+    for name, model in (("base", base), ("person", found.model), ("whole", found.whole.apply(base).eval())):
+        if name == "whole" and verdict == "personalized":
+            row |= {key.replace("person", "whole"): value for key, value in row.items() if "_person_" in key}
+            continue
         row[f"clip0_{name}_full"] = _pck(predict_clip(model, clips[0], settings), truth[0])
         for number, crops in enumerate(clips):
             row[f"clip{number}_{name}_plain"] = _pck(predict_clip(model, crops, once), truth[number])
-    unsettled = predict_clip(base, clips[0], replace(once, settle_sides=False))
-    row["clip0_base_alone"] = _pck(unsettled, truth[0])
-    return row | {f"{what}_person_{how}": row[f"{what}_{verdict}_{how}"] for what, how in _RESULTS}
+    row["clip0_base_alone"] = _pck(predict_clip(base, clips[0], replace(once, settle_sides=False)), truth[0])
+    return row
 
 
 def _crops(shard: Shard, clip: int, size: int, every: int) -> list[PersonCrop]:
@@ -113,12 +112,9 @@ def _summarise(rows: Sequence[dict[str, Any]]) -> None:
         ("the same: base alone → base with sides settled", "clip0_base_alone", "clip0_base_plain"),
         ("the same: base alone → teacher (four views and sides)", "clip0_base_alone", "clip0_base_full"),
         ("the same: teacher → personalized", "clip0_base_full", "clip0_person_full"),
-        ("the same: teacher → half of the change", "clip0_base_full", "clip0_interpolated_full"),
-        ("the same: teacher → all of it, whatever the guard says", "clip0_base_full", "clip0_personalized_full"),
+        ("the same: teacher → all of it, whatever the guard says", "clip0_base_full", "clip0_whole_full"),
         ("the same: base → personalized, one view and sides each", "clip0_base_plain", "clip0_person_plain"),
-        ("the same: base → half of the change, likewise", "clip0_base_plain", "clip0_interpolated_plain"),
         ("second clip: base → personalized, one view and sides each", "clip1_base_plain", "clip1_person_plain"),
-        ("second clip: base → half of the change, likewise", "clip1_base_plain", "clip1_interpolated_plain"),
     ):
         gain = column(after) - column(before)
         means = " | ".join(
@@ -133,7 +129,7 @@ def _summarise(rows: Sequence[dict[str, Any]]) -> None:
 
 def _calibration(rows: Sequence[dict[str, Any]]) -> None:
     """How each figure's change from the base goes with the true gain of the whole change: correlation and ROC area."""
-    gain = 100 * np.array([row["clip0_personalized_full"][1] - row["clip0_base_full"][1] for row in rows])
+    gain = 100 * np.array([row["clip0_whole_full"][1] - row["clip0_base_full"][1] for row in rows])
     harmed = gain < -0.5
     print(f"the whole change: mean gain {gain.mean():+.2f}, {harmed.mean():.1%} lose more than half a point")
     for name, value in rows[0]["checks"].get("base", {}).items():

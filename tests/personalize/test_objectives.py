@@ -143,6 +143,16 @@ def test_distilled_maps_follow_the_view(dots, walk, flip):
     assert turned < 0.1 * wrong
 
 
+@pytest.mark.parametrize("flip", [False, True])
+def test_an_empty_map_teaches_nothing(dots, walk, flip):
+    crops = walk[2][:2]
+    clip, step = _taught(dots, crops), _step(dots, crops, [replace(PLAIN, flip=flip)] * 2)
+    wrong, empty = clip.maps.clone(), clip.maps.clone()
+    wrong[:, 9], empty[:, 9] = clip.maps[:, 16], 0.0
+    loss, ignored, right = (Distillation(replace(clip, maps=m), 1.0).loss(step) for m in (wrong, empty, clip.maps))
+    assert ignored < right < 0.5 * loss
+
+
 def test_distillation_teaches(dots, walk):
     crops = walk[2][:2]
     clip, wrong = _taught(dots, crops), copy.deepcopy(dots)

@@ -51,7 +51,8 @@ def _joints(report: ProtocolReport) -> Table:
 
 def _means(report: ProtocolReport) -> Table:
     """A row for each column of the other tables."""
-    table = Table(title=f"{len(report.videos)} videos", title_justify="left")
+    videos = len(report.videos)
+    table = Table(title=f"{videos} video{'s' * (videos != 1)}", title_justify="left")
     heads = ["", report.measure, "gain", "95 % over persons", "better", "worse", "jitter", "seconds"]
     for head in heads + (["AP", "AP50", "AP75"] if report.oks_ap is not None else []):
         table.add_column(head, justify="right" if head else "left")

@@ -120,7 +120,7 @@ PAPER = PersonalizeSettings(
 # weight of 0.1 it made two of three clips worse (docs/accuracy.md).
 _MILD = Augmentation(rotation_sd=10.0, scale=(0.78, 1.05), contrast=0.1, tint=0.05, brightness=8.0)
 _BALANCED = PersonalizeSettings(
-    distillation=1.0, self_training=0.0, decoder_warmup=10, strength=0.5, predict_views=4, augmentation=_MILD
+    distillation=1.0, self_training=0.0, decoder_warmup=10, strength=0.25, predict_views=4, augmentation=_MILD
 )
 PRESETS = {
     # Fewer frames and steps, no decoder to warm up, one view of each frame with what was learned.

@@ -30,7 +30,10 @@ def lessons(
     settings: PersonalizeSettings,
     rows: Sequence[int] | None = None,
 ) -> Clip:
-    """What objectives learn from: pseudo-labels, and the maps where the observation kept them, sides settled in both.
+    """What objectives learn from: pseudo-labels with sides settled, and the maps where the observation kept them.
+
+    The maps of limbs that had to be renamed are emptied, and teach nothing: what a model learns from one clip it says
+    of others too, and one that had learned to rename limbs named them wrongly there more often.
 
     Args:
         seen: The base's observation of `crops` through the teacher's views.
@@ -45,9 +48,7 @@ def lessons(
     if taught.maps is None:
         return taught
     for limb, group in enumerate(limb_groups(skeleton)):
-        at, own = torch.from_numpy(np.flatnonzero(exchanged[:, limb])), torch.tensor(group, dtype=torch.long)
-        mirrored = torch.tensor(skeleton.flip)[own]
-        taught.maps[at[:, None], own] = taught.maps[at[:, None], mirrored]
+        taught.maps[torch.from_numpy(np.flatnonzero(exchanged[:, limb]))[:, None], torch.tensor(group)] = 0
     for maps, label, crop in zip(taught.maps, taught.labels, taught.crops, strict=True):
         maps *= _near(label, crop, maps.shape[-1])  # one at a time: all windows take much memory
     return taught

@@ -60,8 +60,8 @@ class Clip:
     Attributes:
         crops: The samples.
         labels: Pseudo-labels [N, K, 3] in each cut-out's pixels; the third value says how far to trust one, 0..1.
-        maps: The teacher's heatmaps [N, K, g, g] over each crop's plain view, limbs renamed where sides were settled;
-            None where nobody asks for them.
+        maps: The teacher's heatmaps [N, K, g, g] over each crop's plain view, empty ones where nothing is taught; None
+            where nobody asks for them.
     """
 
     crops: Sequence[PersonCrop]

@@ -1,8 +1,7 @@
 """Distillation: random views must say what many views of the same frame said together, map for map.
 
-Knowledge distillation (Hinton et al. 2015) of test-time augmentation, with the teacher's limbs renamed over time. Whole
-maps teach more gently than labels do: where the teacher is in doubt, its doubt is the target, and where the model
-agrees with it there is no gradient at all.
+Knowledge distillation (Hinton et al. 2015) of test-time augmentation. Whole maps teach more gently than labels do:
+where the teacher is in doubt, its doubt is the target, and where the model agrees with it there is no gradient at all.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ class Distillation:
     """Weighted Kullback–Leibler divergence, cell by cell, of the supervised maps from the teacher's.
 
     Args:
-        clip: With the teacher's maps.
+        clip: With the teacher's maps, empty ones where it teaches nothing.
         weight: Of the term.
     """
 
@@ -49,10 +48,11 @@ class Distillation:
             geometry.compose(crop.matrix(size), geometry.invert(matrix))
             for crop, matrix in zip(step.targets, step.matrices, strict=True)
         ]
+        known = wanted.amax((2, 3)) > 0  # an empty map teaches nothing
         wanted = off_the_ends(resample(wanted, to_plain, size, found.shape[-1]))
         # Minus the teacher's own entropy: zero where the model says the same, so that losses compare.
         error = cross_entropy(found, wanted) - cross_entropy(wanted, wanted)
-        return (error * peak_weight(wanted)).mean()
+        return (error * peak_weight(wanted) * known[..., None, None]).mean()
 
     def _of(self, crop: PersonCrop, warp: Warp, mirror: list[int]) -> Tensor:
         own = self._maps[crop.index].float()
