@@ -148,7 +148,7 @@ def test_predict_smooths_after_predicting(api: FakeApi, clips: Path) -> None:
     assert result.exit_code == 0, result.output
     smoothing = read_json("a_ttpose/keypoints.json").smoothing
     assert smoothing is not None and smoothing["method"] == "one-euro"
-    assert api.calls[0][2] == {"weights": None, "subject": None, "device": "cpu"}
+    assert api.calls[0][2] == {"weights": None, "base": None, "subject": None, "device": "cpu"}
 
 
 def test_personalize_writes_formats_smoothing_and_side_by_side(api: FakeApi, clips: Path) -> None:
