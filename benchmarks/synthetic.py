@@ -81,7 +81,8 @@ def measure_person(base: PoseModel, shard: Shard, settings: PersonalizeSettings,
         if name == "whole" and verdict == "personalized":
             row |= {key.replace("person", "whole"): value for key, value in row.items() if "_person_" in key}
             continue
-        row[f"clip0_{name}_full"] = _pck(predict_clip(model, clips[0], settings), truth[0])
+        named = None if name == "base" else found.named
+        row[f"clip0_{name}_full"] = _pck(predict_clip(model, clips[0], settings, named=named), truth[0])
         for number, crops in enumerate(clips):
             row[f"clip{number}_{name}_plain"] = _pck(predict_clip(model, crops, once), truth[number])
     row["clip0_base_alone"] = _pck(predict_clip(base, clips[0], replace(once, settle_sides=False)), truth[0])

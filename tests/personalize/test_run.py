@@ -181,6 +181,17 @@ def test_settled_says_what_was_exchanged(dots, walk):
     assert exchanged.shape == (10, 2) and not exchanged.any()
 
 
+def test_predictions_keep_to_the_names_that_the_teacher_gave(done, dots, walk):
+    keypoints, _, crops = walk
+    assert sorted(done.named) == [crop.index for crop in crops]
+    assert np.abs(done.named[crops[4].index] - keypoints[4, :, :2]).max() < 10
+    limbs = np.arange(5, 17)
+    as_found = predict_clip(dots, crops, SETTINGS)
+    renamed = {crop.index: row[list(COCO17.flip), :2] for crop, row in zip(crops, as_found, strict=True)}
+    other = predict_clip(dots, crops, SETTINGS, named=renamed)
+    assert np.array_equal(other[:, limbs], as_found[:, np.array(COCO17.flip)[limbs]])
+
+
 class _Stages(Progress):
     def __init__(self):
         self.seen = {}
@@ -226,7 +237,7 @@ def test_frames_may_be_a_list_and_have_times(walk, monkeypatch):
     keypoints, images, _ = walk
     times = []
     original = run.settle_sides
-    monkeypatch.setattr(run, "settle_sides", lambda k, s, when, sk: times.append(when) or original(k, s, when, sk))
+    monkeypatch.setattr(run, "settle_sides", lambda k, s, when, sk, **_: times.append(when) or original(k, s, when, sk))
     settings = replace(SETTINGS, steps=1, guard=False)
     boxes = [box_of(k) for k in keypoints[:4]]
     personalize_crops(DotModel(), images[:4], boxes, settings=settings, times=[0.0, 1.0, 2.5, 3.0])

@@ -104,6 +104,19 @@ def test_a_long_stretch_that_the_maps_are_sure_of_is_believed(clip, no_odds):
     assert settle_sides(broken, sure, times, COCO17, SideCosts(sure=10.0))[1][:25].all()
 
 
+def test_what_was_settled_before_is_kept_to(clip, no_odds):
+    keypoints, times = clip
+    wrong = _exchanged(_exchanged(keypoints, range(60), LEGS), range(60), ARMS)
+    named = np.full((60, 17, 2), np.nan)
+    named[::10] = keypoints[::10, :, :2] + 3.0  # for some frames, nearly where they are found now
+    assert not settle_sides(wrong, no_odds + 0.5, times, COCO17)[1].any()
+    settled, exchanged = settle_sides(wrong, no_odds + 0.5, times, COCO17, named=named)
+    assert exchanged.all()
+    assert np.array_equal(settled, keypoints)
+    nothing = np.full((60, 17, 2), np.nan)
+    assert not settle_sides(wrong, no_odds + 0.5, times, COCO17, named=nothing)[1].any()
+
+
 def test_legs_and_arms_are_rather_named_alike(clip, no_odds):
     keypoints, times = clip
     odds = no_odds + 0.5

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+
+import numpy as np
 
 from ttpose.errors import WeightsError
 from ttpose.model.person import PersonDelta
@@ -24,6 +26,7 @@ class Learned:
         guard: Which weights were chosen and why.
         timings: Seconds a stage; none where the person was learned before.
         history: Loss terms of every step; none where the person was learned before.
+        named: By source and number of frame, keypoints [K, 2] whose sides the teacher settled.
     """
 
     person: PersonDelta
@@ -31,6 +34,7 @@ class Learned:
     guard: GuardReport
     timings: dict[str, float]
     history: list[dict[str, float]]
+    named: dict[Path, dict[int, np.ndarray]] = field(default_factory=dict)
 
     @classmethod
     def load(cls, path: Path, base: LoadedModel) -> Learned:

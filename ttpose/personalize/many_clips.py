@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -30,7 +31,9 @@ class SharedPerson:
     """
 
     def __init__(self, run: PersonRun, learned: Learned, subject: str, seen: dict[Path, SeenSource]) -> None:
-        self._run, self._learned, self._subject, self._seen = run, learned, subject, seen
+        self._run, self._subject, self._seen = run, subject, seen
+        # A run that goes on from the person file has no names of the teacher's, and must come to the same results.
+        self._learned = replace(learned, named={})
         #: What was learned from, in order.
         self.sources = tuple(seen)
 

@@ -107,13 +107,15 @@ class PersonRun:
         delta, personal = self._relative_to_base(done.delta, done.model)
         guard = done.guard if self.start is self.base else _continued(done.guard)
         person = replace(delta, notes=self._notes(guard, seen))
-        return Learned(person, personal, guard, timings | done.timings, done.history)
+        named = sources.names_of(seen, done.named)
+        return Learned(person, personal, guard, timings | done.timings, done.history, named)
 
     def predict(self, source: SeenSource, learned: Learned, progress: Progress | None = None) -> Personalization:
         """A source's keypoints with what was learned."""
         clock, personal, guard = time.perf_counter(), learned.model, learned.guard
+        named = learned.named.get(source.media.info.path, {})
         keypoints = sources.predict_again(
-            source, personal, self.finder, self.settings, guard, progress or self.progress
+            source, personal, self.finder, self.settings, guard, progress or self.progress, named
         )
         timings = learned.timings | {"predict_s": time.perf_counter() - clock}
         samples = Samples.of(self.start.model, personal.model, source.store.crops)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -20,7 +20,7 @@ from ttpose.personalize.offline import adapt_offline
 from ttpose.personalize.online import OnlineAdapter
 from ttpose.personalize.settings import PersonalizeSettings
 from ttpose.personalize.sides import settle_sides
-from ttpose.personalize.teacher import lessons
+from ttpose.personalize.teacher import lessons, settled_names
 from ttpose.personalize.views import VIEWS, Observation, join, observe
 from ttpose.progress import Progress
 from ttpose.skeleton import Skeleton
@@ -37,6 +37,8 @@ class Personalized:
         guard: The choice and its figures.
         history: Loss terms of every step.
         timings: Seconds a stage.
+        named: The teacher's keypoints [K, 2], sides settled, in original pixels, by the crops' numbers; the final
+            predictions keep to its names, which hang less on what was learned.
     """
 
     model: PoseModel
@@ -45,6 +47,7 @@ class Personalized:
     guard: GuardReport
     history: list[dict[str, float]]
     timings: dict[str, float] = field(default_factory=dict)
+    named: dict[int, np.ndarray] = field(default_factory=dict)
 
 
 def personalize_model(
@@ -64,7 +67,7 @@ def personalize_model(
         base_sha256: Fingerprint of the base's file, for the delta.
         progress: Hears the stages.
     """
-    progress, timings = progress or Progress(), {}
+    progress, timings, named = progress or Progress(), {}, {}
     kept = [crops[i] for i in spread(len(crops), settings.max_crops)]
     clock = time.perf_counter()
     held = set(held_out(kept)) if settings.guard else set()
@@ -74,6 +77,7 @@ def personalize_model(
             views, keep_maps = VIEWS[: settings.views], settings.distillation > 0
             seen = observe(base, kept, views, advance, keep_maps=keep_maps)
             clip = lessons(seen, kept, base.skeleton, settings, rows)
+            named = settled_names(seen, kept, base.skeleton, settings)
             del seen  # its maps are as large as the clip's own
     else:
         clip = Clip(kept, np.zeros((len(kept), len(base.skeleton), 3))).part(rows)
@@ -88,7 +92,7 @@ def personalize_model(
     report = _guarded(base, whole, adapter, checked, bool(held), settings, progress)
     delta = whole.scaled(STRENGTH[report.verdict]) if report.verdict != "base" else PersonDelta(base_sha256, {})
     timings["guard_s"] = time.perf_counter() - clock
-    return Personalized(delta.apply(base).eval(), delta, whole, report, adapter.history, timings)
+    return Personalized(delta.apply(base).eval(), delta, whole, report, adapter.history, timings, named)
 
 
 def _guarded(
@@ -133,20 +137,39 @@ def predict_clip(
     crops: Sequence[PersonCrop],
     settings: PersonalizeSettings,
     progress: Progress | None = None,
+    named: Mapping[int, np.ndarray] | None = None,
 ) -> np.ndarray:
-    """Keypoints [N, K, 3] of crops in order of time, in original pixels, with sides settled over time."""
+    """Keypoints [N, K, 3] of crops in order of time, in original pixels, with sides settled over time.
+
+    Args:
+        model: Any.
+        crops: Of one clip.
+        settings: How many views, and whether sides are settled.
+        progress: Hears the stage.
+        named: What was settled for some crops before, as in `Personalized`.
+    """
     with (progress or Progress()).stage("predict", len(crops)) as advance:
         seen = observe(model, crops, VIEWS[: settings.predict_views], advance)
-    return settled(seen, [crop.time_s for crop in crops], model.skeleton, settings)[0]
+    known = [(named or {}).get(crop.index) for crop in crops]
+    return settled(seen, [crop.time_s for crop in crops], model.skeleton, settings, known)[0]
 
 
 def settled(
-    seen: Observation, times: Sequence[float], skeleton: Skeleton, settings: PersonalizeSettings
+    seen: Observation,
+    times: Sequence[float],
+    skeleton: Skeleton,
+    settings: PersonalizeSettings,
+    named: Sequence[np.ndarray | None] = (),
 ) -> tuple[np.ndarray, np.ndarray]:
-    """An observation's keypoints [N, K, 3] with sides settled where the settings say so, and what was exchanged."""
+    """An observation's keypoints [N, K, 3] with sides settled where the settings say so, and what was exchanged.
+
+    `named` may have what was settled for each frame before, [K, 2] or None.
+    """
     if not settings.settle_sides:
         return seen.keypoints, np.zeros((len(seen.keypoints), 2), bool)
-    return settle_sides(seen.keypoints, seen.sides, np.array(times), skeleton)
+    nothing = np.full((len(skeleton), 2), np.nan)
+    known = np.stack([nothing if row is None else row for row in named]) if len(named) else None
+    return settle_sides(seen.keypoints, seen.sides, np.array(times), skeleton, named=known)
 
 
 @dataclass(frozen=True)
@@ -193,7 +216,7 @@ def personalize_crops(
         return _online(model, crops, settings)
     done = personalize_model(model, crops, settings, progress=progress)
     clock = time.perf_counter()
-    keypoints = predict_clip(done.model, crops, settings, progress)
+    keypoints = predict_clip(done.model, crops, settings, progress, done.named)
     timings = done.timings | {"predict_s": time.perf_counter() - clock}
     return PersonalizedClip(keypoints, done.guard, timings, done.model)
 

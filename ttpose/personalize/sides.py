@@ -50,7 +50,12 @@ class SideCosts:
 
 
 def settle_sides(
-    keypoints: np.ndarray, sides: np.ndarray, times: np.ndarray, skeleton: Skeleton, costs: SideCosts | None = None
+    keypoints: np.ndarray,
+    sides: np.ndarray,
+    times: np.ndarray,
+    skeleton: Skeleton,
+    costs: SideCosts | None = None,
+    named: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Choose the naming of every frame's legs and arms.
 
@@ -60,6 +65,8 @@ def settle_sides(
         times: [N] seconds.
         skeleton: The keypoint set.
         costs: Weights.
+        named: [N, K, 2] image pixels, what was settled for these frames before, NaN where nothing was; being away from
+            it costs as much as movement does.
 
     Returns:
         The keypoints with exchanged limbs where that is cheaper [N, K, 3], and which limbs were exchanged, bool
@@ -71,6 +78,8 @@ def settle_sides(
         return keypoints, np.zeros((len(keypoints), 2), bool)
     candidates = np.stack([_renamed(keypoints, naming, groups, skeleton) for naming in _NAMINGS], 1)
     own = _own_costs(sides, groups, costs)
+    if named is not None:
+        own += _away_costs(candidates, named, groups, skeleton, costs)
     path = _cheapest_path(
         own,
         _move_costs(candidates, times, groups, skeleton, costs),
@@ -105,6 +114,19 @@ def _own_costs(sides: np.ndarray, groups: tuple[list[int], list[int]], costs: Si
     against = [(said * np.array(naming)).sum(1) for naming in _NAMINGS]
     always = [costs.cross * (naming[0] != naming[1]) + costs.rename * sum(naming) for naming in _NAMINGS]
     return np.stack(against, 1) + np.array(always)
+
+
+def _away_costs(
+    candidates: np.ndarray,
+    named: np.ndarray,
+    groups: tuple[list[int], list[int]],
+    skeleton: Skeleton,
+    costs: SideCosts,
+) -> np.ndarray:
+    """[N, 4]: how far each naming is from what was settled before."""
+    size, there = _torso_length(candidates[:, 0], skeleton), np.isfinite(named).all(-1)[:, None]
+    away = candidates[..., :2] - np.where(there[..., None], named[:, None], 0.0)
+    return costs.movement * _mean_distance(away, candidates[..., 2] * there, size, groups, costs)
 
 
 def _move_costs(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
@@ -80,10 +81,12 @@ def predict_again(
     settings: PersonalizeSettings,
     guard: GuardReport,
     progress: Progress,
+    named: Mapping[int, np.ndarray],
 ) -> KeypointResult:
-    """All frames with the personalized weights, from the kept crops or a second reading."""
+    """All frames with the personalized weights, from the kept crops or a second reading; `named` as in `records_of`."""
     seen = _look_again(source, personal, finder, VIEWS[: settings.predict_views], progress)
-    return result_from(source, seen, personal, settings, guard)
+    records = records_of(source.frames, seen, personal.model.skeleton, settings, named)
+    return clip_result(source.media, personal, records, guard)
 
 
 def result_from(
@@ -119,6 +122,16 @@ def crops_of(sources: Sequence[SeenSource]) -> list[PersonCrop]:
     return found
 
 
+def names_of(sources: Sequence[SeenSource], named: Mapping[int, np.ndarray]) -> dict[Path, dict[int, np.ndarray]]:
+    """What is known by the numbers of `crops_of`, by source and number of frame."""
+    found, first = {}, 0
+    for source in sources:
+        frames = range(len(source.frames))
+        found[source.media.info.path] = {i: named[first + i] for i in frames if first + i in named}
+        first += len(frames)
+    return found
+
+
 def shares(kinds: Sequence[str]) -> int:
     """How many crops each of several clips may keep, beside a photo's one."""
     clips = sum(kind == "video" for kind in kinds)
@@ -126,11 +139,20 @@ def shares(kinds: Sequence[str]) -> int:
 
 
 def records_of(
-    frames: Sequence[SubjectFrame], seen: Observation, skeleton: Skeleton, settings: PersonalizeSettings
+    frames: Sequence[SubjectFrame],
+    seen: Observation,
+    skeleton: Skeleton,
+    settings: PersonalizeSettings,
+    named: Mapping[int, np.ndarray] | None = None,
 ) -> list[FrameRecord]:
-    """One record for every frame, in order, with sides settled where the settings say so."""
-    times = [frame.time_s for frame in frames if frame.seen is not None]
-    found = iter(zip(*settled(seen, times, skeleton, settings), strict=True))
+    """One record for every frame, in order, with sides settled where the settings say so.
+
+    `named` has keypoints [K, 2] whose sides were settled before, in original pixels, by number of frame.
+    """
+    observed = [frame for frame in frames if frame.seen is not None]
+    known = [(named or {}).get(frame.index) for frame in observed]
+    times = [frame.time_s for frame in observed]
+    found = iter(zip(*settled(seen, times, skeleton, settings, known), strict=True))
     return [_record(frame, *next(found), skeleton) if _is_seen(frame) else _empty(frame) for frame in frames]
 
 
