@@ -37,9 +37,7 @@ class SideCosts:
     # In the middle of a plateau on labelled and rendered clips, with eight choices of views: more evidence loses back
     # views, less follows fast dancers wrongly; without the turning, PCK@0.2 is 1.7 points lower (docs/accuracy.md).
     evidence: float = 0.2
-    sure: float = (
-        1.0  # with four views, half of the rendered dancers that were named wrongly for a while are not any more
-    )
+    sure: float = 1.0  # four views are hardly ever that sure of a wrong name (docs/accuracy.md)
     movement: float = 80.0
     turning: float = 80.0
     longest: float = 0.3  # more of it follows fast limbs wrongly where frames are far apart (12 a second)
