@@ -48,7 +48,8 @@ def lessons(
     if taught.maps is None:
         return taught
     for limb, group in enumerate(limb_groups(skeleton)):
-        taught.maps[torch.from_numpy(np.flatnonzero(exchanged[:, limb]))[:, None], torch.tensor(group)] = 0
+        renamed = torch.from_numpy(np.flatnonzero(exchanged[:, limb]))
+        taught.maps[renamed[:, None], torch.tensor(group, dtype=torch.long)] = 0  # a skeleton may lack the limb
     for maps, label, crop in zip(taught.maps, taught.labels, taught.crops, strict=True):
         maps *= _near(label, crop, maps.shape[-1])  # one at a time: all windows take much memory
     return taught
