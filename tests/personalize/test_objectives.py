@@ -19,7 +19,7 @@ from ttpose.personalize.objectives.distillation import Distillation
 from ttpose.personalize.objectives.reconstruction import Reconstruction, person_weight
 from ttpose.personalize.objectives.self_training import SelfTraining, _offset_error
 from ttpose.personalize.settings import PersonalizeSettings
-from ttpose.personalize.teacher import lessons
+from ttpose.personalize.teacher import lessons, pseudo_labels
 from ttpose.personalize.views import VIEWS, observe
 
 STILL = Augmentation(rotation_share=0, scale=(1, 1), shift_sd=0, flip=False, contrast=0, tint=0, brightness=0)
@@ -122,7 +122,8 @@ def test_only_what_was_taught_last_is_known(dots, walk):
 def _taught(model, crops):
     """What a model's own four views teach."""
     seen = observe(model, crops, VIEWS[:4], keep_maps=True)
-    return lessons(seen, crops, model.skeleton, PersonalizeSettings())
+    labels = pseudo_labels(seen, crops, model.skeleton, PersonalizeSettings())
+    return lessons(seen, crops, *labels, model.skeleton)
 
 
 def test_distillation_asks_nothing_of_a_model_that_agrees(dots, walk):

@@ -89,7 +89,8 @@ def test_maps_of_renamed_limbs_are_empty_and_others_kept_near_the_labels_only(wa
     broken = seen.keypoints.copy()
     broken[15, legs] = seen.keypoints[15, flip[legs]]
     maps = torch.ones(30, 17, 48, 48, dtype=torch.float16) * torch.arange(1, 18).view(1, 17, 1, 1) / 20
-    taught = lessons(replace(seen, keypoints=broken, maps=maps), crops, COCO17, SETTINGS)
+    observation = replace(seen, keypoints=broken, maps=maps)
+    taught = lessons(observation, crops, *pseudo_labels(observation, crops, COCO17, SETTINGS), COCO17)
     peaks = taught.maps.flatten(2).max(2).values
     assert peaks[14].numpy() == pytest.approx(np.arange(1, 18) / 20, abs=0.03)
     assert (peaks[15, legs] == 0).all()
@@ -106,4 +107,4 @@ def test_maps_of_renamed_limbs_are_empty_and_others_kept_near_the_labels_only(wa
 
 
 def test_without_maps_there_are_labels_only(walk, seen):
-    assert lessons(seen, walk[2], COCO17, SETTINGS).maps is None
+    assert lessons(seen, walk[2], *pseudo_labels(seen, walk[2], COCO17, SETTINGS), COCO17).maps is None

@@ -18,7 +18,7 @@ from ttpose.personalize.guard import RUN, STRENGTH, GuardReport
 from ttpose.personalize.offline import build_objectives
 from ttpose.personalize.run import judge
 from ttpose.personalize.settings import PersonalizeSettings, preset_named
-from ttpose.personalize.teacher import lessons
+from ttpose.personalize.teacher import lessons, pseudo_labels
 from ttpose.personalize.views import VIEWS, Observation, join, observe
 
 _NICENESS = 10
@@ -178,7 +178,9 @@ class Learner:
         others = adapter.rng.choice(len(crops) - 1, how.batch - 1, replace=len(crops) < how.batch)
         rows = [len(crops) - 1, *others.tolist()]
         seen = join([seen for _, seen in self._ring])
-        adapter.objectives = build_objectives(lessons(seen, crops, self._start.skeleton, how, rows), self._start, how)
+        skeleton = self._start.skeleton
+        taught = lessons(seen, crops, *pseudo_labels(seen, crops, skeleton, how), skeleton, rows)
+        adapter.objectives = build_objectives(taught, self._start, how)
         targets = [crops[i] for i in rows]
         adapter.step(targets, targets)
         adapter.history.clear()  # it grows with every step

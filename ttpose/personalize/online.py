@@ -15,7 +15,7 @@ from ttpose.personalize.objectives.reconstruction import Reconstruction
 from ttpose.personalize.objectives.self_training import SelfTraining
 from ttpose.personalize.offline import build_objectives
 from ttpose.personalize.settings import PersonalizeSettings
-from ttpose.personalize.teacher import lessons
+from ttpose.personalize.teacher import lessons, pseudo_labels
 from ttpose.personalize.views import VIEWS, Observation, observe
 
 
@@ -44,7 +44,9 @@ class OnlineAdapter:
             if isinstance(objective, (SelfTraining, Distillation)):
                 keep_maps = isinstance(objective, Distillation)
                 seen = observe(self.adapter.average, [crop], VIEWS[: self.settings.views], keep_maps=keep_maps)
-                objective.teach(lessons(seen, [crop], self.adapter.base.skeleton, self.settings))
+                skeleton = self.adapter.base.skeleton
+                labels = pseudo_labels(seen, [crop], skeleton, self.settings)
+                objective.teach(lessons(seen, [crop], *labels, skeleton))
         for _ in range(self.settings.frame_steps):
             sources = [self._seen[i] for i in rng.integers(len(self._seen), size=self.settings.batch)]
             self.adapter.step([crop] * self.settings.batch, sources, first_plain=True)

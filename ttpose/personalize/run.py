@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from ttpose import geometry
 from ttpose.geometry import Box
 from ttpose.model.person import PersonDelta
 from ttpose.model.pose_model import PoseModel
@@ -20,7 +21,7 @@ from ttpose.personalize.offline import adapt_offline
 from ttpose.personalize.online import OnlineAdapter
 from ttpose.personalize.settings import PersonalizeSettings
 from ttpose.personalize.sides import settle_sides
-from ttpose.personalize.teacher import lessons, settled_names
+from ttpose.personalize.teacher import lessons, pseudo_labels
 from ttpose.personalize.views import VIEWS, Observation, join, observe
 from ttpose.progress import Progress
 from ttpose.skeleton import Skeleton
@@ -76,8 +77,9 @@ def personalize_model(
         with progress.stage("look", len(kept)) as advance:
             views, keep_maps = VIEWS[: settings.views], settings.distillation > 0
             seen = observe(base, kept, views, advance, keep_maps=keep_maps)
-            clip = lessons(seen, kept, base.skeleton, settings, rows)
-            named = settled_names(seen, kept, base.skeleton, settings)
+            labels, exchanged = pseudo_labels(seen, kept, base.skeleton, settings)
+            named = {c.index: geometry.apply(c.to_source, row[:, :2]) for c, row in zip(kept, labels, strict=True)}
+            clip = lessons(seen, kept, labels, exchanged, base.skeleton, rows)
             del seen  # its maps are as large as the clip's own
     else:
         clip = Clip(kept, np.zeros((len(kept), len(base.skeleton), 3))).part(rows)

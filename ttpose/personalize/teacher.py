@@ -26,8 +26,9 @@ _REACH = 1 / 12
 def lessons(
     seen: Observation,
     crops: Sequence[PersonCrop],
+    labels: np.ndarray,
+    exchanged: np.ndarray,
     skeleton: Skeleton,
-    settings: PersonalizeSettings,
     rows: Sequence[int] | None = None,
 ) -> Clip:
     """What objectives learn from: pseudo-labels with sides settled, and the maps where the observation kept them.
@@ -38,11 +39,10 @@ def lessons(
     Args:
         seen: The base's observation of `crops` through the teacher's views.
         crops: The same frames, in order of time in each clip.
+        labels, exchanged: Of the same frames, from `pseudo_labels`.
         skeleton: The keypoint set.
-        settings: As for `pseudo_labels`.
-        rows: The crops that are learned from, None for all; sides are settled over all of them.
+        rows: The crops that are learned from, None for all.
     """
-    labels, exchanged = pseudo_labels(seen, crops, skeleton, settings)
     chosen = list(range(len(crops)) if rows is None else rows)
     taught, exchanged = Clip(crops, labels, seen.maps).part(chosen), exchanged[chosen]
     if taught.maps is None:
@@ -79,31 +79,15 @@ def pseudo_labels(
         Labels [N, K, 3] in the cut-outs' pixels, the third value the trust 0..1, and which limbs were exchanged, bool
         [N, 2] (legs, arms).
     """
-    known, exchanged = _settled(seen, crops, skeleton, settings)
+    # The views' disagreement belongs to a point, and goes with it where sides are exchanged.
+    known, exchanged = np.dstack([seen.keypoints, seen.spread]), np.zeros((len(crops), 2), bool)
+    if settings.settle_sides:
+        times = np.array([crop.time_s for crop in crops])
+        for part in by_clip(crops):
+            known[part], exchanged[part] = settle_sides(known[part], seen.sides[part], times[part], skeleton)
     labels, spread = known[..., :3].copy(), known[..., 3]
     trust = labels[..., 2] / (1 + (spread / _SPREAD) ** 2)
     labels[..., 2] = np.where(labels[..., 2] > settings.teacher_min_score, trust, 0.0)
     for row, crop in zip(labels, crops, strict=True):
         row[:, :2] = geometry.apply(geometry.invert(crop.to_source), row[:, :2])
     return labels, exchanged
-
-
-def settled_names(
-    seen: Observation, crops: Sequence[PersonCrop], skeleton: Skeleton, settings: PersonalizeSettings
-) -> dict[int, np.ndarray]:
-    """Where the teacher has each keypoint [K, 2], original pixels, by the crops' numbers; arguments as above."""
-    known, _ = _settled(seen, crops, skeleton, settings)
-    return {crop.index: row[:, :2] for crop, row in zip(crops, known, strict=True)}
-
-
-def _settled(
-    seen: Observation, crops: Sequence[PersonCrop], skeleton: Skeleton, settings: PersonalizeSettings
-) -> tuple[np.ndarray, np.ndarray]:
-    """Keypoints and their views' disagreement [N, K, 4] with sides settled in each clip, and what was exchanged."""
-    # The disagreement belongs to a point, and goes with it where sides are exchanged.
-    known, exchanged = np.dstack([seen.keypoints, seen.spread]), np.zeros((len(crops), 2), bool)
-    if settings.settle_sides:
-        times = np.array([crop.time_s for crop in crops])
-        for part in by_clip(crops):
-            known[part], exchanged[part] = settle_sides(known[part], seen.sides[part], times[part], skeleton)
-    return known, exchanged
