@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from fake_api import FakeApi
 from typer.testing import CliRunner
 
@@ -23,7 +24,10 @@ from ttpose.cli.evaluation_tables import tables
 from ttpose.cli.method_options import METHOD_NAMES, PART_NAMES
 from ttpose.cli.terminal import console
 from ttpose.evaluation.protocol_report import JointCount, ProtocolReport, VideoScore
+from ttpose.files import sha256_of
 from ttpose.model.checkpoint import save_model
+from ttpose.model.person import PersonDelta
+from ttpose.people.weights import load_base
 from ttpose.personalize.methods import METHODS, PARTS
 
 
@@ -193,6 +197,34 @@ def test_the_base_alone(penn: Path, weights: dict[str, Path], tmp_path: Path) ->
     assert json.loads((tmp_path / "r.json").read_text())["methods"] == ["before"]
     assert not (tmp_path / "gains.png").exists()
     assert "gain" not in result.stdout.split("3 videos")[0]
+
+
+def test_a_person_on_the_base_it_was_made_on(penn: Path, weights: dict[str, Path], tmp_path: Path) -> None:
+    person, file = tmp_path / "person.safetensors", tmp_path / "r.json"
+    change = torch.full_like(load_base(weights["joint"]).model.state_dict()["encoder.conv1.weight"], 0.5)
+    PersonDelta(sha256_of(weights["joint"]), {"encoder.conv1.weight": change}, {"base": "joint"}).save(person)
+    clips = make_clips(tmp_path / "clips", clips=1)
+
+    def measured(data: tuple[str | Path, ...], *words: str | Path) -> tuple[dict[str, Any], Any]:
+        result = run(*data, "--mode", "before", "--json", file, *words)
+        assert result.exit_code == 0, result.output
+        report = json.loads(file.read_text())
+        videos = report.get("videos") or report["clips"]
+        return report["settings"]["model"], [video.get("jitter", video.get("jitter_before")) for video in videos]
+
+    for data in (("--data", f"penn:{penn}"), ("--clips", clips)):
+        for base in ((), ("--base", weights["imm"])):
+            refused = run(*data, "--weights", person, *base)
+            assert refused.exit_code == 1
+            assert "was made on another base (joint" in " ".join(refused.output.split())
+        model, seen = measured(data, "--weights", person, "--base", weights["joint"])
+        assert (model["file"], model["sha256"]) == ("person.safetensors", sha256_of(person))
+        assert (model["base"], model["base_sha256"]) == ("joint.safetensors", sha256_of(weights["joint"]))
+        alone = measured(data, "--base", weights["joint"])
+        assert alone == measured(data, "--weights", weights["joint"])
+        assert (alone[0]["file"], "base" in alone[0]) == ("joint.safetensors", False)
+        assert alone[1] != seen
+    assert run("--clips", clips, "--base", person).exit_code == 2
 
 
 @pytest.mark.parametrize(

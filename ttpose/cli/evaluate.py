@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ttpose.cli import method_options, options
+from ttpose.cli.predict import Weights
 from ttpose.cli.session import session
 from ttpose.errors import UsageError
 
@@ -36,12 +37,8 @@ def evaluate(
         typer.Option(metavar="DIR", exists=True, file_okay=False, show_default=False, help="Folder of labelled clips."),
     ] = None,
     split: Annotated[str, typer.Option(metavar="NAME", help="Part of --data: test or train.")] = "test",
-    weights: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE.safetensors", exists=True, dir_okay=False, show_default="the shipped model", help="The base."
-        ),
-    ] = None,
+    weights: Weights = None,
+    base: options.Base = None,
     mode: Annotated[
         str | None,
         typer.Option(
@@ -108,7 +105,7 @@ def evaluate(
         chosen = choose_device(device)
         reporter.start("evaluate", chosen, 1)
         reporter.begin(Path(data or str(clips)), 1, 1)
-        how: dict[str, Any] = {"weights": weights, "seed": seed, "device": chosen, "progress": reporter}
+        how: dict[str, Any] = {"weights": weights, "base": base, "seed": seed, "device": chosen, "progress": reporter}
         report: ProtocolReport | EvaluationReport
         if clips is not None:
             report = _of_clips(clips, columns, settings, how)

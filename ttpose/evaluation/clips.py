@@ -34,6 +34,7 @@ def evaluate_clips(
     folder: Path | str,
     *,
     weights: PoseModel | Path | str | None = None,
+    base: Path | str | None = None,
     personalize: bool = False,
     preset: str = "balanced",
     mode: Mode = "offline",
@@ -51,8 +52,9 @@ def evaluate_clips(
 
     Args:
         folder: Holds clips in the format of `ttpose.training.clip_format`.
-        weights: A base weights file, or a model; None for the shipped base.
-        personalize: Also personalize on each clip, from the base anew each time, and measure the result.
+        weights: A person, by file or by name in the library, or a base, or a model; None takes `base`.
+        base: The base that the person was made on; None takes the shipped one.
+        personalize: Also personalize on each clip, from these weights anew each time, and measure the result.
         preset: Of the personalization.
         mode: `offline` or `online`.
         steps: Instead of the preset's.
@@ -64,8 +66,8 @@ def evaluate_clips(
 
     Raises:
         InputError: There is no clip, labels are malformed, or every clip failed.
-        WeightsError: The weights cannot be used.
-        UsageError: No such preset or mode.
+        WeightsError: The weights cannot be used, or the person was made on another base.
+        UsageError: No such preset or mode, two bases, or a person in the place of the base.
     """
     from ttpose.model.predictor import Predictor
 
@@ -73,7 +75,7 @@ def evaluate_clips(
     root = Path(folder)
     # All labels are read before any work, so that a malformed file is told at once.
     clips = [read_clip(path) for path in find_clips(root)]
-    model, described = base_model(weights, device)
+    model, described = base_model(weights, device, base=base)
     adapt = None
     if personalize:
         from ttpose.personalize.methods import fitted

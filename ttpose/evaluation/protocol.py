@@ -67,6 +67,7 @@ def evaluate_dataset(
     spec: str,
     *,
     weights: PoseModel | Path | str | None = None,
+    base: Path | str | None = None,
     modes: Sequence[Mode] = ("online", "offline"),
     settings: PersonalizeSettings | None = None,
     split: Split = "test",
@@ -79,7 +80,8 @@ def evaluate_dataset(
 
     Args:
         spec: `penn:DIR`, `bbc:DIR`, `h36m:DIR`, `coco:FILE.json[:IMAGES]` or `clips:DIR`.
-        weights: A base or person file, or a model; None for the shipped base.
+        weights: A person, by file or by name in the library, or a base, or a model; None takes `base`.
+        base: The base that the person was made on; None takes the shipped one.
         modes: The columns after "before"; none to measure the base alone.
         settings: Of the personalization; its mode is each column's. None takes the paper's with `seed`.
         split: Part of the dataset.
@@ -90,9 +92,10 @@ def evaluate_dataset(
 
     Raises:
         UsageError: The dataset's description or a mode is not known, the method does not fit the model, the journal
-            is another evaluation's, or a COCO file is to be evaluated without pycocotools.
+            is another evaluation's, a COCO file is to be evaluated without pycocotools, or there are two bases, or a
+            person in the place of the base.
         InputError: The dataset cannot be read, shares no joint with the model, or every video failed.
-        WeightsError: The weights cannot be used.
+        WeightsError: The weights cannot be used, or the person was made on another base.
         OutputError: The journal cannot be written.
     """
     from ttpose.personalize.methods import method_named
@@ -107,7 +110,7 @@ def evaluate_dataset(
     chosen = settings or method_named("paper", seed=seed)
     heard = _Heard(progress or Progress())
     videos = open_dataset(spec, split, heard)
-    model, described = base_model(weights, device)
+    model, described = base_model(weights, device, base=base)
     return run_protocol(
         videos,
         model,
