@@ -144,6 +144,40 @@ def test_a_bad_input_is_left_out(api: FakeApi, clips: Path) -> None:
     assert run("--same-person", clips, "-o", "out").exit_code == 0
 
 
+@pytest.mark.parametrize("stopped", [True, False])
+def test_a_person_learned_before_is_kept_though_an_input_was_left_out(
+    api: FakeApi, clips: Path, monkeypatch: pytest.MonkeyPatch, stopped: bool
+) -> None:
+    def stop(source: Path, result: Any, path: Path) -> None:
+        path.write_text("overlay")
+        if source.name == "b.mp4":
+            raise KeyboardInterrupt
+
+    (clips / "a_empty.mp4").write_bytes(b"x")
+    words = ("--same-person", clips, "-o", "out")
+    if stopped:
+        with monkeypatch.context() as patch:
+            patch.setattr(api, "write_overlay", stop)
+            assert run(*words, "--save-as", "anna").exit_code == 130
+    else:
+        assert run(*words).exit_code == 1
+    assert Library().names() == []
+    made = Path("out/person.safetensors").read_bytes()
+    again = run(*words, "--save-as", "anna")
+    assert again.exit_code == 1  # an input is left out
+    assert "kept as anna: " in again.stderr
+    assert Library().get("anna").path.read_bytes() == made
+
+
+def test_an_earlier_person_is_not_kept_where_learning_failed(api: FakeApi, clips: Path) -> None:
+    assert run("--same-person", clips, "-o", "out").exit_code == 0
+    (clips / "empty.mp4").write_bytes(b"x")  # nobody in it
+    failed = run("--same-person", clips / "empty.mp4", "-o", "out", "--save-as", "anna")
+    assert failed.exit_code == 1
+    assert "nothing was made that could be kept as anna" in failed.stderr
+    assert Library().names() == []
+
+
 def test_nobody_in_any_input_is_one_failure(api: FakeApi, clips: Path) -> None:
     only = clips / "a_empty.mp4"
     only.write_bytes(b"x")

@@ -57,9 +57,9 @@ class NamedPerson:
         library.check_free(name, replace=overwrite or same)
         return cls(name, file, _written(file))
 
-    def keep(self, code: int, base: Path | None = None) -> str:
-        """Copy the file into the library and say so, unless the run (on `base`) that ended with `code` made none."""
-        if not self.file.is_file() or (code != 0 and _written(self.file) == self.before):
+    def keep(self, made: bool, base: Path | None = None) -> str:
+        """Copy the file into the library and say so, unless the run (on `base`) made none and wrote none."""
+        if not self.file.is_file() or not (made or _written(self.file) != self.before):
             return f"nothing was made that could be kept as {self.name}"
         person = Library().add(self.name, self.file, replace=True)
         beside = "" if base is None else f" --base {base}"

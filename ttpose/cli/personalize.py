@@ -115,10 +115,13 @@ def personalize(
             check_same_person(mode.value, where.jobs)
         name = NamedPerson.wanted(save_as, sources, output, same_person, overwrite, path_of(start[1]))
         reporter.start("personalize", where.shown, len(sources), where.jobs)
-        run = run_same_person if same_person else run_batch
-        code = run(work, sources, output, reporter, where.running)
+        if same_person:
+            code, made = run_same_person(work, sources, output, reporter, where.running)
+        else:
+            code = run_batch(work, sources, output, reporter, where.running)
+            made = code == 0
         if name is not None:
-            reporter.note(name.keep(code, base))
+            reporter.note(name.keep(made, base))
         raise typer.Exit(code)
 
 

@@ -32,8 +32,13 @@ def check_same_person(mode: str, jobs: int | None) -> None:
         raise UsageError("--same-person is one piece of work", "leave out --jobs and --scheduler")
 
 
-def run_same_person(work: Personalizing, sources: Sequence[Path], root: Path, reporter: Reporter, how: Running) -> int:
-    """Do it and return the exit code: 0, or 1 if it failed or an input had to be left out.
+def run_same_person(
+    work: Personalizing, sources: Sequence[Path], root: Path, reporter: Reporter, how: Running
+) -> tuple[int, bool]:
+    """Do it.
+
+    Returns:
+        The exit code, 0, or 1 if it failed or an input had to be left out; and whether there is the person.
 
     Raises:
         TTPoseError: Something that no input is to blame for.
@@ -59,7 +64,7 @@ def run_same_person(work: Personalizing, sources: Sequence[Path], root: Path, re
         summary.write(outcomes, code)
     reporter.close()
     reporter.summary(outcomes, time.monotonic() - start, code)
-    return code
+    return code, person.status != "failed"
 
 
 def _learned(first: Task, rest: Sequence[Task], listener: Progress) -> Outcome:
