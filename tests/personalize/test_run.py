@@ -14,7 +14,7 @@ from tests.small_models import DotModel
 from ttpose.personalize import run
 from ttpose.personalize.run import personalize_crops, personalize_model, predict_clip, settled
 from ttpose.personalize.settings import PersonalizeSettings
-from ttpose.personalize.views import Observation, observe
+from ttpose.personalize.views import observe
 from ttpose.progress import Progress
 from ttpose.skeleton import COCO17
 
@@ -165,7 +165,7 @@ def test_predictions_are_settled_over_time(dots, walk, monkeypatch):
         seen = original(*args)
         broken = seen.keypoints.copy()
         broken[10, legs] = seen.keypoints[10, np.array(COCO17.flip)[legs]]
-        return Observation(broken, seen.sides, seen.spread)
+        return replace(seen, keypoints=broken)
 
     monkeypatch.setattr(run, "observe", confused)
     keypoints, _, crops = walk

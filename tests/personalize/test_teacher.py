@@ -20,7 +20,7 @@ def seen(walk):
     keypoints, _, crops = walk
     found = keypoints.copy()
     found[..., 2] = 0.8
-    return Observation(found, np.zeros((len(crops), 17)), np.zeros((len(crops), 17)))
+    return Observation(found, np.zeros((len(crops), 17)), np.zeros((len(crops), 17)), found, found[:, :, None])
 
 
 def test_labels_are_in_the_cut_outs_pixels(walk, seen):

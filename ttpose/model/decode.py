@@ -46,6 +46,25 @@ def decode(heatmaps: Tensor, anchors: Tensor | None = None, offsets: Tensor | No
     return torch.cat([position, score], -1)
 
 
+def peaks(heatmaps: Tensor, count: int) -> Tensor:
+    """The highest local maxima of heatmaps, highest first.
+
+    Args:
+        heatmaps: [B, K, h, w].
+        count: How many.
+
+    Returns:
+        [B, K, count, 3]: x, y in cells by the local centre of mass, and the value; where a map has fewer maxima, the
+        others have the value 0.
+    """
+    maps = heatmaps.float()
+    reach = max(maps.shape[3] // 32, 1)
+    highest = F.max_pool2d(maps, 2 * reach + 1, 1, reach)
+    values, cells = torch.where(maps >= highest, maps, 0.0).flatten(2).topk(count, 2)
+    places = torch.stack([_center_of_mass(maps, cells[..., i]) for i in range(count)], 2)
+    return torch.cat([places, values[..., None]], -1)
+
+
 def _center_of_mass(maps: Tensor, peak: Tensor) -> Tensor:
     """Centre of mass [B, K, 2] of the peak's neighbourhood, weak cells left out."""
     width = maps.shape[3]

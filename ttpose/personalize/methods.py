@@ -14,6 +14,7 @@ from typing import Any
 from ttpose.errors import UsageError
 from ttpose.model.config import ModelConfig
 from ttpose.personalize.objectives import Clip, Objective
+from ttpose.personalize.rescore import can_rescore
 from ttpose.personalize.settings import PAPER, Mode, PersonalizeSettings, preset_named
 
 _POSE_PATH = ("encoder.", "self_head.", "affinity.", "pose_head.")
@@ -127,7 +128,7 @@ def fitted(settings: PersonalizeSettings, config: ModelConfig) -> PersonalizeSet
     """The settings as a model can run them.
 
     A model that never learned to reconstruct has no decoder to warm up for the guard; and there is no warming up
-    where every frame begins anew.
+    where every frame begins anew. Rescoring knows how the shipped encoder's maps err, and no others.
 
     Raises:
         UsageError: The method needs what the model has not learned, or the model's head keeps gradients away.
@@ -141,6 +142,8 @@ def fitted(settings: PersonalizeSettings, config: ModelConfig) -> PersonalizeSet
         raise UsageError("a linear map of keypoints learns by reconstruction only", "use --method paper")
     if settings.mode == "online" and settings.reset_per_frame:
         settings = replace(settings, decoder_warmup=0, rate_warmup=0)
+    if settings.rescore and not can_rescore(config):
+        settings = replace(settings, rescore=False)
     return settings if config.self_task == "reconstruction" else replace(settings, decoder_warmup=0)
 
 

@@ -19,8 +19,9 @@ from ttpose.personalize.guard_rule import decide
 from ttpose.personalize.objectives import Clip
 from ttpose.personalize.offline import adapt_offline
 from ttpose.personalize.online import OnlineAdapter
+from ttpose.personalize.rescore import rescore
 from ttpose.personalize.settings import PersonalizeSettings
-from ttpose.personalize.sides import settle_sides
+from ttpose.personalize.sides import exchange, settle_sides
 from ttpose.personalize.teacher import lessons, pseudo_labels
 from ttpose.personalize.views import VIEWS, Observation, join, observe
 from ttpose.progress import Progress
@@ -163,15 +164,18 @@ def settled(
     settings: PersonalizeSettings,
     named: Sequence[np.ndarray | None] = (),
 ) -> tuple[np.ndarray, np.ndarray]:
-    """An observation's keypoints [N, K, 3] with sides settled where the settings say so, and what was exchanged.
+    """An observation's keypoints [N, K, 3], cleaned over time as the settings say, and which limbs were exchanged.
 
-    `named` may have what was settled for each frame before, [K, 2] or None.
+    Sides are settled, and joints moved to where they most likely are. `named` may have what was settled for each frame
+    before, [K, 2] or None.
     """
-    if not settings.settle_sides:
-        return seen.keypoints, np.zeros((len(seen.keypoints), 2), bool)
-    nothing = np.full((len(skeleton), 2), np.nan)
-    known = np.stack([nothing if row is None else row for row in named]) if len(named) else None
-    return settle_sides(seen.keypoints, seen.sides, np.array(times), skeleton, named=known)
+    when, exchanged = np.array(times), np.zeros((len(seen.keypoints), 2), bool)
+    if settings.settle_sides:
+        nothing = np.full((len(skeleton), 2), np.nan)
+        known = np.stack([nothing if row is None else row for row in named]) if len(named) else None
+        _, exchanged = settle_sides(seen.keypoints, seen.sides, when, skeleton, named=known)
+    cleaned = exchange(seen, exchanged, skeleton)
+    return rescore(cleaned, when, skeleton)[0] if settings.rescore else cleaned.keypoints, exchanged
 
 
 @dataclass(frozen=True)

@@ -41,6 +41,8 @@ class PersonalizeSettings:
         predict_views: Test-time views of the final predictions; as in `views`.
         teacher_min_score: Pseudo-labels with a lower score do not teach.
         settle_sides: Whether left and right are made consistent over time in pseudo-labels and results.
+        rescore: Whether the results' keypoints may move to where trained trees find them more likely
+            (`ttpose.personalize.rescore`).
         max_crops: Most frames kept for learning, evenly over the clip.
         guard: Whether label-free checks may fall back to the base.
         augmentation: Random views.
@@ -76,6 +78,7 @@ class PersonalizeSettings:
     predict_views: int = 1
     teacher_min_score: float = 0.25
     settle_sides: bool = True
+    rescore: bool = False
     max_crops: int = 96
     guard: bool = True
     augmentation: Augmentation = field(default_factory=lambda: Augmentation(rotation_sd=20.0))
@@ -120,7 +123,13 @@ PAPER = PersonalizeSettings(
 # weight of 0.1 it made two of three clips worse (docs/accuracy.md).
 _MILD = Augmentation(rotation_sd=10.0, scale=(0.78, 1.05), contrast=0.1, tint=0.05, brightness=8.0)
 _BALANCED = PersonalizeSettings(
-    distillation=1.0, self_training=0.0, decoder_warmup=10, strength=0.25, predict_views=4, augmentation=_MILD
+    distillation=1.0,
+    self_training=0.0,
+    decoder_warmup=10,
+    strength=0.25,
+    predict_views=4,
+    rescore=True,
+    augmentation=_MILD,
 )
 PRESETS = {
     # Fewer frames and steps, no decoder to warm up, one view of each frame with what was learned.

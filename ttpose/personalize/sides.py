@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ttpose.personalize.views import Observation
 from ttpose.skeleton import Skeleton
 
 _NAMINGS = ((False, False), (False, True), (True, False), (True, True))
@@ -84,6 +85,27 @@ def settle_sides(
         _turn_costs(candidates, times, groups, skeleton, costs),
     )
     return candidates[np.arange(len(path)), path], np.array(_NAMINGS)[path]
+
+
+def exchange(seen: Observation, exchanged: np.ndarray, skeleton: Skeleton) -> Observation:
+    """An observation under the names that were settled.
+
+    Args:
+        seen: Of N frames.
+        exchanged: bool [N, 2] (legs, arms), from `settle_sides`.
+        skeleton: The keypoint set.
+
+    Returns:
+        The observation without maps; what the plain view says alone stays under its own names.
+    """
+    rows = np.arange(len(exchanged))[:, None]
+    order = np.tile(np.arange(len(skeleton)), (len(exchanged), 1))
+    for limb, group in enumerate(limb_groups(skeleton)):
+        order[:, group] = np.where(exchanged[:, [limb]], np.array(skeleton.flip)[group], group)
+    sides = np.where(order == np.arange(len(skeleton)), 1, -1) * seen.sides[rows, order]
+    return Observation(
+        seen.keypoints[rows, order], sides, seen.spread[rows, order], seen.alone, seen.peaks[rows, order]
+    )
 
 
 def limb_groups(skeleton: Skeleton) -> tuple[list[int], list[int]]:

@@ -113,8 +113,7 @@ def _better_box(
 
 def row(seen: Observation, position: int) -> Observation:
     """One frame of an observation."""
-    part = slice(position, position + 1)
-    return Observation(seen.keypoints[part], seen.sides[part], seen.spread[part])
+    return seen.part(slice(position, position + 1))
 
 
 def gather(frames: Sequence[SubjectFrame]) -> Observation:

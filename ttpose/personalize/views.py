@@ -11,8 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ttpose import geometry
-from ttpose.model.decode import decode
-from ttpose.model.pose_model import PoseModel
+from ttpose.model.decode import decode, peaks
+from ttpose.model.pose_model import PoseModel, PoseOutput
 from ttpose.personalize.augment import Warp, view_batch
 from ttpose.personalize.crops import PersonCrop
 from ttpose.progress import Advance
@@ -22,6 +22,7 @@ _FINER = 1.5  # the common grid's cells over a view's: views that are closer up 
 _BATCH = 4  # crops a forward: more cost memory and gain no speed on a CPU
 # Keeps the odds of two nearly empty maps near even.
 _EMPTY = 0.05
+_PEAKS = 4  # the fifth is the right place in hardly any frame
 
 
 def still_view(rotation: float, scale: float, flip: bool) -> Warp:
@@ -49,13 +50,24 @@ class Observation:
         keypoints: [N, K, 3] in each cut-out's original image: x, y, score 0..1.
         sides: [N, K] log-odds that a keypoint carries its own side's name and not its mirror's, from the maps.
         spread: [N, K] disagreement of the views in shares of the person's size; 0 for a single view.
+        alone: [N, K, 3] as `keypoints`, by the plain view alone.
+        peaks: [N, K, 4, 3] as `keypoints`, the highest peaks of each map, highest first; where a map has fewer, the
+            others have the score 0.
         maps: The views' mean maps [N, K, g, g] over each plain view, float16 on the CPU, where asked for.
     """
 
     keypoints: np.ndarray
     sides: np.ndarray
     spread: np.ndarray
+    alone: np.ndarray
+    peaks: np.ndarray
     maps: Tensor | None = None
+
+    def part(self, rows: slice) -> Observation:
+        """Some of the frames, without maps."""
+        return Observation(
+            self.keypoints[rows], self.sides[rows], self.spread[rows], self.alone[rows], self.peaks[rows]
+        )
 
 
 @torch.inference_mode()
@@ -87,6 +99,8 @@ def join(parts: Sequence[Observation]) -> Observation:
         np.concatenate([part.keypoints for part in parts]),
         np.concatenate([part.sides for part in parts]),
         np.concatenate([part.spread for part in parts]),
+        np.concatenate([part.alone for part in parts]),
+        np.concatenate([part.peaks for part in parts]),
         torch.cat(maps) if maps else None,
     )
 
@@ -96,20 +110,47 @@ def _observe_batch(
     model: PoseModel, crops: Sequence[PersonCrop], views: Sequence[Warp], keep_maps: bool
 ) -> Observation:
     plain = [crop.matrix(model.config.input_size) for crop in crops]
-    mean, anchors, offsets, spread = _glance(model, crops) if len(views) == 1 else _looks(model, crops, views, plain)
-    found = decode(mean, anchors, offsets)
-    stride = model.config.input_size / mean.shape[-1]
-    sides = _side_odds(mean, found[..., :2], list(model.skeleton.flip)).cpu().numpy()
-    keypoints = found.cpu().double().numpy()
-    keypoints[..., :2] = geometry.heatmap_to_crop(keypoints[..., :2], stride)
-    keypoints[..., 2] = keypoints[..., 2].clip(0, 1)
-    for row, crop, matrix in zip(keypoints, crops, plain, strict=True):
-        row[:, :2] = geometry.apply(geometry.compose(crop.to_source, geometry.invert(matrix)), row[:, :2])
-    return Observation(keypoints, sides, spread, mean.half().cpu() if keep_maps else None)
+    back = [geometry.compose(c.to_source, geometry.invert(p)) for c, p in zip(crops, plain, strict=True)]
+    seen = _glance(model, crops) if len(views) == 1 else _looks(model, crops, views, plain)
+    found = decode(seen.maps, seen.anchors, seen.offsets)
+    stride = model.config.input_size / seen.maps.shape[-1]
+    return Observation(
+        _in_source(found, stride, back),
+        _side_odds(seen.maps, found[..., :2], list(model.skeleton.flip)).cpu().numpy(),
+        seen.spread,
+        _in_source(seen.alone, _STRIDE, back),
+        _in_source(peaks(seen.maps, _PEAKS), stride, back),
+        seen.maps.half().cpu() if keep_maps else None,
+    )
 
 
-#: Maps [B, K, h, w], regressed keypoints [B, K, 2] in their cells, the offset head, and the views' disagreement [B, K].
-_Seen = tuple[Tensor, Tensor | None, Tensor | None, np.ndarray]
+def _in_source(found: Tensor, stride: float, back: Sequence[np.ndarray]) -> np.ndarray:
+    """Cells and values [B, ..., 3] as original pixels and scores 0..1; `back` leads from crops to the originals."""
+    points = found.cpu().double().numpy()
+    points[..., :2] = geometry.heatmap_to_crop(points[..., :2], stride)
+    points[..., 2] = points[..., 2].clip(0, 1)
+    for row, matrix in zip(points, back, strict=True):
+        row[..., :2] = geometry.apply(matrix, row[..., :2].reshape(-1, 2)).reshape(row[..., :2].shape)
+    return points
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """A batch's maps and what belongs to them.
+
+    Attributes:
+        maps: [B, K, h, w].
+        anchors: Regressed keypoints [B, K, 2] in the maps' cells, or None.
+        offsets: The offset head, or None.
+        spread: The views' disagreement [B, K].
+        alone: The plain view's own keypoints [B, K, 3] in cells of the network's maps.
+    """
+
+    maps: Tensor
+    anchors: Tensor | None
+    offsets: Tensor | None
+    spread: np.ndarray
+    alone: Tensor
 
 
 def _glance(model: PoseModel, crops: Sequence[PersonCrop]) -> _Seen:
@@ -117,7 +158,11 @@ def _glance(model: PoseModel, crops: Sequence[PersonCrop]) -> _Seen:
     images, _ = view_batch(crops, VIEWS[:1] * len(crops), model.config.input_size)
     out = model(model.normalise(images.to(model.device)))
     agreed = np.zeros(out.supervised.shape[:2], np.float32)
-    return out.supervised.float(), out.encoded.anchors, out.encoded.offsets, agreed
+    return _Seen(out.supervised.float(), out.encoded.anchors, out.encoded.offsets, agreed, _decoded(out))
+
+
+def _decoded(out: PoseOutput) -> Tensor:
+    return decode(out.supervised, out.encoded.anchors, out.encoded.offsets)
 
 
 def _looks(model: PoseModel, crops: Sequence[PersonCrop], views: Sequence[Warp], plain: Sequence[np.ndarray]) -> _Seen:
@@ -125,9 +170,11 @@ def _looks(model: PoseModel, crops: Sequence[PersonCrop], views: Sequence[Warp],
     size, mirror = model.config.input_size, list(model.skeleton.flip)
     maps, covered = [], []
     anchors: list[Tensor] = []
+    decoded: list[Tensor] = []
     for view in views:
         images, matrices = view_batch(crops, [view] * len(crops), size)
         out = model(model.normalise(images.to(model.device)))
+        decoded.append(_decoded(out))
         to_plain = [geometry.compose(p, geometry.invert(m)) for m, p in zip(matrices, plain, strict=True)]
         seen = (out.supervised[:, mirror] if view.flip else out.supervised).float()
         cells, from_plain = round(seen.shape[-1] * _FINER), [geometry.invert(m) for m in to_plain]
@@ -140,7 +187,8 @@ def _looks(model: PoseModel, crops: Sequence[PersonCrop], views: Sequence[Warp],
     mean = torch.stack(maps).sum(0) / torch.stack(covered).sum(0).clamp_min(1)
     anchor = _cells(torch.stack(anchors).mean(0), size / cells) if anchors else None
     positions = torch.stack([decode(m, anchor)[..., :2] for m in maps])
-    return mean, anchor, None, (positions.std(0, correction=0).norm(dim=-1) / cells).cpu().numpy()
+    spread = (positions.std(0, correction=0).norm(dim=-1) / cells).cpu().numpy()
+    return _Seen(mean, anchor, None, spread, decoded[0])  # the first view is the plain one
 
 
 def _cells(points: Tensor, stride: float) -> Tensor:

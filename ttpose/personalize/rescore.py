@@ -1,0 +1,66 @@
+"""Each keypoint put where it most likely is: trained trees weigh the candidates of a clip."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+
+from ttpose.model.config import ModelConfig
+from ttpose.model.forest import Forest
+from ttpose.model.store import model_path
+from ttpose.personalize.candidates import candidates, limb_joints
+from ttpose.personalize.views import Observation
+from ttpose.skeleton import Skeleton, skeleton_named
+
+# How much more likely another place must be: less gains more on rendered people, and risks more on real ones, among
+# whom other people stand (docs/accuracy.md).
+_MARGIN = 0.1
+
+#: File name of the shipped trees.
+RESCORER_FILE = "rescorer.safetensors"
+
+
+def can_rescore(config: ModelConfig) -> bool:
+    """Whether the trees know how a model's maps err: they learned from those of the shipped encoder."""
+    return config.encoder == "movenet" and bool(limb_joints(skeleton_named(config.skeleton)))
+
+
+@lru_cache(maxsize=1)
+def load_rescorer() -> Forest:
+    """The shipped trees; raises WeightsError."""
+    return Forest.load(model_path(RESCORER_FILE))
+
+
+def rescore(
+    seen: Observation, times: np.ndarray, skeleton: Skeleton, forest: Forest | None = None, margin: float = _MARGIN
+) -> tuple[np.ndarray, np.ndarray]:
+    """Choose among the candidates of every limb joint.
+
+    Args:
+        seen: Of N frames in order of time, under settled names.
+        times: [N] seconds.
+        skeleton: The keypoint set, with arms and legs.
+        forest: Tells a place's probability from its features; None takes the shipped trees.
+
+    Returns:
+        Keypoints [N, K, 3] in original pixels, and which were moved, bool [N, K]. A keypoint that was moved has its
+        new place's probability as its score; the others keep theirs.
+    """
+    forest = forest or load_rescorer()
+    given = candidates(seen, times, skeleton)
+    # A keypoint that has no other place to go needs no judging.
+    judged = given.worth & (given.worth.sum(2, keepdims=True) > 1)
+    probability = np.where(given.worth, 0.0, -1.0)
+    probability[judged] = forest.probability(given.features[judged])
+    lead = np.where(np.arange(probability.shape[2]) == 0, margin, 0.0)
+    best = (probability + lead).argmax(2)[..., None]
+    moved = np.zeros(seen.keypoints.shape[:2], bool)
+    moved[:, given.joints] = best[..., 0] > 0
+    found = seen.keypoints.copy()
+    place = np.take_along_axis(given.places, best[..., None], 2)[:, :, 0]
+    chance = np.take_along_axis(probability, best, 2)
+    found[:, given.joints] = np.where(
+        moved[:, given.joints, None], np.concatenate([place, chance], -1), found[:, given.joints]
+    )
+    return found, moved

@@ -1,0 +1,133 @@
+"""Training of the shipped rescorer from rendered people, in two steps; run as `python -m ttpose.training.rescorer`.
+
+    python -m ttpose.training.rescorer observe SHARDS -o OBSERVED     (hours; go on by running it again)
+    python -m ttpose.training.rescorer fit OBSERVED -o rescorer.safetensors        (minutes)
+
+SHARDS is written by `ttpose synth SHARDS --shards --clips 1 --frames 24`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ttpose.errors import InputError
+from ttpose.model.forest import Forest
+from ttpose.model.shipped import load
+from ttpose.personalize.candidates import candidates
+from ttpose.personalize.sides import exchange, settle_sides
+from ttpose.skeleton import COCO17
+from ttpose.training.conventions import fit_convention, in_convention, torso_lengths
+from ttpose.training.observed_clips import ObservedClip, observe_shard, read_clip, write_clip
+
+
+@dataclass(frozen=True)
+class RescorerSettings:
+    """Numbers of the training.
+
+    Attributes:
+        within: A place is right within so many torsos of the label: midway between the two thresholds of PCK.
+        steps: Every frame, and every second one, so that slower videos are known too.
+        trees, leaves, rate: Of the boosting; half as many leaves and twice as many trees were worse.
+        smallest: Rows a leaf.
+        ridge: Penalty of a leaf's value.
+        left_out: Motions that are not learned from, every fourth, so that people of new motions can be measured.
+        seed: Of the boosting.
+    """
+
+    within: float = 0.15
+    steps: tuple[int, ...] = (1, 2)
+    trees: int = 250
+    leaves: int = 31
+    rate: float = 0.1
+    smallest: int = 200
+    ridge: float = 1.0
+    left_out: tuple[str, ...] = (
+        "cmu/indian/06", "cmu/indian/14", "cmu/martial/05", "cmu/martial/09", "cmu/salsa/03", "cmu/salsa/07",
+        "cmu/salsa/12", "cmu/salsa/16", "cmu/salsa/20", "cmu/salsa/25", "cmu/salsa/29", "isaac/dance", "keypose/00",
+        "keypose/04",
+    )  # fmt: skip
+    seed: int = 0
+
+
+def rows_of(
+    clip: ObservedClip, convention: np.ndarray, settings: RescorerSettings
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Features [R, F] of a clip's candidates and whether each is right [R], for every look and step."""
+    truth = in_convention(clip.truth, convention, COCO17)
+    lengths = torso_lengths(clip.truth, COCO17)
+    for seen in clip.seen:
+        for step in settings.steps:
+            rows = slice(None, None, step)
+            part, times = seen.part(rows), clip.times[rows]
+            _, exchanged = settle_sides(part.keypoints, part.sides, times, COCO17)
+            given = candidates(exchange(part, exchanged, COCO17), times, COCO17)
+            error = np.linalg.norm(given.places - truth[rows][:, given.joints, None, :2], axis=-1)
+            usable = given.worth & (truth[rows][:, given.joints, 2] > 0)[..., None]
+            yield given.features[usable], (error < settings.within * lengths[rows][:, None, None])[usable]
+
+
+def fit_rescorer(clips: Sequence[ObservedClip], settings: RescorerSettings) -> Forest:
+    """Train on clips; needs scikit-learn."""
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
+    convention = fit_convention([c.truth for c in clips], [c.seen[-1].keypoints for c in clips], COCO17)
+    parts = [part for clip in clips for part in rows_of(clip, convention, settings)]
+    features, right = np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts])
+    model = HistGradientBoostingClassifier(
+        max_iter=settings.trees,
+        max_leaf_nodes=settings.leaves,
+        learning_rate=settings.rate,
+        min_samples_leaf=settings.smallest,
+        l2_regularization=settings.ridge,
+        early_stopping=False,
+        random_state=settings.seed,
+    )
+    print(f"{len(clips)} clips, {len(features)} candidates, {right.mean():.1%} right", flush=True)
+    return Forest.of(model.fit(features, right))
+
+
+def main() -> None:
+    """Command line of the training."""
+    parser = argparse.ArgumentParser(description="Train the rescorer on rendered people.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    seeing = commands.add_parser("observe", help="look at rendered people with the shipped model")
+    seeing.add_argument("shards", type=Path)
+    seeing.add_argument("--part", default="0/1", help="i/n: every n-th person from the i-th on")
+    fitting = commands.add_parser("fit", help="train on what was seen")
+    fitting.add_argument("observed", type=Path)
+    fitting.add_argument("--seed", type=int, default=0)
+    for command in (seeing, fitting):
+        command.add_argument("-o", "--out", type=Path, required=True)
+    options = parser.parse_args()
+    if options.command == "observe":
+        _observe(options.shards, options.out, options.part)
+    else:
+        _fit(options.observed, options.out, RescorerSettings(seed=options.seed))
+
+
+def _observe(shards: Path, out: Path, part: str) -> None:
+    out.mkdir(parents=True, exist_ok=True)
+    first, every = (int(n) for n in part.split("/"))
+    model = load(None).model
+    for path in sorted(shards.glob("identity_*.npz"))[first::every]:
+        if not (out / path.name).exists():
+            write_clip(observe_shard(model, path), out / path.name)
+
+
+def _fit(observed: Path, out: Path, settings: RescorerSettings) -> None:
+    clips = [read_clip(path) for path in sorted(observed.glob("identity_*.npz"))]
+    if not clips:
+        raise InputError(f"{observed} holds no observed people", "run `python -m ttpose.training.rescorer observe`")
+    learned = [clip for clip in clips if clip.motion not in settings.left_out]
+    notes = {"settings": json.dumps(asdict(settings)), "clips": str(len(learned))}
+    fit_rescorer(learned, settings).save(out, notes)
+
+
+if __name__ == "__main__":
+    main()
