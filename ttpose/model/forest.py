@@ -96,8 +96,9 @@ class Forest:
 
 def _sound(forest: Forest) -> bool:
     """Whether every question leads onwards, so that every walk ends."""
-    count, asks = len(forest.feature), forest.feature >= 0
+    count, asks = forest.feature.size, forest.feature >= 0
+    if any(getattr(forest, field.name).shape != (count,) for field in fields(forest) if field.name != "roots"):
+        return False
     here = np.arange(count)[asks]
     onwards = [(branch[asks] > here).all() and (branch[asks] < count).all() for branch in (forest.left, forest.right)]
-    sized = all(len(getattr(forest, field.name)) == count for field in fields(forest) if field.name != "roots")
-    return bool(all(onwards) and sized and (forest.roots >= 0).all() and (forest.roots < count).all())
+    return bool(all(onwards) and (forest.roots >= 0).all() and (forest.roots < count).all())
