@@ -25,14 +25,19 @@ from ttpose.personalize.settings import PRESETS, PersonalizeSettings
 _BALANCED = PRESETS["balanced"]
 _ALONE = replace(_BALANCED, guard=False)
 
-#: Settings by method; those in `_UNTRAINED` only look and settle sides.
+_LOOKING = replace(_BALANCED, rescore=False)
+
+#: Settings by method; those in `_UNTRAINED` only look, settle sides and, where the name says so, rescore.
 METHODS: dict[str, PersonalizeSettings] = {
-    "sides": replace(_BALANCED, predict_views=1),
-    "views+sides": _BALANCED,
-    "6 views+sides": replace(_BALANCED, predict_views=6),
+    "sides": replace(_LOOKING, predict_views=1),
+    "views+sides": _LOOKING,
+    "6 views+sides": replace(_LOOKING, predict_views=6),
+    "sides+rescoring": replace(_BALANCED, predict_views=1),
+    "views+sides+rescoring": _BALANCED,
     "fast": PRESETS["fast"],
     "balanced": _BALANCED,
     "balanced, no guard": _ALONE,
+    "balanced, not rescored": _LOOKING,
     "balanced, all of the change": replace(_ALONE, decoder_warmup=0, strength=1.0),
     "labels": replace(_ALONE, decoder_warmup=0, distillation=0.0, self_training=1.0),
     "distillation+reconstruction": replace(_ALONE, reconstruction=0.001, decoder_warmup=15),
@@ -44,7 +49,7 @@ METHODS: dict[str, PersonalizeSettings] = {
     ),
     "thorough": PRESETS["thorough"],
 }  # fmt: skip
-_UNTRAINED = ("sides", "views+sides", "6 views+sides")
+_UNTRAINED = ("sides", "views+sides", "6 views+sides", "sides+rescoring", "views+sides+rescoring")
 
 
 def look_only(
@@ -55,7 +60,7 @@ def look_only(
     settings: PersonalizeSettings,
     progress: Any,
 ) -> PersonalizedClip:
-    """The base seen through the settings' views, sides settled over time; nothing learns."""
+    """The base seen through the settings' views and cleaned over time; nothing learns."""
     read = images if callable(images) else images.__getitem__
     size = model.config.input_size
     crops = [cut_crop(read(i), box, size, index=i, time_s=i / 25) for i, box in enumerate(boxes)]

@@ -38,13 +38,16 @@ class Forest:
 
     def probability(self, features: np.ndarray) -> np.ndarray:
         """[N] of rows [N, F]; NaN stands for what is unknown."""
-        total, rows = np.zeros(len(features)), np.arange(len(features))
+        total = np.zeros(len(features))
         for root in self.roots:
             node = np.full(len(features), root)
-            while (asks := self.feature[node]).max(initial=-1) >= 0:
-                told = features[rows, asks]
-                left = np.where(np.isnan(told), self.missing_left[node], told <= self.threshold[node])
-                node = np.where(asks < 0, node, np.where(left, self.left[node], self.right[node]))
+            going = np.flatnonzero(self.feature[node] >= 0)  # rows that have not come to a leaf
+            while going.size:
+                at = node[going]
+                told = features[going, self.feature[at]]
+                left = np.where(np.isnan(told), self.missing_left[at], told <= self.threshold[at])
+                node[going] = onwards = np.where(left, self.left[at], self.right[at])
+                going = going[self.feature[onwards] >= 0]
             total += self.value[node]
         return np.asarray(1 / (1 + np.exp(-total)))
 

@@ -15,7 +15,7 @@ from ttpose.skeleton import Skeleton, skeleton_named
 
 # How much more likely another place must be: less gains more on rendered people, and risks more on real ones, among
 # whom other people stand (docs/accuracy.md).
-_MARGIN = 0.1
+_MARGIN = 0.05
 
 #: File name of the shipped trees.
 RESCORER_FILE = "rescorer.safetensors"
