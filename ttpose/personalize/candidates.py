@@ -21,6 +21,8 @@ _REACH_S = 0.5
 _NEIGHBOURS = (-3, -2, -1, 1, 2, 3)
 # The line through neighbouring frames: frames on either side, the score that counts nothing, and how fast trust fades.
 _LINE_FRAMES, _LINE_SCORE, _LINE_FADE_S = 4, 0.15, 0.06
+#: So many frames on either side say something about a frame.
+NEIGHBOURHOOD = max(_LINE_FRAMES, *_NEIGHBOURS)
 # A limb's own length is a high quantile of what is seen: perspective only ever shortens it.
 _LIMB_QUANTILE = 0.7
 

@@ -9,13 +9,16 @@ import numpy as np
 from ttpose.model.config import ModelConfig
 from ttpose.model.forest import Forest
 from ttpose.model.store import model_path
-from ttpose.personalize.candidates import candidates, limb_joints
+from ttpose.personalize.candidates import NEIGHBOURHOOD, candidates, limb_joints
 from ttpose.personalize.views import Observation
 from ttpose.skeleton import Skeleton, skeleton_named
 
 # How much more likely another place must be: less gains more on rendered people, and risks more on real ones, among
 # whom other people stand (docs/accuracy.md).
 _MARGIN = 0.05
+
+# Frames at a time, so that memory does not grow with the clip: the features of one take 20 kB.
+_BLOCK = 500
 
 #: File name of the shipped trees.
 RESCORER_FILE = "rescorer.safetensors"
@@ -42,12 +45,26 @@ def rescore(
         times: [N] seconds.
         skeleton: The keypoint set, with arms and legs.
         forest: Tells a place's probability from its features; None takes the shipped trees.
+        margin: How much more likely another place must be than the keypoint's own.
 
     Returns:
         Keypoints [N, K, 3] in original pixels, and which were moved, bool [N, K]. A keypoint that was moved has its
         new place's probability as its score; the others keep theirs.
     """
     forest = forest or load_rescorer()
+    found, moved = seen.keypoints.copy(), np.zeros(seen.keypoints.shape[:2], bool)
+    for start in range(0, len(found), _BLOCK):
+        first, rows = max(start - NEIGHBOURHOOD, 0), slice(start, start + _BLOCK)
+        around = slice(first, start + _BLOCK + NEIGHBOURHOOD)
+        block, shifted = _rescore_block(seen.part(around), times[around], skeleton, forest, margin)
+        inside = slice(start - first, start - first + _BLOCK)
+        found[rows], moved[rows] = block[inside], shifted[inside]
+    return found, moved
+
+
+def _rescore_block(
+    seen: Observation, times: np.ndarray, skeleton: Skeleton, forest: Forest, margin: float
+) -> tuple[np.ndarray, np.ndarray]:
     given = candidates(seen, times, skeleton)
     # A keypoint that has no other place to go needs no judging.
     judged = given.worth & (given.worth.sum(2, keepdims=True) > 1)
