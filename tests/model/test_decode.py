@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from ttpose.model.bottleneck import draw_gaussians
-from ttpose.model.decode import decode
+from ttpose.model.decode import decode, peaks
 
 
 def _map(**cells):
@@ -97,3 +97,64 @@ def test_half_precision_maps_are_decoded_in_full():
     point = torch.tensor([[[20.3, 30.6]]])
     maps = draw_gaussians(point, 64, 1.5)
     assert torch.allclose(decode(maps.half(), point), decode(maps, point), atol=2e-3)
+
+
+HILLS = torch.tensor([[20.3, 30.6], [40.0, 10.0], [8.7, 50.4]])
+
+
+def _hills(heights, size=64):
+    """A map [1, 1, size, size] with Gaussians of these heights at `HILLS`, which are in cells of 64."""
+    finer = size / 64
+    hills = draw_gaussians(HILLS[None] * finer, size, 1.5 * finer)
+    return (hills * torch.tensor(heights)[:, None, None]).sum(1, keepdim=True)
+
+
+@pytest.mark.parametrize("size", [64, 96])
+def test_peaks_come_highest_first_and_between_cells(size):
+    found = peaks(_hills((0.4, 0.9, 0.6), size), 3)
+    assert found.shape == (1, 1, 3, 3)
+    assert (found[0, 0, :, :2] / (size / 64) - HILLS[[1, 2, 0]]).abs().max() < 0.15
+    # The value is the cell's, at most 0.6 cells from the top.
+    assert found[0, 0, :, 2].tolist() == pytest.approx([0.9, 0.6, 0.4], rel=0.07)
+    assert torch.equal(peaks(_hills((0.4, 0.9, 0.6), size), 2), found[:, :, :2])
+
+
+def test_peaks_that_a_map_lacks_have_the_value_zero():
+    found = peaks(_hills((0.4, 0.9, 0.0)), 4)[0, 0]
+    assert (found[:2, 2] > 0.35).all() and found[2:, 2].tolist() == [0, 0]
+    assert (found[:, :2] >= 0).all() and (found[:, :2] <= 63).all()
+    assert peaks(torch.zeros(1, 1, 8, 8), 4)[0, 0, :, 2].tolist() == [0, 0, 0, 0]
+
+
+def test_a_hill_is_one_peak_however_it_is_uneven():
+    maps = _map(c3_5=0.9, c4_5=0.8, c4_4=0.85, c2_6=0.7, c6_1=0.3)
+    assert peaks(maps, 3)[0, 0, :, 2].tolist() == pytest.approx([0.9, 0.3, 0])
+
+
+def test_tops_below_zero_are_no_peaks():
+    maps = _map(c3_5=0.9) - 0.5
+    maps[0, 0, 1, 6] = -0.2
+    assert peaks(maps, 2)[0, 0, :, 2].tolist() == pytest.approx([0.4, 0])
+
+
+def test_the_highest_peak_is_what_is_decoded_where_no_anchor_says_otherwise():
+    maps = _hills((0.4, 0.9, 0.6))
+    assert torch.allclose(peaks(maps, 1)[:, :, 0], decode(maps, HILLS[None, 1:2]), atol=1e-5)
+    assert torch.allclose(peaks(maps.half(), 1), peaks(maps, 1), atol=2e-3)
+
+
+def test_each_keypoint_of_each_image_has_its_own_peaks():
+    points = torch.tensor([[[10.0, 20.0], [40.0, 50.0]], [[30.0, 12.0], [22.0, 44.0]]])
+    maps = draw_gaussians(points, 64, 1.5)
+    low = 0.5 * maps.flip(0, 1)
+    found = peaks(maps + low, 2)
+    assert torch.allclose(found[:, :, 0, :2], points, atol=0.01)
+    assert torch.allclose(found[:, :, 1, :2], points.flip(0, 1), atol=0.01)
+    assert torch.allclose(found[..., 2], torch.tensor([1.0, 0.5]).expand(2, 2, 2), atol=0.01)
+
+
+@pytest.mark.parametrize("corner", [(0.0, 0.0), (63.0, 63.0)])
+def test_peaks_at_the_edges_count(corner):
+    x, y, score = peaks(draw_gaussians(torch.tensor([[corner]]), 64, 1.5), 1)[0, 0, 0].tolist()
+    assert 0 <= x <= 63 and 0 <= y <= 63 and score == 1
+    assert abs(x - corner[0]) < 1 and abs(y - corner[1]) < 1
