@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 
@@ -17,7 +18,7 @@ from ttpose.skeleton import Skeleton, skeleton_named
 # whom other people stand (docs/accuracy.md).
 _MARGIN = 0.05
 
-# Frames at a time, so that memory does not grow with the clip: the features of one take 20 kB.
+# Frames at a time at most, so that memory does not grow with the clip: the features of one take 20 kB.
 _BLOCK = 500
 
 #: File name of the shipped trees.
@@ -53,11 +54,13 @@ def rescore(
     """
     forest = forest or load_rescorer()
     found, moved = seen.keypoints.copy(), np.zeros(seen.keypoints.shape[:2], bool)
-    for start in range(0, len(found), _BLOCK):
-        first, rows = max(start - NEIGHBOURHOOD, 0), slice(start, start + _BLOCK)
-        around = slice(first, start + _BLOCK + NEIGHBOURHOOD)
+    blocks = -(-len(found) // _BLOCK)
+    # Equally long, since lengths of limbs and of the torso are a block's own and a few frames do not show them.
+    for start, stop in pairwise(np.linspace(0, len(found), blocks + 1).astype(int)):
+        first, rows = max(start - NEIGHBOURHOOD, 0), slice(start, stop)
+        around = slice(first, stop + NEIGHBOURHOOD)
         block, shifted = _rescore_block(seen.part(around), times[around], skeleton, forest, margin)
-        inside = slice(start - first, start - first + _BLOCK)
+        inside = slice(start - first, stop - first)
         found[rows], moved[rows] = block[inside], shifted[inside]
     return found, moved
 
