@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests.observed import misled, observation, walking
 from tests.painted import box_of
 from tests.small_models import DotModel
 from ttpose.personalize import run
@@ -179,6 +180,55 @@ def test_settled_says_what_was_exchanged(dots, walk):
     seen = observe(dots, walk[2][:10])
     _, exchanged = settled(seen, [c.time_s for c in walk[2][:10]], COCO17, SETTINGS)
     assert exchanged.shape == (10, 2) and not exchanged.any()
+
+
+@pytest.fixture
+def confused():
+    """20 frames of a walk: true keypoints; a wrist is thrown in frame 10, and the legs are exchanged in frame 5."""
+    true = walking(20)
+    seen = misled(observation(true), 10, "left_wrist", (90, 60), score=0.3, spare=0.2)
+    legs = [COCO17.index(f"{s}_{p}") for p in ("hip", "knee", "ankle") for s in ("left", "right")]
+    for part in (seen.keypoints, seen.peaks):
+        part[5, legs] = part[5, np.array(COCO17.flip)[legs]]
+    seen.sides[5, legs] *= -0.2
+    return true, seen
+
+
+@pytest.mark.parametrize("settle", [True, False])
+@pytest.mark.parametrize("rescored", [True, False])
+def test_settling_and_rescoring_are_done_as_the_settings_say(confused, settle, rescored):
+    true, seen = confused
+    settings = replace(SETTINGS, settle_sides=settle, rescore=rescored)
+    found, exchanged = settled(seen, [i / 25 for i in range(20)], COCO17, settings)
+    away = np.linalg.norm(found - true, axis=-1)
+    legs, wrist = [COCO17.index("left_ankle"), COCO17.index("right_ankle")], COCO17.index("left_wrist")
+    assert (away[10, wrist] < 5) == rescored
+    assert np.argwhere(exchanged).tolist() == ([[5, 0]] if settle else [])
+    if settle:
+        assert away[5, legs].max() == 0
+    elif not rescored:
+        assert np.array_equal(found, seen.keypoints)
+
+
+def test_rescoring_is_told_the_settled_names_and_the_times(confused, monkeypatch):
+    true, seen = confused
+    given = []
+    monkeypatch.setattr(run, "rescore", lambda *those: given.extend(those) or (those[0].keypoints + 1, None))
+    times = [0.1 + i / 25 for i in range(20)]
+    found, exchanged = settled(seen, times, COCO17, replace(SETTINGS, rescore=True))
+    assert exchanged[5, 0] and np.array_equal(given[0].keypoints[5], true[5])
+    assert np.array_equal(given[0].peaks[5, :, 0], true[5]) and (given[0].sides[5] > 0).all()
+    assert given[1].tolist() == times and given[2] == COCO17
+    assert np.array_equal(found, given[0].keypoints + 1)
+
+
+def test_predictions_are_rescored(dots, walk, monkeypatch):
+    keypoints, crops, wrist = walk[0][:14], walk[2][:14], COCO17.index("left_wrist")
+    seen = misled(observe(dots, crops), 8, "left_wrist", (40, 20), score=0.3, spare=0.2)
+    monkeypatch.setattr(run, "observe", lambda *_: seen)
+    for rescored in (True, False):
+        found = predict_clip(dots, crops, replace(SETTINGS, rescore=rescored))
+        assert (np.linalg.norm(found[8, wrist, :2] - keypoints[8, wrist, :2]) < 6) == rescored
 
 
 def test_predictions_keep_to_the_names_that_the_teacher_gave(done, dots, walk):

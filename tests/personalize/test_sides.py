@@ -3,8 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from tests.observed import observation
 from tests.painted import stepping
-from ttpose.personalize.sides import SideCosts, settle_sides
+from ttpose.personalize.sides import SideCosts, exchange, settle_sides
 from ttpose.skeleton import BBC7, COCO17, PENN13
 
 LEGS = [COCO17.index(f"{side}_{part}") for part in ("hip", "knee", "ankle") for side in ("left", "right")]
@@ -157,3 +158,50 @@ def test_other_skeletons_with_legs_are_settled(clip):
     settled, exchanged = settle_sides(broken, np.full((60, 13), 0.1), times, PENN13)
     assert np.array_equal(settled, penn)
     assert exchanged.sum() == 1
+
+
+@pytest.fixture
+def distinct():
+    """Three frames in which every number of an observation is another one."""
+    count = iter(range(1, 10_000))
+    seen = observation(np.zeros((3, 17, 3)))
+    for part in (seen.keypoints, seen.sides, seen.spread, seen.alone, seen.peaks):
+        part[:] = np.array([next(count) for _ in range(part.size)]).reshape(part.shape)
+    return seen
+
+
+def test_exchanged_limbs_take_all_that_was_seen_along(distinct):
+    exchanged = np.array([[True, False], [False, False], [True, True]])
+    found = exchange(distinct, exchanged, COCO17)
+    flip = np.array(COCO17.flip)
+    for row, limbs in ((0, LEGS), (1, []), (2, LEGS + ARMS)):
+        order = np.arange(17)
+        order[limbs] = flip[limbs]
+        for name in ("keypoints", "spread", "peaks"):
+            assert np.array_equal(getattr(found, name)[row], getattr(distinct, name)[row, order]), name
+        # The odds were for the name that is gone.
+        sign = np.where(np.isin(np.arange(17), limbs), -1, 1)
+        assert np.array_equal(found.sides[row], sign * distinct.sides[row, order])
+    assert np.array_equal(found.alone, distinct.alone), "the plain view alone keeps its own names"
+
+
+def test_exchanging_twice_changes_nothing(distinct):
+    exchanged = np.array([[True, False], [False, True], [True, True]])
+    twice = exchange(exchange(distinct, exchanged, COCO17), exchanged, COCO17)
+    for name in ("keypoints", "sides", "spread", "alone", "peaks"):
+        assert np.array_equal(getattr(twice, name), getattr(distinct, name)), name
+
+
+def test_exchanging_gives_the_keypoints_that_settling_gives(clip, no_odds):
+    keypoints, times = clip
+    broken = _exchanged(_exchanged(keypoints, [10, 11, 40], LEGS), [40], ARMS)
+    settled, exchanged = settle_sides(broken, no_odds + 0.1, times, COCO17)
+    assert exchanged.any()
+    assert np.array_equal(exchange(observation(broken), exchanged, COCO17).keypoints, settled)
+
+
+def test_a_skeleton_without_legs_has_arms_to_exchange():
+    seen = observation(np.random.default_rng(0).random((2, 7, 3)))
+    found = exchange(seen, np.array([[True, True], [True, False]]), BBC7)
+    assert np.array_equal(found.keypoints[0], seen.keypoints[0, list(BBC7.flip)])
+    assert np.array_equal(found.keypoints[1], seen.keypoints[1])

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 import torch
 
+from tests.observed import observation
 from tests.painted import GROUPS, box_of, dot_color, paint_dots, standing
 from tests.small_models import DotModel
+from ttpose import geometry
 from ttpose.model.predictor import Predictor
 from ttpose.personalize.crops import cut_crop
 from ttpose.personalize.views import VIEWS, join, observe, still_view
@@ -100,6 +102,52 @@ def test_batches_are_joined_in_order_and_counted(dots, walk):
     together = join(parts)
     assert np.allclose(together.keypoints, seen.keypoints[:3], atol=1e-3)
     assert together.sides.shape == together.spread.shape == (3, 17)
+
+
+@pytest.mark.parametrize("views", [1, 4])
+def test_the_plain_view_alone_is_kept_beside_what_all_say(dots, walk, views):
+    plain = observe(dots, walk[2][:5]).keypoints
+    seen = observe(dots, walk[2][:5], VIEWS[:views])
+    assert np.allclose(seen.alone, plain)
+    assert (np.abs(seen.keypoints - plain).max() > 0.1) == (views > 1)
+
+
+class _TwoDots(DotModel):
+    """Sees a fainter nose besides: two cells from the crop's left edge, halfway down."""
+
+    def forward(self, images):
+        out = super().forward(images)
+        out.supervised[:, 0] *= 0.7
+        out.supervised[:, 0, out.supervised.shape[2] // 2, 2] = 0.2
+        return out
+
+
+@pytest.mark.parametrize("views", [(VIEWS[0],), (VIEWS[0], still_view(0, 1.0, False))])
+def test_other_peaks_are_kept_in_original_pixels(walk, views):
+    keypoints, _, crops = walk
+    seen = observe(_TwoDots(), crops[:5], views)
+    assert seen.peaks.shape == (5, 17, 4, 3)
+    assert (np.diff(seen.peaks[..., 2], axis=2) <= 0).all() and seen.peaks.min() >= 0
+    # Cell (2, 16); cells are 4 of the crop's 128 pixels.
+    back = [geometry.compose(crop.to_source, geometry.invert(crop.matrix(128))) for crop in crops[:5]]
+    edge = [geometry.apply(matrix, np.array([9.5, 65.5])[None])[0] for matrix in back]
+    nose = seen.peaks[:, 0]
+    assert np.abs(nose[:, 0, :2] - keypoints[:5, 0, :2]).max() < 4
+    assert np.abs(nose[:, 1, :2] - edge).max() < 1
+    assert (nose[:, 0, 2] > 0.5).all() and nose[:, 1, 2] == pytest.approx(0.2, abs=0.11)
+    assert nose[:, 2:, 2].max() < 0.02
+
+
+def test_parts_of_an_observation():
+    seen = observation(np.random.default_rng(0).random((6, 17, 3)))
+    seen.sides[:], seen.spread[:] = np.random.default_rng(1).random((2, 6, 17))
+    part = seen.part(slice(1, None, 2))
+    for name in ("keypoints", "sides", "spread", "alone", "peaks"):
+        assert np.array_equal(getattr(part, name), getattr(seen, name)[[1, 3, 5]]), name
+    assert part.maps is None
+    again = join([seen.part(slice(0, 2)), seen.part(slice(2, 6))])
+    for name in ("keypoints", "sides", "spread", "alone", "peaks"):
+        assert np.array_equal(getattr(again, name), getattr(seen, name)), name
 
 
 def test_looking_leaves_no_gradients(walk):
