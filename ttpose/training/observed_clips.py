@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +21,11 @@ from ttpose.training.synthetic.shards import read_shard
 LOOKS = (1, 4)
 _FRAME_S = 1 / 25
 _ARRAYS = ("keypoints", "sides", "spread", "alone", "peaks")
+# What NumPy raises for a damaged archive, and what a single array in place of one does.
+_UNREADABLE = (
+    OSError, ValueError, KeyError, EOFError, NotImplementedError, zipfile.BadZipFile, zlib.error, TypeError,
+    AttributeError,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -65,5 +71,5 @@ def read_clip(path: Path) -> ObservedClip:
         with np.load(path, allow_pickle=False) as archive:
             seen = tuple(Observation(*(archive[f"{name}_{looks}"] for name in _ARRAYS)) for looks in LOOKS)
             return ObservedClip(archive["truth"], archive["times"], seen, str(archive["motion"]))
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except _UNREADABLE as error:
         raise InputError(f"{path} is not an observed clip: {error}") from error

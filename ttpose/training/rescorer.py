@@ -122,9 +122,10 @@ def _observe(shards: Path, out: Path, part: str) -> None:
 
 def _fit(observed: Path, out: Path, settings: RescorerSettings) -> None:
     clips = [read_clip(path) for path in sorted(observed.glob("identity_*.npz"))]
-    if not clips:
-        raise InputError(f"{observed} holds no observed people", "run `python -m ttpose.training.rescorer observe`")
     learned = [clip for clip in clips if clip.motion not in settings.left_out]
+    if not learned:
+        problem = f"{observed} holds no observed people to learn from"
+        raise InputError(problem, "run `python -m ttpose.training.rescorer observe`")
     notes = {"settings": json.dumps(asdict(settings)), "clips": str(len(learned))}
     fit_rescorer(learned, settings).save(out, notes)
 
