@@ -10,24 +10,33 @@ from pathlib import Path
 
 from ttpose.errors import InputError
 from ttpose.media import Source
+from ttpose.model.config import ReconstructorName
 from ttpose.model.person import PersonDelta
 from ttpose.model.pose_model import PoseModel
 from ttpose.model.runtime import choose_device, keep_freed_memory
 from ttpose.model.shipped import LoadedModel
 from ttpose.people.weights import load_base, on_base
 from ttpose.personalize import sources
-from ttpose.personalize.guard import GuardReport, online_report
+from ttpose.personalize.crops import PersonCrop, spread
+from ttpose.personalize.guard import GuardReport, held_out, online_report
 from ttpose.personalize.learned import Learned
 from ttpose.personalize.methods import fitted
 from ttpose.personalize.online import OnlineAdapter
 from ttpose.personalize.run import personalize_model
 from ttpose.personalize.settings import PersonalizeSettings
 from ttpose.personalize.sources import SeenSource
-from ttpose.personalize.views import join
+from ttpose.personalize.views import join, observe
 from ttpose.progress import Progress
 from ttpose.report.samples import Samples
 from ttpose.results import KeypointResult
 from ttpose.subject.finder import PersonFinder
+
+# For the estimate: looks tried, and how many looks as long these take, in processor time of one core. Repainting was
+# measured with the shipped model, and with a model of the paper's kind and VGG16.
+_TRIED = 16
+_STEP_LOOKS = 3.4  # a view that teaches, there and back
+_PAINT_LOOKS: dict[ReconstructorName, float] = {"transport": 4.0, "imm": 11.0}  # a view that is repainted as well
+_CHECK_LOOKS, _CHECK_PAINT_LOOKS = 9, 7.5  # a frame of the guard's: three views by three models, and its repainting
 
 
 @dataclass(frozen=True)
@@ -100,7 +109,7 @@ class PersonRun:
     def learn(self, seen: Sequence[SeenSource]) -> Learned:
         """Adapt on all sources together."""
         crops, timings = sources.crops_of(seen), _first_timings(seen)
-        self._estimate(seen, len(crops), timings)
+        self._estimate(seen, crops)
         done = personalize_model(
             self.start.model, crops, self.settings, base_sha256=self.base.base_sha256, progress=self.progress
         )
@@ -130,7 +139,7 @@ class PersonRun:
                 f" {sources.MOST_ONLINE})",
                 "use the offline mode, or cut the clip",
             )
-        self._estimate([source], len(store.crops), timings)
+        self._estimate([source], store.crops)
         clock = time.perf_counter()
         stream, parts = OnlineAdapter(self.start.model, self.settings), []
         with self.progress.stage("adapt and predict", len(store.crops)) as advance:
@@ -166,18 +175,41 @@ class PersonRun:
             notes["continues"] = self.start.person_sha256
         return notes
 
-    def _estimate(self, seen: Sequence[SeenSource], crops: int, timings: dict[str, float]) -> None:
-        """Say how long adapting will take, from how long the base took."""
-        settings, frames = self.settings, sum(source.store.offered for source in seen)
-        crops = min(crops, settings.max_crops)
-        if settings.mode == "online":
-            views = frames * (3.4 * settings.batch + settings.views)
-        else:
-            # A step costs about three forwards and a half a view; the guard looks at 24 crops nine times.
-            steps = (settings.steps or crops) + settings.decoder_warmup
-            views = 3.4 * steps * settings.batch + crops * settings.views + frames * settings.predict_views + 9 * 24
-        seconds = views * timings["base_s"] / max(frames, 1)
+    def _estimate(self, seen: Sequence[SeenSource], crops: Sequence[PersonCrop]) -> None:
+        """Say how long adapting and predicting will take, from how long a few more looks take.
+
+        The time of the first look at the sources would say less: it has reading in it, and what is done only once.
+        """
+        views, model = self.settings.predict_views, self.start.model
+        looks = looks_to_adapt(self.settings, crops, model.config.reconstructor)
+        # A source that was not kept whole is read and looked at as the first time.
+        looks += sum(s.store.offered * views for s in seen if s.store.complete or views > 1)
+        again_s = sum(source.look_s for source in seen if not source.store.complete)
+        few = [crops[i * len(crops) // _TRIED] for i in range(_TRIED)]
+        clock = time.perf_counter()
+        observe(model, few)
+        seconds = looks * (time.perf_counter() - clock) / len(few) + again_s
         self.progress.note(f"adapting on {self.base.model.device}: about {max(seconds, 1):.0f} s")
+
+
+def looks_to_adapt(
+    settings: PersonalizeSettings, crops: Sequence[PersonCrop], reconstructor: ReconstructorName
+) -> float:
+    """How many looks at one view take as long as adapting does, the guard's checks included."""
+    paint = _PAINT_LOOKS[reconstructor]
+    painted = settings.batch * min(settings.reconstruction_batch / settings.together, 1.0) * paint
+    warm_step = settings.batch + painted
+    step = settings.batch * _STEP_LOOKS + painted * (settings.reconstruction > 0)
+    teach = settings.views * settings.teaches
+    if settings.mode == "online":
+        steps = len(crops) * settings.frame_steps
+        warm = min(settings.decoder_warmup, steps)
+        return warm * warm_step + (steps - warm) * step + len(crops) * teach
+    kept = [crops[i] for i in spread(len(crops), settings.max_crops)]
+    held = len(held_out(kept)) if settings.guard else 0
+    adapt = settings.decoder_warmup * warm_step + (settings.steps or len(kept) - held) * step
+    check = (held or len(kept)) * (_CHECK_LOOKS + _CHECK_PAINT_LOOKS * settings.paints) * settings.guard
+    return len(kept) * teach + adapt + check
 
 
 def _first_timings(seen: Sequence[SeenSource]) -> dict[str, float]:
