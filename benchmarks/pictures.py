@@ -1,0 +1,88 @@
+"""Pictures of labelled clips: `python benchmarks/pictures.py CLIP [CLIP ...] -o FOLDER`.
+
+Writes before_after.jpg, where each clip has two rows of evenly spaced frames, the base's keypoints above and those of
+`balanced` below, and repainted.jpg, where the shipped decoder, not adapted to anybody, paints frames of each clip from
+another frame of it: sources above, targets in the middle, what was painted below.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from ttpose import geometry
+from ttpose.media import draw_skeleton, write_image
+from ttpose.model.pose_model import PoseModel
+from ttpose.model.shipped import load
+from ttpose.personalize.augment import view_batch
+from ttpose.personalize.crops import PersonCrop, cut_crop
+from ttpose.personalize.run import personalize_model, predict_clip
+from ttpose.personalize.settings import PRESETS
+from ttpose.personalize.views import VIEWS, observe
+from ttpose.training.clip_format import read_clip
+
+_FRAMES = 6
+_SIDE = 224
+
+
+def main() -> None:
+    """Personalize on each clip and draw."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("clips", type=Path, nargs="+")
+    parser.add_argument("-o", "--output", type=Path, required=True)
+    options = parser.parse_args()
+    base = load(None).model
+    compared, repainted = [], []
+    for folder in options.clips:
+        crops = _crops(folder, base.config.input_size)
+        shown = np.linspace(0, len(crops) - 1, _FRAMES).round().astype(int).tolist()
+        done = personalize_model(base, crops, PRESETS["balanced"])
+        after = predict_clip(done.model, crops, PRESETS["balanced"], named=done.named)
+        for keypoints in (observe(base, crops).keypoints, after):
+            compared.append(np.concatenate([_drawn(crops[i], keypoints[i], base) for i in shown], 1))
+        repainted += _repainted(base, [crops[i] for i in shown])
+        print(folder.name, done.guard.verdict, done.guard.reason, flush=True)
+    options.output.mkdir(parents=True, exist_ok=True)
+    write_image(options.output / "before_after.jpg", np.concatenate(compared))
+    write_image(options.output / "repainted.jpg", np.concatenate(repainted))
+
+
+def _crops(folder: Path, size: int) -> list[PersonCrop]:
+    frames = read_clip(folder).frames
+    return [cut_crop(f.read(), f.box, size, index=i, time_s=i / 25) for i, f in enumerate(frames)]
+
+
+def _drawn(crop: PersonCrop, keypoints: np.ndarray, model: PoseModel) -> np.ndarray:
+    """The network's plain view of a crop with a skeleton, [S, S, 3]."""
+    matrix = crop.matrix(_SIDE)
+    points = keypoints.copy()
+    points[:, :2] = geometry.apply(matrix, geometry.apply(geometry.invert(crop.to_source), keypoints[:, :2]))
+    return draw_skeleton(crop.view(matrix, _SIDE), points, model.skeleton)
+
+
+@torch.inference_mode()
+def _repainted(model: PoseModel, crops: Sequence[PersonCrop]) -> list[np.ndarray]:
+    """Three rows: sources, targets, and the targets painted from the sources."""
+    images, _ = view_batch(crops, VIEWS[:1] * len(crops), model.config.input_size)
+    targets = model.normalise(images)
+    points = model.points(model(targets).self_supervised)
+    small = F.adaptive_avg_pool2d(targets, model.config.reconstruction_size)
+    other = torch.arange(len(crops)).roll(len(crops) // 2)
+    painted = model.reconstruct(small[other], points[other], points)
+    return [_row(row, model) for row in (small[other], small, painted)]
+
+
+def _row(images: torch.Tensor, model: PoseModel) -> np.ndarray:
+    """[N, 3, s, s] in the network's units side by side, RGB uint8."""
+    mean, std = (torch.tensor(v)[:, None, None] for v in (model.config.mean, model.config.std))
+    pixels = (images * std + mean).clamp(0, 255).byte()
+    return np.concatenate([np.asarray(p.permute(1, 2, 0)) for p in pixels], 1)
+
+
+if __name__ == "__main__":
+    main()
