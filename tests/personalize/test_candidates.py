@@ -115,14 +115,33 @@ def test_features_of_a_right_knee_by_hand(two_peaks):
         assert found[name] == pytest.approx(value, abs=tolerance.get(name, 1e-4), nan_ok=True), name
 
 
+@pytest.mark.parametrize(
+    ("name", "inner", "outer"),
+    [
+        ("left_shoulder", "left_hip", "left_elbow"),
+        ("right_elbow", "right_shoulder", "right_wrist"),
+        ("right_wrist", "right_elbow", "right_elbow"),
+        ("left_hip", "left_shoulder", "left_knee"),
+        ("left_knee", "left_hip", "left_ankle"),
+        ("left_ankle", "left_knee", "left_knee"),
+    ],
+)
+def test_what_a_joint_hangs_on(name, inner, outer):
+    clip = _figure(1)
+    clip[0, :, 2] = 0.3 + 0.03 * np.arange(17)
+    found = _features(candidates(observation(clip), np.zeros(1), COCO17), 0, name, FOUND)
+    wanted = [clip[0, COCO17.index(other), 2] for other in (inner, outer)]
+    assert [found["inner score"], found["outer score"]] == pytest.approx(wanted)
+
+
 def test_a_limbs_own_length_is_what_both_sides_show_mostly():
     clip = _figure(10)
-    # The left forearm is foreshortened in three frames, and the right one in all.
-    clip[:3, COCO17.index("left_wrist"), 1] = 70
+    # The left forearm is foreshortened in six frames, and the right one in all.
+    clip[:6, COCO17.index("left_wrist"), 1] = 70
     clip[:, COCO17.index("right_wrist"), 1] = 80
     given = candidates(observation(clip), np.arange(10) / 25, COCO17)
     own = (50 + 30) / 2
-    assert _features(given, 5, "left_wrist", FOUND)["inner length"] == pytest.approx(50 / own)
+    assert _features(given, 6, "left_wrist", FOUND)["inner length"] == pytest.approx(50 / own)
     assert _features(given, 0, "left_wrist", FOUND)["inner length"] == pytest.approx(20 / own)
     assert _features(given, 5, "right_wrist", FOUND)["inner length"] == pytest.approx(30 / own)
 
