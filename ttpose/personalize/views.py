@@ -170,11 +170,11 @@ def _looks(model: PoseModel, crops: Sequence[PersonCrop], views: Sequence[Warp],
     size, mirror = model.config.input_size, list(model.skeleton.flip)
     maps, covered = [], []
     anchors: list[Tensor] = []
-    decoded: list[Tensor] = []
+    alone: list[Tensor] = []  # the first view is the plain one
     for view in views:
         images, matrices = view_batch(crops, [view] * len(crops), size)
         out = model(model.normalise(images.to(model.device)))
-        decoded.append(_decoded(out))
+        alone = alone or [_decoded(out)]
         to_plain = [geometry.compose(p, geometry.invert(m)) for m, p in zip(matrices, plain, strict=True)]
         seen = (out.supervised[:, mirror] if view.flip else out.supervised).float()
         cells, from_plain = round(seen.shape[-1] * _FINER), [geometry.invert(m) for m in to_plain]
@@ -188,7 +188,7 @@ def _looks(model: PoseModel, crops: Sequence[PersonCrop], views: Sequence[Warp],
     anchor = _cells(torch.stack(anchors).mean(0), size / cells) if anchors else None
     positions = torch.stack([decode(m, anchor)[..., :2] for m in maps])
     spread = (positions.std(0, correction=0).norm(dim=-1) / cells).cpu().numpy()
-    return _Seen(mean, anchor, None, spread, decoded[0])  # the first view is the plain one
+    return _Seen(mean, anchor, None, spread, alone[0])
 
 
 def _cells(points: Tensor, stride: float) -> Tensor:
