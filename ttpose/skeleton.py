@@ -124,6 +124,15 @@ LSP14 = _skeleton(
 )  # fmt: skip
 
 
+def torso_lengths(points: np.ndarray, skeleton: Skeleton) -> np.ndarray:
+    """Distance of mid-shoulder to mid-hip [N] of keypoints [N, K, 2 or more]."""
+    shoulders, hips = (
+        points[:, [skeleton.index(f"left_{part}"), skeleton.index(f"right_{part}")], :2].mean(1)
+        for part in ("shoulder", "hip")
+    )
+    return np.asarray(np.linalg.norm(shoulders - hips, axis=-1))
+
+
 def skeleton_named(name: str) -> Skeleton:
     """Look a keypoint set up by its short name; raises KeyError for a name that no set has."""
     return {s.name: s for s in (COCO17, PENN13, BBC7, H36M16, LSP14)}[name]

@@ -23,7 +23,7 @@ from ttpose.personalize.rescore import rescore
 from ttpose.personalize.views import VIEWS, observe
 from ttpose.skeleton import COCO17
 from ttpose.training import observed_clips, rescorer
-from ttpose.training.conventions import fit_convention, in_convention, torso_lengths
+from ttpose.training.conventions import fit_convention, in_convention, scored_lengths
 from ttpose.training.observed_clips import LOOKS, ObservedClip, observe_shard, read_clip, write_clip
 from ttpose.training.rescorer import RescorerSettings, fit_rescorer, rows_of
 from ttpose.training.synthetic import SyntheticClip
@@ -65,7 +65,7 @@ def test_torsos_by_hand():
     truth = np.zeros((4, 17, 3))
     for frame, length in enumerate((100, 100, 100, 20)):
         truth[frame, [COCO17.index(f"{side}_hip") for side in ("left", "right")], :2] = [[10, length], [-10, length]]
-    assert torso_lengths(truth, COCO17).tolist() == pytest.approx([100, 100, 100, 70])
+    assert scored_lengths(truth, COCO17).tolist() == pytest.approx([100, 100, 100, 70])
 
 
 def test_a_convention_by_hand():
@@ -228,7 +228,7 @@ def test_rows_by_hand():
 
 def test_right_is_what_is_near_the_label_as_the_base_names_it():
     clip, _ = _observed(1)
-    torso = torso_lengths(clip.truth, COCO17)[0]
+    torso = scored_lengths(clip.truth, COCO17)[0]
     elbow = COCO17.index("left_elbow")
     position = limb_joints(COCO17).index(elbow)
     for away, wanted in ((0.14, True), (0.16, False)):

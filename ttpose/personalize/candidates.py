@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ttpose.personalize.views import Observation
-from ttpose.skeleton import Skeleton
+from ttpose.skeleton import Skeleton, torso_lengths
 
 # A place nearer to the keypoint than this, in torsos, is the same place.
 _SAME = 0.1
@@ -216,9 +216,5 @@ def _joined(skeleton: Skeleton, joint: int, end: int) -> int:
 def _torso(found: np.ndarray, skeleton: Skeleton) -> float:
     """Median distance of mid-shoulder to mid-hip, pixels; a torso seen from its end counts as a share of the body."""
     joints = limb_joints(skeleton)
-    middle = {
-        part: found[:, [skeleton.index(f"left_{part}"), skeleton.index(f"right_{part}")]].mean(1)
-        for part in ("shoulder", "hip")
-    }
     extent = np.median((found[:, joints].max(1) - found[:, joints].min(1)).max(-1))
-    return float(max(np.median(np.linalg.norm(middle["shoulder"] - middle["hip"], axis=-1)), 0.15 * extent, 1e-3))
+    return float(max(np.median(torso_lengths(found, skeleton)), 0.15 * extent, 1e-3))

@@ -18,7 +18,7 @@ from ttpose.personalize.augment import PLAIN, view_batch
 from ttpose.personalize.crops import PersonCrop, by_clip
 from ttpose.personalize.objectives.reconstruction import person_weight
 from ttpose.personalize.views import VIEWS, observe
-from ttpose.skeleton import Skeleton
+from ttpose.skeleton import Skeleton, torso_lengths
 
 Verdict = Literal["personalized", "interpolated", "base"]
 #: How much of the change each verdict keeps.
@@ -175,10 +175,8 @@ def _check_clip(
 
 def _torso(keypoints: np.ndarray, skeleton: Skeleton) -> float:
     """Median torso length of the frames, pixels; without hips (BBC Pose) the pose's longer side, about as long."""
-    pairs = [[f"{side}_{part}" for side in ("left", "right")] for part in ("shoulder", "hip")]
-    if all(name in skeleton.keypoints for pair in pairs for name in pair):
-        shoulders, hips = (keypoints[:, [skeleton.index(name) for name in pair], :2].mean(1) for pair in pairs)
-        lengths = np.linalg.norm(shoulders - hips, axis=1)
+    if {f"{side}_{part}" for side in ("left", "right") for part in ("shoulder", "hip")} <= set(skeleton.keypoints):
+        lengths = torso_lengths(keypoints, skeleton)
     else:
         lengths = np.ptp(keypoints[..., :2], axis=1).max(-1)
     return float(max(np.median(lengths), 1.0))

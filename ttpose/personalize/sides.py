@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ttpose.personalize.views import Observation
-from ttpose.skeleton import Skeleton
+from ttpose.skeleton import Skeleton, torso_lengths
 
 _NAMINGS = ((False, False), (False, True), (True, False), (True, True))
 
@@ -202,11 +202,7 @@ def _mean_distance(
 
 def _torso_length(keypoints: np.ndarray, skeleton: Skeleton) -> float:
     """Median distance of mid-shoulder to mid-hip over the clip, pixels."""
-
-    def middle(part: str) -> np.ndarray:
-        return keypoints[:, [skeleton.index(f"left_{part}"), skeleton.index(f"right_{part}")], :2].mean(1)
-
-    return float(max(np.median(np.linalg.norm(middle("shoulder") - middle("hip"), axis=1)), 1e-3))
+    return float(max(np.median(torso_lengths(keypoints, skeleton)), 1e-3))
 
 
 def _cheapest_path(own: np.ndarray, moves: np.ndarray, turns: np.ndarray) -> np.ndarray:

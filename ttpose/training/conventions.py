@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ttpose.skeleton import Skeleton
+from ttpose.skeleton import Skeleton, torso_lengths
 
 # What is further off than this, in torsos, or less sure, is an error and no convention.
 _FURTHEST, _LEAST_SCORE = 0.25, 0.5
@@ -17,13 +17,9 @@ _VISIBLE = 2
 _RIDGE = 0.1
 
 
-def torso_lengths(truth: np.ndarray, skeleton: Skeleton) -> np.ndarray:
-    """Mid-shoulder to mid-hip [T] of labels [T, K, 3], at least 0.7 of the clip's median, as clips are scored."""
-    middle = [
-        truth[:, [skeleton.index(f"left_{part}"), skeleton.index(f"right_{part}")], :2].mean(1)
-        for part in ("shoulder", "hip")
-    ]
-    length = np.linalg.norm(middle[0] - middle[1], axis=-1)
+def scored_lengths(truth: np.ndarray, skeleton: Skeleton) -> np.ndarray:
+    """Torso lengths [T] of labels [T, K, 3], at least 0.7 of the clip's median, as clips are scored."""
+    length = torso_lengths(truth, skeleton)
     return np.asarray(np.maximum(length, max(0.7 * float(np.median(length)), 1e-3)))
 
 
@@ -39,7 +35,7 @@ def fit_convention(truths: list[np.ndarray], found: list[np.ndarray], skeleton: 
         Complex [K, K]: row k times the pose gives keypoint k's offset.
     """
     mirror = list(skeleton.flip)
-    lengths = np.concatenate([torso_lengths(truth, skeleton) for truth in truths])[:, None]
+    lengths = np.concatenate([scored_lengths(truth, skeleton) for truth in truths])[:, None]
     truth, seen = np.concatenate(truths), np.concatenate(found)
     pose, offset = _pose(truth, skeleton) / lengths, (_complex(seen) - _complex(truth)) / lengths
     usable = (truth[..., 2] == _VISIBLE) & (seen[..., 2] > _LEAST_SCORE) & (np.abs(offset) < _FURTHEST)

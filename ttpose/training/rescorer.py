@@ -22,7 +22,7 @@ from ttpose.model.shipped import load
 from ttpose.personalize.candidates import candidates
 from ttpose.personalize.sides import exchange, settle_sides
 from ttpose.skeleton import COCO17
-from ttpose.training.conventions import fit_convention, in_convention, torso_lengths
+from ttpose.training.conventions import fit_convention, in_convention, scored_lengths
 from ttpose.training.observed_clips import ObservedClip, observe_shard, read_clip, write_clip
 
 
@@ -60,7 +60,7 @@ def rows_of(
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Features [R, F] of a clip's candidates and whether each is right [R], for every look and step."""
     truth = in_convention(clip.truth, convention, COCO17)
-    lengths = torso_lengths(clip.truth, COCO17)
+    lengths = scored_lengths(clip.truth, COCO17)
     for seen in clip.seen:
         for step in settings.steps:
             rows = slice(None, None, step)
