@@ -11,7 +11,7 @@ from ttpose import geometry
 from ttpose.personalize.crops import PersonCrop, by_clip
 from ttpose.personalize.objectives import Clip
 from ttpose.personalize.settings import PersonalizeSettings
-from ttpose.personalize.sides import limb_groups, settle_sides
+from ttpose.personalize.sides import exchange, limb_groups, settle_sides
 from ttpose.personalize.views import Observation
 from ttpose.skeleton import Skeleton
 
@@ -79,14 +79,14 @@ def pseudo_labels(
         Labels [N, K, 3] in the cut-outs' pixels, the third value the trust 0..1, and which limbs were exchanged, bool
         [N, 2] (legs, arms).
     """
-    # The views' disagreement belongs to a point, and goes with it where sides are exchanged.
-    known, exchanged = np.dstack([seen.keypoints, seen.spread]), np.zeros((len(crops), 2), bool)
+    exchanged = np.zeros((len(crops), 2), bool)
     if settings.settle_sides:
         times = np.array([crop.time_s for crop in crops])
         for part in by_clip(crops):
-            known[part], exchanged[part] = settle_sides(known[part], seen.sides[part], times[part], skeleton)
-    labels, spread = known[..., :3].copy(), known[..., 3]
-    trust = labels[..., 2] / (1 + (spread / _SPREAD) ** 2)
+            _, exchanged[part] = settle_sides(seen.keypoints[part], seen.sides[part], times[part], skeleton)
+    named = exchange(seen, exchanged, skeleton)
+    labels = named.keypoints.copy()
+    trust = labels[..., 2] / (1 + (named.spread / _SPREAD) ** 2)
     labels[..., 2] = np.where(labels[..., 2] > settings.teacher_min_score, trust, 0.0)
     for row, crop in zip(labels, crops, strict=True):
         row[:, :2] = geometry.apply(geometry.invert(crop.to_source), row[:, :2])

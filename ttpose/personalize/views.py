@@ -112,11 +112,10 @@ def _observe_batch(
     plain = [crop.matrix(model.config.input_size) for crop in crops]
     back = [geometry.compose(c.to_source, geometry.invert(p)) for c, p in zip(crops, plain, strict=True)]
     seen = _glance(model, crops) if len(views) == 1 else _looks(model, crops, views, plain)
-    found = decode(seen.maps, seen.anchors, seen.offsets)
     stride = model.config.input_size / seen.maps.shape[-1]
     return Observation(
-        _in_source(found, stride, back),
-        _side_odds(seen.maps, found[..., :2], list(model.skeleton.flip)).cpu().numpy(),
+        _in_source(seen.found, stride, back),
+        _side_odds(seen.maps, seen.found[..., :2], list(model.skeleton.flip)).cpu().numpy(),
         seen.spread,
         _in_source(seen.alone, _STRIDE, back),
         _in_source(peaks(seen.maps, _PEAKS), stride, back),
@@ -136,19 +135,17 @@ def _in_source(found: Tensor, stride: float, back: Sequence[np.ndarray]) -> np.n
 
 @dataclass(frozen=True)
 class _Seen:
-    """A batch's maps and what belongs to them.
+    """A batch's maps and what they say.
 
     Attributes:
         maps: [B, K, h, w].
-        anchors: Regressed keypoints [B, K, 2] in the maps' cells, or None.
-        offsets: The offset head, or None.
+        found: Keypoints [B, K, 3] in the maps' cells, and their values.
         spread: The views' disagreement [B, K].
         alone: The plain view's own keypoints [B, K, 3] in cells of the network's maps.
     """
 
     maps: Tensor
-    anchors: Tensor | None
-    offsets: Tensor | None
+    found: Tensor
     spread: np.ndarray
     alone: Tensor
 
@@ -157,8 +154,8 @@ def _glance(model: PoseModel, crops: Sequence[PersonCrop]) -> _Seen:
     """The plain view alone, in its own cells."""
     images, _ = view_batch(crops, VIEWS[:1] * len(crops), model.config.input_size)
     out = model(model.normalise(images.to(model.device)))
-    agreed = np.zeros(out.supervised.shape[:2], np.float32)
-    return _Seen(out.supervised.float(), out.encoded.anchors, out.encoded.offsets, agreed, _decoded(out))
+    found, agreed = _decoded(out), np.zeros(out.supervised.shape[:2], np.float32)
+    return _Seen(out.supervised.float(), found, agreed, found)
 
 
 def _decoded(out: PoseOutput) -> Tensor:
@@ -188,7 +185,7 @@ def _looks(model: PoseModel, crops: Sequence[PersonCrop], views: Sequence[Warp],
     anchor = _cells(torch.stack(anchors).mean(0), size / cells) if anchors else None
     positions = torch.stack([decode(m, anchor)[..., :2] for m in maps])
     spread = (positions.std(0, correction=0).norm(dim=-1) / cells).cpu().numpy()
-    return _Seen(mean, anchor, None, spread, alone[0])
+    return _Seen(mean, decode(mean, anchor), spread, alone[0])
 
 
 def _cells(points: Tensor, stride: float) -> Tensor:
