@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 
 from ttpose import geometry
 from ttpose.media import draw_skeleton, write_image
@@ -24,6 +23,7 @@ from ttpose.personalize.crops import PersonCrop, cut_crop
 from ttpose.personalize.run import personalize_model, predict_clip
 from ttpose.personalize.settings import PRESETS
 from ttpose.personalize.views import VIEWS, observe
+from ttpose.report.inside import repainted
 from ttpose.training.clip_format import read_clip
 
 _FRAMES = 6
@@ -68,20 +68,12 @@ def _drawn(crop: PersonCrop, keypoints: np.ndarray, model: PoseModel) -> np.ndar
 @torch.inference_mode()
 def _repainted(model: PoseModel, crops: Sequence[PersonCrop]) -> list[np.ndarray]:
     """Three rows: sources, targets, and the targets painted from the sources."""
-    images, _ = view_batch(crops, VIEWS[:1] * len(crops), model.config.input_size)
-    targets = model.normalise(images)
+    targets = model.normalise(view_batch(crops, VIEWS[:1] * len(crops), model.config.input_size)[0])
     points = model.points(model(targets).self_supervised)
-    small = F.adaptive_avg_pool2d(targets, model.config.reconstruction_size)
-    other = torch.arange(len(crops)).roll(len(crops) // 2)
-    painted = model.reconstruct(small[other], points[other], points)
-    return [_row(row, model) for row in (small[other], small, painted)]
-
-
-def _row(images: torch.Tensor, model: PoseModel) -> np.ndarray:
-    """[N, 3, s, s] in the network's units side by side, RGB uint8."""
-    mean, std = (torch.tensor(v)[:, None, None] for v in (model.config.mean, model.config.std))
-    pixels = (images * std + mean).clamp(0, 255).byte()
-    return np.concatenate([np.asarray(p.permute(1, 2, 0)) for p in pixels], 1)
+    side, order = model.config.reconstruction_size, np.roll(np.arange(len(crops)), len(crops) // 2).tolist()
+    shown = [crop.view(crop.matrix(side), side) for crop in crops]
+    painted = repainted(model, targets, points, order)
+    return [np.concatenate(row, 1) for row in ([shown[i] for i in order], shown, painted)]
 
 
 if __name__ == "__main__":

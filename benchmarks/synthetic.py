@@ -20,19 +20,18 @@ from typing import Any
 import numpy as np
 
 from ttpose.evaluation.metrics import CLIP_RULE, bootstrap_mean, measure
-from ttpose.geometry import Box
 from ttpose.model.pose_model import PoseModel
 from ttpose.model.shipped import load
-from ttpose.personalize.crops import PersonCrop, cut_crop
+from ttpose.personalize.crops import PersonCrop
 from ttpose.personalize.run import personalize_model, settled
 from ttpose.personalize.settings import PRESETS, PersonalizeSettings
 from ttpose.personalize.views import VIEWS, Observation, observe
 from ttpose.skeleton import COCO17
+from ttpose.training.observed_clips import FRAME_S, shard_crops
 from ttpose.training.rescorer import RescorerSettings
 from ttpose.training.synthetic.shards import Shard, read_shard
 
 _LIMBS = np.arange(17) >= 5  # COCO order: shoulders to ankles; the face is a few pixels wide
-_FRAME_S = 1 / 25
 
 
 def main() -> None:
@@ -73,7 +72,7 @@ def _run(shards: Path, output: Path, settings: PersonalizeSettings, part: slice,
 
 def measure_person(base: PoseModel, shard: Shard, settings: PersonalizeSettings, every: int) -> dict[str, Any]:
     """PCK@0.1 and @0.2 of one person before and after, the same with all of the change, and the guard's figures."""
-    clips = [_crops(shard, clip, base.config.input_size, every) for clip in range(2)]
+    clips = [shard_crops(shard, clip, base.config.input_size, every) for clip in range(2)]
     truth = [shard.keypoints[clip][::every] for clip in range(2)]
     found = personalize_model(base, clips[0], settings)
     row: dict[str, Any] = {"verdict": found.guard.verdict, "motion": shard.motion[:2]}
@@ -118,7 +117,7 @@ def figures(
     def cleaned(part: Observation, rescored: bool, known: Mapping[int, np.ndarray] | None = None) -> np.ndarray:
         frames = [i * every for i in range(len(part.keypoints))]
         rows = [(known or {}).get(i) for i in frames]
-        return settled(part, [i * _FRAME_S for i in frames], COCO17, replace(settings, rescore=rescored), rows)[0]
+        return settled(part, [i * FRAME_S for i in frames], COCO17, replace(settings, rescore=rescored), rows)[0]
 
     return {
         f"clip0_{name}_alone": _pck(seen.first.keypoints, truth[0]),
@@ -128,12 +127,6 @@ def figures(
         f"clip0_{name}_full": _pck(cleaned(seen.full, settings.rescore, named), truth[0]),
         f"clip1_{name}_plain": _pck(cleaned(seen.second, settings.rescore), truth[1]),
     }
-
-
-def _crops(shard: Shard, clip: int, size: int, every: int) -> list[PersonCrop]:
-    boxes = [Box(*row) for row in shard.boxes[clip].astype(float)]
-    frames = range(0, len(boxes), every)
-    return [cut_crop(shard.image(clip, i), boxes[i], size, index=i, time_s=i * _FRAME_S) for i in frames]
 
 
 def _pck(found: np.ndarray, truth: np.ndarray) -> list[float]:

@@ -81,7 +81,7 @@ def look_inside(samples: Samples) -> Inside:
         images = model.normalise(pictures.to(model.device))
         seen = model(images)
         points = model.points(seen.self_supervised.float())
-        painted = _repainted(base, images, points, order)
+        painted = repainted(base, images, points, order)
         looks.append(_looks(seen, points, painted))
         affinities.append(seen.affinity.float().mean(0).cpu().numpy())
     plain = pictures.permute(0, 2, 3, 1).numpy().astype(np.uint8)
@@ -105,7 +105,8 @@ def _looks(seen: PoseOutput, points: Tensor, painted: Sequence[np.ndarray | None
     return [Look(row, picture) for row, picture in zip(rows, painted, strict=True)]
 
 
-def _repainted(painter: PoseModel, images: Tensor, points: Tensor, order: Sequence[int]) -> list[np.ndarray | None]:
+def repainted(painter: PoseModel, images: Tensor, points: Tensor, order: Sequence[int]) -> list[np.ndarray | None]:
+    """Pictures RGB uint8 [s, s, 3] of normalised images, each painted from the one that `order` names; else None."""
     if painter.config.self_task != "reconstruction":
         return [None] * len(images)
     small = F.adaptive_avg_pool2d(images, painter.config.reconstruction_size)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,19 +12,15 @@ from ttpose.errors import InputError
 from ttpose.files import atomic_path
 from ttpose.geometry import Box
 from ttpose.model.pose_model import PoseModel
-from ttpose.personalize.crops import cut_crop
+from ttpose.personalize.crops import PersonCrop, cut_crop
 from ttpose.personalize.views import VIEWS, Observation, observe
-from ttpose.training.synthetic.shards import read_shard
+from ttpose.training.archives import read_arrays
+from ttpose.training.synthetic.shards import Shard, read_shard
 
 #: As many views as the fast preset looks through, and as the others do.
 LOOKS = (1, 4)
-_FRAME_S = 1 / 25
+FRAME_S = 1 / 25  # rendered clips have 25 frames a second
 _ARRAYS = ("keypoints", "sides", "spread", "alone", "peaks")
-# What NumPy raises for a damaged archive, and what a single array in place of one does.
-_UNREADABLE = (
-    OSError, ValueError, KeyError, EOFError, NotImplementedError, zipfile.BadZipFile, zlib.error, TypeError,
-    AttributeError,
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -45,11 +40,17 @@ class ObservedClip:
     motion: str
 
 
+def shard_crops(shard: Shard, clip: int, size: int, every: int = 1) -> list[PersonCrop]:
+    """A rendered clip's crops for a network of `size` px, through the labelled boxes; of every so manieth frame."""
+    boxes = [Box(*row) for row in shard.boxes[clip].astype(float)]
+    frames = range(0, len(boxes), every)
+    return [cut_crop(shard.image(clip, i), boxes[i], size, index=i, time_s=i * FRAME_S) for i in frames]
+
+
 def observe_shard(model: PoseModel, path: Path) -> ObservedClip:
     """The first clip of a rendered person, through the labelled boxes."""
-    shard, size = read_shard(path), model.config.input_size
-    boxes = [Box(*row) for row in shard.boxes[0].astype(float)]
-    crops = [cut_crop(shard.image(0, i), box, size, index=i, time_s=i * _FRAME_S) for i, box in enumerate(boxes)]
+    shard = read_shard(path)
+    crops = shard_crops(shard, 0, model.config.input_size)
     seen = tuple(observe(model, crops, VIEWS[:looks]) for looks in LOOKS)
     return ObservedClip(
         shard.keypoints[0].astype(np.float64), np.array([c.time_s for c in crops]), seen, shard.motion[0]
@@ -68,8 +69,13 @@ def write_clip(clip: ObservedClip, path: Path) -> None:
 def read_clip(path: Path) -> ObservedClip:
     """Read a file of `write_clip`; raises InputError."""
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            seen = tuple(Observation(*(archive[f"{name}_{looks}"] for name in _ARRAYS)) for looks in LOOKS)
-            return ObservedClip(archive["truth"], archive["times"], seen, str(archive["motion"]))
-    except _UNREADABLE as error:
+        arrays = read_arrays(path, "an observed clip")
+        seen = tuple(_observation(arrays, looks) for looks in LOOKS)
+        return ObservedClip(arrays["truth"], arrays["times"], seen, str(arrays["motion"]))
+    except (FileNotFoundError, KeyError) as error:
         raise InputError(f"{path} is not an observed clip: {error}") from error
+
+
+def _observation(arrays: Mapping[str, np.ndarray], looks: int) -> Observation:
+    keypoints, sides, spread, alone, peaks = (arrays[f"{name}_{looks}"] for name in _ARRAYS)
+    return Observation(keypoints, sides, spread, alone, peaks)

@@ -6,7 +6,6 @@ The file is one `.npz` that is given by path; `docs/synthetic.md` lists its arra
 from __future__ import annotations
 
 import json
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ttpose.errors import InputError
+from ttpose.training.archives import read_arrays
 from ttpose.training.synthetic.body import BodyModel, MorphTargets
 from ttpose.training.synthetic.garments import Wardrobe
 from ttpose.training.synthetic.image_bank import ImageBank
@@ -66,12 +66,9 @@ class SyntheticAssets:
             InputError: The file is missing, damaged or not an asset file.
         """
         try:
-            with np.load(path, allow_pickle=False) as archive:
-                arrays = {key: archive[key] for key in archive.files}
+            arrays = read_arrays(path, "an asset file")
         except FileNotFoundError:
             raise InputError(f"asset file {path} not found", "docs/synthetic.md says what the file holds") from None
-        except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile) as error:
-            raise InputError(f"{path} is not an asset file: {error}") from error
         try:
             return cls._from_arrays(arrays, share_alike)
         except (KeyError, IndexError, ValueError) as error:

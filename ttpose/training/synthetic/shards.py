@@ -14,7 +14,6 @@ Arrays (M clips of T pictures with side S; pixel centres at integers):
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +22,7 @@ import numpy as np
 
 from ttpose.errors import InputError
 from ttpose.files import atomic_path
+from ttpose.training.archives import read_arrays
 from ttpose.training.clip_format import decode_jpeg, encode_jpeg
 from ttpose.training.synthetic.clip import SyntheticClip
 
@@ -104,12 +104,9 @@ def write_shard(path: Path | str, clips: Sequence[SyntheticClip], *, masks: bool
 def read_shard(path: Path | str) -> Shard:
     """Read a file of `write_shard`; raises `InputError` when it is missing, damaged or something else."""
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {key: archive[key] for key in archive.files}
+        arrays = read_arrays(path, "a shard of synthetic people")
     except FileNotFoundError:
         raise InputError(f"{path} does not exist") from None
-    except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path} is not a shard of synthetic people: {error}") from error
     if str(arrays.get("format")) != _FORMAT:
         raise InputError(f"{path} is not a shard of synthetic people", "write shards with ttpose synth --shards")
     return Shard(
