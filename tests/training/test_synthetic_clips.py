@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +17,14 @@ pytest.importorskip("numba", reason="numba comes with ttpose[training]")
 from ttpose.errors import UsageError
 from ttpose.skeleton import COCO17
 from ttpose.training.clip_format import find_clips, read_clip
-from ttpose.training.synthetic import SyntheticAssets, SyntheticClip, render_clip, render_person, sample_person
+from ttpose.training.synthetic import (
+    BystanderRanges,
+    SyntheticAssets,
+    SyntheticClip,
+    render_clip,
+    render_person,
+    sample_person,
+)
 from ttpose.training.synthetic.faults import FaultRanges
 from ttpose.training.synthetic.generate import RenderSettings, generate
 from ttpose.training.synthetic.scene import ClipRanges
@@ -91,6 +100,34 @@ def test_clips_of_one_person_share_the_person_only(assets: SyntheticAssets) -> N
     assert not np.array_equal(a.images, b.images)
 
 
+def test_somebody_else_changes_only_what_they_cover(assets: SyntheticAssets) -> None:
+    clear = ClipRanges(faults=FaultRanges.none())
+    before = BystanderRanges(share=1.0, beside=(0.0, 0.1), behind=(-0.9, -0.7))
+    changed = hidden = 0
+    for seed in range(60, 64):
+        alone = render_clip(assets, seed, 0, frames=2, size=96, ranges=clear)
+        nobody = render_clip(assets, seed, 0, frames=2, size=96, ranges=clear, bystanders=BystanderRanges(share=0.0))
+        both = render_clip(assets, seed, 0, frames=2, size=96, ranges=clear, bystanders=before)
+        assert same(alone, nobody)
+        np.testing.assert_array_equal(both.keypoints[..., :2], alone.keypoints[..., :2])
+        assert (both.keypoints[..., 2] <= alone.keypoints[..., 2]).all()
+        np.testing.assert_array_equal(both.keypoints[..., 2] == 0, alone.keypoints[..., 2] == 0)
+        assert (both.masks <= alone.masks).all()
+        assert both.boxes == alone.boxes
+        changed += (both.images != alone.images).any(-1).sum()
+        hidden += (both.masks < alone.masks).sum()
+    assert changed > hidden > 500
+
+
+def test_somebody_behind_hides_nothing(assets: SyntheticAssets) -> None:
+    clear = ClipRanges(faults=FaultRanges.none())
+    behind = BystanderRanges(share=1.0, beside=(0.3, 0.4), behind=(2.5, 2.6))
+    alone = render_clip(assets, 60, 0, frames=2, size=96, ranges=clear)
+    both = render_clip(assets, 60, 0, frames=2, size=96, ranges=clear, bystanders=behind)
+    np.testing.assert_array_equal(both.keypoints, alone.keypoints)
+    assert (both.images != alone.images).any(-1).sum() > 50
+
+
 def test_share_alike_backgrounds_can_be_left_out(assets: SyntheticAssets) -> None:
     free = SyntheticAssets.load(PATH, share_alike=False).backgrounds
     assert 0 < len(free.photos) < len(assets.backgrounds.photos)
@@ -135,6 +172,18 @@ def test_other_settings_are_refused_unless_overwriting(tmp_path: Path) -> None:
         generate(out, PATH, identities=1, settings=smaller)
     assert generate(out, PATH, identities=1, settings=smaller, overwrite=True).rendered == 1
     assert sorted(path.name for path in out.iterdir()) == ["identity_0000000", "notes.txt", "synth.json"]
+
+
+def test_a_folder_of_a_version_without_bystanders_goes_on(tmp_path: Path) -> None:
+    generate(tmp_path, PATH, identities=1, settings=SMALL)
+    noted = json.loads((tmp_path / "synth.json").read_text())
+    assert noted.pop("bystanders") == 0
+    (tmp_path / "synth.json").write_text(json.dumps(noted))
+    assert generate(tmp_path, PATH, identities=1, settings=SMALL).kept == 1
+    with pytest.raises(UsageError, match="bystanders"):
+        generate(tmp_path, PATH, identities=1, settings=replace(SMALL, bystanders=0.5))
+    with pytest.raises(UsageError, match="0 to 1, not 2"):
+        generate(tmp_path, PATH, identities=1, settings=replace(SMALL, bystanders=2))
 
 
 def test_the_command_renders_and_fails_in_one_line(tmp_path: Path) -> None:

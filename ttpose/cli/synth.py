@@ -24,6 +24,9 @@ def synth(
     seed: Annotated[int, typer.Option(min=0, metavar="N", help="Of the first person; the others follow.")] = 0,
     masks: Annotated[bool, typer.Option("--masks", help="Also write the person's masks.")] = False,
     shards: Annotated[bool, typer.Option("--shards", help="One .npz per person instead of clip folders.")] = False,
+    bystanders: Annotated[
+        float, typer.Option(min=0, max=1, metavar="SHARE", help="Of clips with somebody else in the picture.")
+    ] = 0.0,
     share_alike: Annotated[
         bool, typer.Option("--share-alike/--no-share-alike", help="Use backgrounds under CC BY-SA.")
     ] = True,
@@ -36,7 +39,13 @@ def synth(
         from ttpose.training.synthetic.generate import RenderSettings, generate
 
         settings = RenderSettings(
-            clips=clips, frames=frames, size=size, masks=masks, shards=shards, share_alike=share_alike
+            clips=clips,
+            frames=frames,
+            size=size,
+            masks=masks,
+            shards=shards,
+            share_alike=share_alike,
+            bystanders=bystanders,
         )
         reporter.start("synth", "cpu", 1)
         reporter.begin(out, 1, 1)

@@ -9,6 +9,7 @@ import numpy as np
 from ttpose.geometry import Box, crop_to_heatmap
 from ttpose.skeleton import COCO17
 from ttpose.training.synthetic.assets import SyntheticAssets
+from ttpose.training.synthetic.bystander import Bystander, BystanderRanges
 from ttpose.training.synthetic.labels import POINTS, box_of, inside, own_bones, visible_points
 from ttpose.training.synthetic.person import Person, sample_person
 from ttpose.training.synthetic.raster import SUPERSAMPLE
@@ -16,6 +17,7 @@ from ttpose.training.synthetic.scene import ClipRanges, Scene, Studio, sample_sc
 from ttpose.training.synthetic.take import Take, act
 
 _STREAM = 77  # keeps the clip's random numbers apart from other uses of the same two seeds
+_BYSTANDER_STREAM = 78  # so that a clip is otherwise the same with and without somebody else
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,7 @@ def render_clip(
     size: int = 256,
     *,
     ranges: ClipRanges | None = None,
+    bystanders: BystanderRanges | None = None,
 ) -> SyntheticClip:
     """Render one clip of one person; the same arguments give the same bytes.
 
@@ -66,9 +69,10 @@ def render_clip(
         frames: Pictures.
         size: Their side in pixels.
         ranges: How clips differ; the defaults suit training.
+        bystanders: How often and where somebody else is in the picture; nobody by default.
     """
     person = sample_person(assets, identity_seed)
-    return render_person(assets, person, clip_seed, frames, size, ranges=ranges)
+    return render_person(assets, person, clip_seed, frames, size, ranges=ranges, bystanders=bystanders)
 
 
 def render_person(
@@ -79,20 +83,24 @@ def render_person(
     size: int = 256,
     *,
     ranges: ClipRanges | None = None,
+    bystanders: BystanderRanges | None = None,
 ) -> SyntheticClip:
     """Render one clip of a person drawn before, as `render_clip` does; saves time for several clips of one person."""
-    ranges = ranges or ClipRanges()
+    ranges, bystanders = ranges or ClipRanges(), bystanders or BystanderRanges()
     rng = np.random.default_rng([person.seed, clip_seed, _STREAM])
     take = act(assets, person, rng, frames, ranges.motion, ranges.faults.motion_blur_share)
     scene = sample_scene(assets, rng, take, size, ranges)
     studio, own = Studio(person, take, scene), own_bones(assets.rig)
+    other = _bystander(assets, person, clip_seed, scene, take, ranges, bystanders)
     images = np.empty((frames, size, size, 3), np.uint8)
     masks = np.empty((frames, size, size), np.uint8)
     points = np.empty((frames, len(POINTS), 3), np.float32)
     boxes = []
     for frame in range(frames):
-        light, mask, points[frame] = _expose_frame(studio, person, take, scene, frame, own)
+        light, mask, points[frame], crowd = _expose_frame(studio, other, person, take, scene, frame, own)
         boxes.append(box_of(mask))
+        mask[crowd > 128] = 0
+        points[frame] = _hide(points[frame], crowd)
         picture = _display(light)
         if scene.occluder is not None:
             cover = scene.occluder.cover(size, frame)
@@ -115,10 +123,36 @@ def render_person(
     )
 
 
+def _bystander(
+    assets: SyntheticAssets,
+    person: Person,
+    clip_seed: int,
+    scene: Scene,
+    take: Take,
+    ranges: ClipRanges,
+    bystanders: BystanderRanges,
+) -> Bystander | None:
+    rng = np.random.default_rng([person.seed, clip_seed, _BYSTANDER_STREAM])
+    if rng.random() >= bystanders.share:
+        return None
+    return Bystander.sample(assets, rng, scene, take, ranges.motion, bystanders)
+
+
 def _expose_frame(
-    studio: Studio, person: Person, take: Take, scene: Scene, frame: int, own: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """One picture as the mean of its moments: linear light [S, S, 3], mask uint8 [S, S], points [points, 3]."""
+    studio: Studio,
+    other: Bystander | None,
+    person: Person,
+    take: Take,
+    scene: Scene,
+    frame: int,
+    own: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """One picture as the mean of its moments.
+
+    Returns:
+        Linear light [S, S, 3]; mask uint8 [S, S] and points [points, 3] as if nobody stood before the person; and how
+        much of each pixel somebody before them takes, uint8 [S, S].
+    """
     numbers = range(frame * take.slow, (frame + 1) * take.slow)
     moments = [studio.render(number) for number in numbers]
     projected = [scene.camera.project(take.points[number], number) for number in numbers]
@@ -128,7 +162,12 @@ def _expose_frame(
     last, (samples, depth) = moments[-1], projected[-1]
     seen = visible_points(samples, depth, last.depth_buffer, last.face_buffer, person.face_bone, own)
     points = np.column_stack([position, np.where(inside(position, scene.size), 1 + seen, 0)])
-    return _mean([moment.image for moment in moments]), (coverage * 255).astype(np.uint8), points
+    mask = (coverage * 255).astype(np.uint8)
+    if other is None:
+        return _mean([moment.image for moment in moments]), mask, points, np.zeros_like(mask)
+    joined = [other.join(moment, number) for moment, number in zip(moments, numbers, strict=True)]
+    crowd = (_mean([cover for _, cover in joined]) * 255).astype(np.uint8)
+    return _mean([image for image, _ in joined]), mask, points, crowd
 
 
 def _display(light: np.ndarray) -> np.ndarray:
@@ -143,7 +182,7 @@ def _mean(arrays: list[np.ndarray]) -> np.ndarray:
 
 
 def _hide(points: np.ndarray, cover: np.ndarray) -> np.ndarray:
-    """Mark points [points, 3] under an occluder [S, S] as hidden."""
+    """Mark points [points, 3] under what stands before the person, [S, S], as hidden."""
     column, row = np.floor(points[:, :2].T + 0.5).astype(int)
     on_picture = points[:, 2] > 0
     hidden = on_picture.copy()

@@ -27,6 +27,7 @@ from ttpose.progress import Progress
 from ttpose.skeleton import COCO17
 from ttpose.training.clip_format import LABELS_NAME, write_clip
 from ttpose.training.synthetic.assets import SyntheticAssets
+from ttpose.training.synthetic.bystander import BystanderRanges
 from ttpose.training.synthetic.clip import SyntheticClip, render_person
 from ttpose.training.synthetic.person import sample_person
 from ttpose.training.synthetic.shards import write_shard
@@ -49,6 +50,7 @@ class RenderSettings:
         shards: One `.npz` per person, else one folder per clip.
         share_alike: Whether to use backgrounds under CC BY-SA.
         quality: JPEG quality.
+        bystanders: Share of clips with somebody else in the picture, 0..1.
     """
 
     clips: int = 2
@@ -58,6 +60,7 @@ class RenderSettings:
     shards: bool = False
     share_alike: bool = True
     quality: int = 92
+    bystanders: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -99,6 +102,8 @@ def generate(
     out, assets, progress = Path(out), Path(assets), progress or Progress()
     if min(identities, settings.clips, settings.frames, jobs) < 1 or settings.size < 32 or seed < 0:
         raise UsageError("identities, clips, frames and jobs must be 1 or more, size 32 or more, the seed 0 or more")
+    if not 0 <= settings.bystanders <= 1:
+        raise UsageError(f"bystanders is the share of clips with somebody else, 0 to 1, not {settings.bystanders}")
     loaded = _loaded(assets, settings.share_alike)
     _prepare(out, assets, settings, overwrite)
     seeds = range(seed, seed + identities)
@@ -121,7 +126,8 @@ def render_identity(assets: SyntheticAssets, out: Path, settings: RenderSettings
     person = sample_person(assets, seed)
 
     def clip(number: int) -> SyntheticClip:
-        return render_person(assets, person, number, settings.frames, settings.size)
+        others = BystanderRanges(share=settings.bystanders)
+        return render_person(assets, person, number, settings.frames, settings.size, bystanders=others)
 
     if settings.shards:
         clips = [clip(number) for number in range(settings.clips)]
@@ -196,7 +202,8 @@ def _difference(path: Path, wanted: dict[str, object]) -> str:
         return f"{path.name} is missing"
     except ValueError as error:
         raise InputError(f"{path} is not valid JSON: {error}") from error
-    names = [key for key in wanted if not isinstance(present, dict) or present.get(key) != wanted[key]]
+    before = asdict(RenderSettings())  # a folder of an earlier version lacks what came later
+    names = [k for k in wanted if not isinstance(present, dict) or present.get(k, before.get(k)) != wanted[k]]
     return ", ".join(names)
 
 
