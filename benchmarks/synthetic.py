@@ -28,7 +28,7 @@ from ttpose.personalize.settings import PRESETS, PersonalizeSettings
 from ttpose.personalize.views import VIEWS, Observation, observe
 from ttpose.skeleton import COCO17
 from ttpose.training.observed_clips import FRAME_S, shard_crops
-from ttpose.training.rescorer import RescorerSettings
+from ttpose.training.rescorer import RescorerSettings, part_of
 from ttpose.training.synthetic.shards import Shard, read_shard
 
 _LIMBS = np.arange(17) >= 5  # COCO order: shoulders to ankles; the face is a few pixels wide
@@ -44,7 +44,7 @@ def main() -> None:
     parser.add_argument(
         "--no-decoder", action="store_true", help="leave out the decoder's warm-up: a guard's figure less"
     )
-    parser.add_argument("--part", default="0/1", help="i/n: every n-th person from the i-th on")
+    parser.add_argument("--part", type=part_of, default="0/1", help="i/n: every n-th person from the i-th on")
     parser.add_argument("--every", type=int, default=1, help="take every n-th of a clip's 25 frames a second")
     parser.add_argument("--summary", action="store_true", help="only summarise what is there")
     options = parser.parse_args()
@@ -52,8 +52,7 @@ def main() -> None:
     settings = settings if options.steps is None else replace(settings, steps=options.steps)
     settings = replace(settings, decoder_warmup=0) if options.no_decoder else settings
     if not options.summary:
-        first, every = (int(n) for n in options.part.split("/"))
-        _run(options.shards, options.output, settings, slice(first, None, every), options.every)
+        _run(options.shards, options.output, settings, options.part, options.every)
     rows = [json.loads(line) for line in options.output.read_text().splitlines()]
     print(f"{len(rows)} people, preset {options.preset}, {settings.steps} steps")
     _summarise(rows)

@@ -25,7 +25,7 @@ from ttpose.skeleton import COCO17
 from ttpose.training import observed_clips, rescorer
 from ttpose.training.conventions import fit_convention, in_convention, scored_lengths
 from ttpose.training.observed_clips import LOOKS, ObservedClip, observe_shard, read_clip, write_clip
-from ttpose.training.rescorer import RescorerSettings, fit_rescorer, rows_of
+from ttpose.training.rescorer import RescorerSettings, fit_rescorer, part_of, rows_of
 from ttpose.training.synthetic import SyntheticClip
 from ttpose.training.synthetic.shards import write_shard
 
@@ -373,3 +373,12 @@ def test_observing_goes_on_where_it_ended(tiny, tmp_path, monkeypatch):
     _run(monkeypatch, "observe", shards, "-o", out)
     assert looked == ["identity_1", "identity_0", "identity_2"]
     assert sorted(read_clip(path).motion for path in out.iterdir()) == ["walk/0", "walk/1", "walk/2"]
+
+
+@pytest.mark.parametrize("text", ["1", "2/2", "a/2", "0/", "0/0"])
+def test_a_part_that_is_none_is_said_in_one_line(text, tmp_path, monkeypatch, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        _run(monkeypatch, "observe", tmp_path, "--part", text, "-o", tmp_path)
+    assert stopped.value.code == 2
+    assert "a part is i/n" in capsys.readouterr().err
+    assert list(range(7))[part_of("1/3")] == [1, 4]

@@ -98,7 +98,7 @@ def main() -> None:
     commands = parser.add_subparsers(dest="command", required=True)
     seeing = commands.add_parser("observe", help="look at rendered people with the shipped model")
     seeing.add_argument("shards", type=Path)
-    seeing.add_argument("--part", default="0/1", help="i/n: every n-th person from the i-th on")
+    seeing.add_argument("--part", type=part_of, default="0/1", help="i/n: every n-th person from the i-th on")
     fitting = commands.add_parser("fit", help="train on what was seen")
     fitting.add_argument("observed", type=Path)
     fitting.add_argument("--seed", type=int, default=0)
@@ -111,11 +111,18 @@ def main() -> None:
         _fit(options.observed, options.out, RescorerSettings(seed=options.seed))
 
 
-def _observe(shards: Path, out: Path, part: str) -> None:
+def part_of(text: str) -> slice:
+    """`i/n` as the slice of every n-th thing from the i-th on; for argparse."""
+    first, slash, every = text.partition("/")
+    if not (slash and first.isdecimal() and every.isdecimal() and int(first) < int(every)):
+        raise argparse.ArgumentTypeError(f"a part is i/n with i below n, such as 0/2, not {text!r}")
+    return slice(int(first), None, int(every))
+
+
+def _observe(shards: Path, out: Path, part: slice) -> None:
     out.mkdir(parents=True, exist_ok=True)
-    first, every = (int(n) for n in part.split("/"))
     model = load(None).model
-    for path in sorted(shards.glob("identity_*.npz"))[first::every]:
+    for path in sorted(shards.glob("identity_*.npz"))[part]:
         if not (out / path.name).exists():
             write_clip(observe_shard(model, path), out / path.name)
 
