@@ -34,6 +34,8 @@ def main() -> None:
     forest = load_rescorer() if options.forest is None else Forest.load(options.forest)
     margins = [float(text) for text in options.margins.split(",")]
     clips = [read_clip(path) for path in sorted(options.observed.glob("identity_*.npz"))]
+    # Of somebody who stands outside the picture, or behind somebody else all the time, nothing can be said.
+    clips = [clip for clip in clips if (clip.truth[:, _LIMBS, 2] > 0).any()]
     rows = np.array([measure_clip(clip, forest, margins) for clip in clips])
     new = np.array([clip.motion in RescorerSettings().left_out for clip in clips])
     for title, chosen in (("all", np.ones(len(clips), bool)), ("with a motion that the rescorer never saw", new)):

@@ -138,7 +138,7 @@ def _summarise(rows: Sequence[dict[str, Any]]) -> None:
     """Means of gains in points with bootstrap 95 % intervals over people, and the guard's figures against gains."""
 
     def column(name: str) -> np.ndarray:
-        return 100 * np.array([row[name] for row in rows])  # [people, 2 thresholds]
+        return 100 * np.array([row[name] for row in rows], float)  # [people, 2 thresholds], null as NaN
 
     print("| what | PCK@0.1 | PCK@0.2 | gain@0.1 [95 %] | gain@0.2 [95 %] | lose > 0.5 at 0.2 |\n" + "|---" * 6 + "|")
     for title, before, after in (
@@ -151,10 +151,11 @@ def _summarise(rows: Sequence[dict[str, Any]]) -> None:
         ("the same: base → personalized, one view each, all else alike", "clip0_base_plain", "clip0_person_plain"),
         ("second clip: base → personalized, one view each, all else alike", "clip1_base_plain", "clip1_person_plain"),
     ):
-        gain = column(after) - column(before)
-        means = " | ".join(
-            f"{a:.1f} → {b:.1f}" for a, b in zip(column(before).mean(0), column(after).mean(0), strict=True)
-        )
+        # A clip in which the person is never seen has no PCK.
+        seen = np.isfinite(column(before)).all(1)
+        then, now = column(before)[seen], column(after)[seen]
+        gain = now - then
+        means = " | ".join(f"{a:.1f} → {b:.1f}" for a, b in zip(then.mean(0), now.mean(0), strict=True))
         spans = " | ".join(f"{m.mean:+.2f} [{m.low:+.2f}, {m.high:+.2f}]" for m in map(bootstrap_mean, gain.T))
         print(f"| {title} | {means} | {spans} | {100 * (gain[:, 1] < -0.5).mean():.1f} % |")
     verdicts = [row["verdict"] for row in rows]

@@ -7,16 +7,18 @@ from dataclasses import replace
 import numpy as np
 
 from tests.painted import stepping
+from ttpose.geometry import Box
 from ttpose.personalize.views import Observation
 from ttpose.skeleton import COCO17
 
 
 def observation(keypoints: np.ndarray) -> Observation:
-    """A clear view of keypoints [N, K, 3]: one peak a map, sure of its side, and all views agree."""
+    """A clear view of keypoints [N, K, 3]: one peak a map, sure of its side, all views agree, and a tight box."""
     peaks = np.repeat(keypoints[:, :, None], 4, 2)
     peaks[:, :, 1:, 2] = 0.0
     odds = np.full(keypoints.shape[:2], 2.5)
-    return Observation(keypoints.copy(), odds, np.full(keypoints.shape[:2], 0.005), keypoints.copy(), peaks)
+    boxes = np.array([Box.around(frame[:, :2]).as_list() for frame in keypoints])
+    return Observation(keypoints.copy(), odds, np.full(keypoints.shape[:2], 0.005), keypoints.copy(), peaks, boxes)
 
 
 def walking(frames: int, size: float = 300) -> np.ndarray:

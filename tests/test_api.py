@@ -70,6 +70,23 @@ def test_personalize_a_clip_and_use_the_person_again(tmp_path: Path) -> None:
     assert (tmp_path / "overlay.mp4").stat().st_size > 1000
 
 
+def test_joints_of_a_video_are_rescored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from ttpose.personalize import run
+
+    def raised(seen, times, skeleton):
+        moved = seen.keypoints.copy()
+        moved[:, 9, 1] -= 50
+        return moved, np.ones(moved.shape[:2], bool)
+
+    clip = sample.write_part(tmp_path / "dance.mp4", range(3))
+    plain = ttpose.predict(clip, device="cpu")
+    monkeypatch.setattr(run, "rescore", raised)
+    other = ttpose.predict(clip, device="cpu")
+    for before, after in zip(plain.frames, other.frames, strict=True):
+        lift = (before.people[0].keypoints - after.people[0].keypoints)[:, 1]
+        assert abs(lift[9] - 50) < 20 and np.abs(np.delete(lift, 9)).max() < 20
+
+
 def test_wrong_use() -> None:
     for how in ({"preset": "best"}, {"mode": "live"}, {"steps": 0}, {"device": "cuda:99"}):
         with pytest.raises(UsageError):

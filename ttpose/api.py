@@ -22,6 +22,7 @@ from ttpose.people.weights import load_weights
 from ttpose.personalize.learned import Learned
 from ttpose.personalize.many_clips import OnBad, SharedPerson
 from ttpose.personalize.one_person import Personalization, PersonRun
+from ttpose.personalize.rescore import can_rescore
 from ttpose.personalize.settings import Mode, PersonalizeSettings, preset_named
 from ttpose.personalize.sources import clip_result, records_of, report_damage
 from ttpose.personalize.subject_crops import follow_subject, gather
@@ -137,7 +138,8 @@ def predict(
     with progress.stage("predict", media.info.frames) as advance:
         frames = list(follow_subject(media, track, loaded.model, finder, advance, crops=False))
     report_damage(media, progress)
-    return clip_result(media, loaded, records_of(frames, gather(frames), loaded.model.skeleton, PersonalizeSettings()))
+    settings = PersonalizeSettings(rescore=can_rescore(loaded.model.config))
+    return clip_result(media, loaded, records_of(frames, gather(frames), loaded.model.skeleton, settings))
 
 
 def personalize(

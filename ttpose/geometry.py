@@ -26,6 +26,11 @@ class Box:
         return self.x + self.width / 2, self.y + self.height / 2
 
     @property
+    def corners(self) -> np.ndarray:
+        """Top left and bottom right corner, [2, 2]."""
+        return np.array([[self.x, self.y], [self.x + self.width, self.y + self.height]])
+
+    @property
     def area(self) -> float:
         """Width times height, 0 for an inverted box."""
         return max(self.width, 0.0) * max(self.height, 0.0)

@@ -75,6 +75,18 @@ def test_the_same_as_scikit_learn(unknown):
     assert forest.probability(rows).std() > 0.2, "the comparison says something"
 
 
+def test_a_question_whether_a_feature_is_known(tmp_path):
+    ensemble = pytest.importorskip("sklearn.ensemble", reason="scikit-learn comes with ttpose[training]")
+    rng = np.random.default_rng(0)
+    rows = np.where(rng.random((400, 1)) < 0.5, np.nan, rng.normal(size=(400, 1)))
+    model = ensemble.HistGradientBoostingClassifier(max_iter=3, early_stopping=False)
+    model.fit(rows, np.isnan(rows[:, 0]))
+    assert any(np.isinf(tree.nodes["num_threshold"]).any() for (tree,) in model._predictors), "nothing is tested"
+    Forest.of(model).save(tmp_path / "trees.safetensors")
+    forest = Forest.load(tmp_path / "trees.safetensors")
+    assert forest.probability(rows) == pytest.approx(model.predict_proba(rows)[:, 1])
+
+
 def test_trees_without_a_question_know_the_prior():
     ensemble = pytest.importorskip("sklearn.ensemble", reason="scikit-learn comes with ttpose[training]")
     model = ensemble.HistGradientBoostingClassifier(max_iter=3, min_samples_leaf=20, early_stopping=False)

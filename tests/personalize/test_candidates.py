@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from tests.observed import misled, observation, walking
+from ttpose.geometry import Box
 from ttpose.personalize.candidates import candidates, limb_joints
 from ttpose.personalize.views import Observation
 from ttpose.skeleton import BBC7, COCO17, H36M16, LSP14, PENN13
@@ -24,7 +25,9 @@ FEATURES = (
     "3 before", "score 3 before", "2 before", "score 2 before",
     "1 before", "score 1 before", "mirror 1 before", "1 after", "score 1 after", "mirror 1 after",
     "2 after", "score 2 after", "3 after", "score 3 after",
+    "in the box", "out of the box",
 )  # fmt: skip
+OF_NEIGHBOURS = FEATURES[FEATURES.index("3 before") : FEATURES.index("in the box")]
 FOUND, MIRRORED, LINE, FIRST, SECOND, THIRD, FOURTH, ALONE, ALONE_MIRRORED = range(9)
 FLIP = np.array(COCO17.flip)
 LEFT_WRIST = COCO17.index("left_wrist")
@@ -95,6 +98,8 @@ def test_features_by_hand(two_peaks):
         "1 after": math.hypot(0.1, 0.4), "score 1 after": 0.8, "mirror 1 after": math.hypot(0.5, 0.4),
         "2 after": math.hypot(0.2, 0.4), "score 2 after": 0.8,
         "3 after": math.nan, "score 3 after": math.nan,
+        # The box's middle is (20, 90), and it is 60 wide and 220 high.
+        "in the box": 0.5, "out of the box": 0,
     }  # fmt: skip
     assert _features(given, 2, "left_wrist", SECOND) == pytest.approx(wanted, abs=1e-5, nan_ok=True)
 
@@ -149,6 +154,7 @@ def test_a_limbs_own_length_is_what_both_sides_show_mostly():
 def test_places_within_a_tenth_of_the_torso_are_the_same():
     seen = observation(_figure(1))
     seen.peaks[0, LEFT_WRIST, 1:, :2] = [[30 + 9.9, 100], [30, 100 + 10.1], [30 + 8, 100 + 8]]
+    seen.peaks[0, LEFT_WRIST, 1:, 2] = 0.1
     given = candidates(seen, np.zeros(1), COCO17)
     wrist = given.worth[0, _at(given, "left_wrist")]
     assert wrist[[FIRST, SECOND, THIRD, FOURTH]].tolist() == [False, False, True, True]
@@ -198,7 +204,7 @@ def test_neighbours_more_than_half_a_second_away_are_unknown():
 
     def known(frame):
         found = _features(given, frame, "left_wrist", FOUND)
-        return [name for name in FEATURES[24:] if not math.isnan(found[name])]
+        return [name for name in OF_NEIGHBOURS if not math.isnan(found[name])]
 
     assert known(1) == ["1 before", "score 1 before", "mirror 1 before"]
     assert known(2) == ["1 after", "score 1 after", "mirror 1 after"]
@@ -212,7 +218,7 @@ def test_neighbours_more_than_half_a_second_away_are_unknown():
 def test_one_frame_alone():
     given = candidates(observation(_figure(1)), np.array([3.2]), COCO17)
     found = _features(given, 0, "left_wrist", MIRRORED)
-    assert {name for name, value in found.items() if math.isnan(value)} == set(FEATURES[24:])
+    assert {name for name, value in found.items() if math.isnan(value)} == set(OF_NEIGHBOURS)
     assert given.places[0, :, LINE] == pytest.approx(given.places[0, :, FOUND])
     assert found["line's support"] == 0
     assert found["inner length"] == pytest.approx(math.hypot(60, 50) / 50)
@@ -236,12 +242,14 @@ def _carried(seen: Observation, matrix: np.ndarray, shift: tuple[float, float]) 
     def carry(points):
         return np.concatenate([points[..., :2] @ matrix.T + shift, points[..., 2:]], -1)
 
-    return replace(seen, keypoints=carry(seen.keypoints), alone=carry(seen.alone), peaks=carry(seen.peaks))
+    corners = [Box(*row).corners @ matrix.T + shift for row in seen.boxes]
+    boxes = np.array([Box.around(pair).as_list() for pair in corners])
+    return replace(seen, keypoints=carry(seen.keypoints), alone=carry(seen.alone), peaks=carry(seen.peaks), boxes=boxes)
 
 
 def _turned(degrees: float) -> np.ndarray:
     c, s = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
-    return np.array([[c, -s], [s, c]])
+    return np.array([[c, -s], [s, c]]).round(15)  # a right angle has zeros
 
 
 @pytest.mark.parametrize(
@@ -257,7 +265,9 @@ def _turned(degrees: float) -> np.ndarray:
 def test_features_do_not_depend_on_where_the_person_is(busy, matrix, shift):
     seen, times = busy
     given, carried = candidates(seen, times, COCO17), candidates(_carried(seen, matrix, shift), times, COCO17)
-    assert np.allclose(carried.features, given.features, atol=1e-4, equal_nan=True)
+    # A box that is turned by another angle than a right one is another box.
+    told = slice(None) if (matrix == 0).any() else slice(FEATURES.index("in the box"))
+    assert np.allclose(carried.features[..., told], given.features[..., told], atol=1e-4, equal_nan=True)
     assert np.array_equal(carried.worth, given.worth)
     assert np.allclose(carried.places, given.places @ matrix.T + shift)
 
@@ -272,7 +282,7 @@ def test_in_a_mirror_the_other_side_has_the_same_features(busy):
     seen, times = busy
     turned = _carried(seen, np.diag([-1.0, 1.0]), (640.0, 0.0))
     names = ("keypoints", "sides", "spread", "alone", "peaks")
-    mirrored = Observation(*(getattr(turned, name)[:, FLIP] for name in names))
+    mirrored = Observation(*(getattr(turned, name)[:, FLIP] for name in names), turned.boxes)
     given, found = candidates(seen, times, COCO17), candidates(mirrored, times, COCO17)
     other = np.arange(12) ^ 1  # left and right follow each other
     assert np.allclose(found.features[:, other], given.features, atol=1e-4, equal_nan=True)
@@ -307,6 +317,25 @@ def test_the_second_peak_is_told_in_shares_of_the_highest():
     assert given.places[1, _at(given, "left_knee"), SECOND].tolist() == [20, 150]
 
 
+def test_how_far_out_of_the_box_a_place_is(two_peaks):
+    seen, times = two_peaks
+    seen.boxes[2] = 0, 20, 40, 100
+    there = _features(candidates(seen, times, COCO17), 2, "left_wrist", SECOND)
+    assert (there["in the box"], there["out of the box"]) == pytest.approx((30 / 40, 10 / 100))
+    seen.boxes[2] = 0, 80, 1000, 200
+    there = _features(candidates(seen, times, COCO17), 2, "left_wrist", SECOND)
+    assert (there["in the box"], there["out of the box"]) == pytest.approx((120 / 200, 20 / 100))
+
+
+def test_a_peak_of_no_height_is_no_place(two_peaks):
+    seen, times = two_peaks
+    seen.peaks[2, LEFT_WRIST, 2] = 90, 10, 0.0
+    given = candidates(seen, times, COCO17)
+    assert not given.worth[2, _at(given, "left_wrist"), THIRD]
+    seen.peaks[2, LEFT_WRIST, 2, 2] = 0.01
+    assert candidates(seen, times, COCO17).worth[2, _at(given, "left_wrist"), THIRD]
+
+
 def test_keypoint_sets_with_arms_and_legs():
     for skeleton in (COCO17, PENN13, LSP14, H36M16):
         names = [skeleton.keypoints[joint] for joint in limb_joints(skeleton)]
@@ -318,7 +347,7 @@ def test_other_keypoint_sets_have_the_same_features(busy):
     seen, times = busy
     columns = [COCO17.index("nose" if name == "head" else name) for name in PENN13.keypoints]
     names = ("keypoints", "sides", "spread", "alone", "peaks")
-    penn = Observation(*(getattr(seen, name)[:, columns] for name in names))
+    penn = Observation(*(getattr(seen, name)[:, columns] for name in names), seen.boxes)
     assert np.array_equal(
         candidates(penn, times, PENN13).features, candidates(seen, times, COCO17).features, equal_nan=True
     )

@@ -176,7 +176,7 @@ def test_only_maps_that_the_trees_know_are_rescored():
     assert not can_rescore(small_config()) and not can_rescore(small_config(skeleton=COCO17.name))
 
 
-@pytest.mark.parametrize("preset", ["balanced", "thorough"])
+@pytest.mark.parametrize("preset", ["fast", "balanced", "thorough"])
 def test_ours_rescore_where_the_model_can(preset):
     settings = method_named("ours", preset=preset)
     assert settings.rescore and settings.settle_sides
@@ -187,8 +187,7 @@ def test_ours_rescore_where_the_model_can(preset):
     assert not fitted(settings, replace(mobile_config(), skeleton=BBC7.name)).rescore
 
 
-def test_fast_the_paper_and_what_it_is_compared_with_do_not_rescore():
-    assert not PRESETS["fast"].rescore, "predict with its person file gives the same"
+def test_the_paper_and_what_it_is_compared_with_do_not_rescore():
     assert not PRESETS["paper"].rescore
     for name in ("paper", "tent", "rotation", "confident"):
         assert not method_named(name).rescore, name

@@ -71,7 +71,8 @@ def test_sides_are_settled_within_each_clip() -> None:
     mixed = [*clip, *(replace(c, index=c.index + 6, clip=1) for c in clip)]
     keypoints = np.stack([right] * 6 + [turned] * 6)
     odds, spread = np.full(keypoints.shape[:2], 0.01), np.zeros(keypoints.shape[:2])
-    seen = Observation(keypoints, odds, spread, keypoints, keypoints[:, :, None])
+    boxes = np.array([crop.source_box.as_list() for crop in mixed])
+    seen = Observation(keypoints, odds, spread, keypoints, keypoints[:, :, None], boxes)
     settings = PersonalizeSettings()
     _, together = pseudo_labels(seen, [replace(c, clip=0, time_s=c.index / 10) for c in mixed], skeleton, settings)
     assert together.any()  # one clip does not turn in a tenth of a second

@@ -20,7 +20,8 @@ def seen(walk):
     keypoints, _, crops = walk
     found = keypoints.copy()
     found[..., 2] = 0.8
-    return Observation(found, np.zeros((len(crops), 17)), np.zeros((len(crops), 17)), found, found[:, :, None])
+    nothing, boxes = np.zeros((len(crops), 17)), np.array([crop.source_box.as_list() for crop in crops])
+    return Observation(found, nothing, nothing, found, found[:, :, None], boxes)
 
 
 def test_labels_are_in_the_cut_outs_pixels(walk, seen):

@@ -25,14 +25,16 @@ from ttpose.skeleton import COCO17
 from ttpose.training import observed_clips, rescorer
 from ttpose.training.conventions import fit_convention, in_convention, scored_lengths
 from ttpose.training.observed_clips import LOOKS, ObservedClip, observe_shard, read_clip, write_clip
-from ttpose.training.rescorer import RescorerSettings, fit_rescorer, part_of, rows_of
+from ttpose.training.rescorer import RescorerSettings, fit_rescorer, loosened, part_of, rows_of
 from ttpose.training.synthetic import SyntheticClip
 from ttpose.training.synthetic.shards import write_shard
 
 FLIP = np.array(COCO17.flip)
 NOTHING = np.zeros((17, 17), complex)
+RNG = np.random.default_rng(0)
+AS_DRAWN = RescorerSettings(box_out=(0.0, 0.0), box_shake=0.0)
 QUICK = RescorerSettings(trees=30, leaves=8, smallest=20)
-PARTS = ("keypoints", "sides", "spread", "alone", "peaks")
+PARTS = ("keypoints", "sides", "spread", "alone", "peaks", "boxes")
 
 
 def _points(keypoints: np.ndarray) -> np.ndarray:
@@ -211,7 +213,7 @@ def test_rows_by_hand():
     wrist, hidden, unknown = (COCO17.index(name) for name in ("left_wrist", "right_knee", "left_knee"))
     frame = int(np.flatnonzero(thrown[:, wrist])[0])
     clip.truth[:, hidden, 2], clip.truth[:, unknown, 2] = 1, 0
-    (features, right), *others = rows_of(clip, NOTHING, RescorerSettings())
+    (features, right), *others = rows_of(clip, NOTHING, AS_DRAWN, RNG)
     given = candidates(clip.seen[0], clip.times, COCO17)
     position = given.joints.tolist().index
     usable = given.worth.copy()
@@ -226,6 +228,19 @@ def test_rows_by_hand():
     assert [len(part) for part, _ in others] == pytest.approx([len(right) / 2, len(right), len(right) / 2], rel=0.2)
 
 
+def test_boxes_of_a_clip_are_loosened_alike_in_all_frames():
+    boxes = np.array([[10.0, 20, 40, 100], [12, 20, 40, 50]])
+    steady = replace(QUICK, box_shake=0.0)
+    loose = loosened(boxes, np.random.default_rng(1), steady)
+    corners, before = (np.hstack([b[:, :2], b[:, :2] + b[:, 2:]]) for b in (loose, boxes))
+    share = (corners - before) * [-1, -1, 1, 1] / [[100], [50]]
+    assert np.allclose(share[0], share[1]) and len(set(share[0])) == 4
+    assert (share >= -0.05).all() and (share <= 0.12).all()
+    shaken = loosened(boxes, np.random.default_rng(1), QUICK)
+    assert 0 < np.abs(shaken - loose).max() < 20
+    assert np.array_equal(shaken, loosened(boxes, np.random.default_rng(1), QUICK))
+
+
 def test_right_is_what_is_near_the_label_as_the_base_names_it():
     clip, _ = _observed(1)
     torso = scored_lengths(clip.truth, COCO17)[0]
@@ -234,7 +249,7 @@ def test_right_is_what_is_near_the_label_as_the_base_names_it():
     for away, wanted in ((0.14, True), (0.16, False)):
         moved = clip.truth.copy()
         moved[:, elbow, 0] += away * torso
-        _, right = next(rows_of(replace(clip, truth=moved), NOTHING, RescorerSettings()))
+        _, right = next(rows_of(replace(clip, truth=moved), NOTHING, RescorerSettings(), RNG))
         worth = candidates(clip.seen[0], clip.times, COCO17).worth
         told = np.zeros(worth.shape, bool)
         told[worth] = right
@@ -244,7 +259,7 @@ def test_right_is_what_is_near_the_label_as_the_base_names_it():
         points = _points(moved)
         offset = np.mean(-away * torso / (points[:, elbow] - points[:, [11, 12]].mean(1)))
         convention[elbow, elbow] = offset
-        _, right = next(rows_of(replace(clip, truth=moved), convention, RescorerSettings()))
+        _, right = next(rows_of(replace(clip, truth=moved), convention, RescorerSettings(), RNG))
         told[worth] = right
         assert told[:, position, 0].all()
 
@@ -254,13 +269,13 @@ def test_names_are_settled_before_anything_is_learned():
     legs = [COCO17.index(f"{side}_{part}") for part in ("hip", "knee", "ankle") for side in ("left", "right")]
     confused = observation(clip.truth * [1, 1, 0] + [0, 0, 0.8])
     plain = replace(clip, seen=(confused,))
-    wanted = [right for _, right in rows_of(plain, NOTHING, RescorerSettings(steps=(1,)))]
+    wanted = [right for _, right in rows_of(plain, NOTHING, RescorerSettings(steps=(1,)), RNG)]
     keypoints, peaks, sides = confused.keypoints.copy(), confused.peaks.copy(), confused.sides.copy()
     for part in (keypoints, peaks):
         part[6, legs] = part[6, FLIP[legs]]
     sides[6, legs] *= -1
     confused = replace(confused, keypoints=keypoints, peaks=peaks, sides=sides)
-    found = [right for _, right in rows_of(replace(clip, seen=(confused,)), NOTHING, RescorerSettings(steps=(1,)))]
+    found = [right for _, right in rows_of(replace(clip, seen=(confused,)), NOTHING, RescorerSettings(steps=(1,)), RNG)]
     assert np.array_equal(found[0], wanted[0])
 
 

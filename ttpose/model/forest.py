@@ -64,7 +64,8 @@ class Forest:
         return cls(
             roots=first.astype(np.int32),
             feature=np.where(leaf, -1, nodes["feature_idx"]).astype(np.int32),
-            threshold=nodes["num_threshold"].astype(np.float64),
+            # A question whether a feature is known at all has an infinite threshold, which a file may not hold.
+            threshold=np.nan_to_num(nodes["num_threshold"].astype(np.float64), posinf=np.finfo(np.float64).max),
             missing_left=nodes["missing_go_to_left"].astype(bool),
             left=(nodes["left"] + begin).astype(np.int32),
             right=(nodes["right"] + begin).astype(np.int32),

@@ -45,7 +45,8 @@ class Candidates:
         joints: [L] numbers of the joints in the keypoint set.
         places: [N, L, C, 2] pixels.
         scores: [N, L, C] heatmap values, 0 where none belongs to the place.
-        worth: bool [N, L, C]: places that differ from the keypoint, and the keypoint itself.
+        worth: bool [N, L, C]: the keypoint itself, and places that differ from it; a peak that the map does not have
+            is none.
         features: float32 [N, L, C, F], NaN where unknown.
     """
 
@@ -80,12 +81,15 @@ def candidates(seen: Observation, times: np.ndarray, skeleton: Skeleton) -> Cand
     at, value = np.stack(places, 2)[:, joints], np.concatenate(values, 2)[:, joints]
     size = _torso(found, skeleton)
     worth = np.linalg.norm(at - at[:, :, :1], axis=-1) / size > _SAME
+    peaks = slice(3, 3 + seen.peaks.shape[2])
+    worth[:, :, peaks] &= value[:, :, peaks] > 0  # a map may have fewer
     worth[:, :, 0] = True
     features = [
         *_of_the_maps(seen, joints, mirror, value),
         *_of_the_body(at, found, score, skeleton, joints, size),
         *_of_the_distances(at, seen, line[:, joints], support[:, joints], joints, mirror, size),
         *_of_the_neighbours(at, found, score, times, joints, mirror, size),
+        *_of_the_box(at, seen.boxes, size),
     ]
     together = np.stack(np.broadcast_arrays(*features), -1).astype(np.float32)
     return Candidates(joints, at, value, worth, together)
@@ -176,6 +180,17 @@ def _of_the_neighbours(
             if with_score:
                 out.append(np.where(known, score[there][:, numbers][..., None], np.nan))
     return out
+
+
+def _of_the_box(at: np.ndarray, boxes: np.ndarray, size: float) -> list[np.ndarray]:
+    """How far from the middle of the person's box, in its widths or heights, and how far beyond its edges, in torsos.
+
+    Other people stand there. A box says the same of a person who lies as of one who stands.
+    """
+    half = np.maximum(boxes[:, 2:] / 2, 0.5)
+    away = np.abs(at - (boxes[:, :2] + boxes[:, 2:] / 2)[:, None, None])
+    half = half[:, None, None]
+    return [(away / (2 * half)).max(-1), np.maximum(away - half, 0).max(-1) / size]
 
 
 def _line_through_neighbours(found: np.ndarray, score: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

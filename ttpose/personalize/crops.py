@@ -40,6 +40,11 @@ class PersonCrop:
         """Affine map from the cut-out to a network crop of `size` px; `warp` as in `geometry.crop_matrix`."""
         return geometry.crop_matrix(self.box, size, pad=CROP_PAD, **warp)  # type: ignore[arg-type]
 
+    @property
+    def source_box(self) -> Box:
+        """The person's box in the original image's pixels."""
+        return Box.around(geometry.apply(self.to_source, self.box.corners))
+
     def view(self, matrix: np.ndarray, size: int) -> np.ndarray:
         """The network crop uint8 [size, size, 3] for a map from `matrix`."""
         if self.image.shape[0] == size and np.allclose(matrix, np.eye(2, 3), atol=1e-6):
@@ -58,8 +63,8 @@ def cut_crop(
     # The margin shows more surroundings at the same zoom as the network's plain crop.
     matrix = geometry.crop_matrix(box, side, pad=CROP_PAD * side / size)
     inverse = geometry.invert(matrix)
-    corners = geometry.apply(matrix, np.array([[box.x, box.y], [box.x + box.width, box.y + box.height]]))
-    return PersonCrop(index, time_s, geometry.warp(image, matrix, side), Box.around(corners), inverse)
+    inside = Box.around(geometry.apply(matrix, box.corners))
+    return PersonCrop(index, time_s, geometry.warp(image, matrix, side), inside, inverse)
 
 
 def spread(count: int, most: int) -> list[int]:

@@ -132,17 +132,8 @@ _BALANCED = PersonalizeSettings(
     augmentation=_MILD,
 )
 PRESETS = {
-    # Fewer frames and steps, no decoder to warm up, one view of each frame with what was learned: what `predict` gives,
-    # which is why nothing is rescored. One view's maps gain nothing by it on real clips (docs/accuracy.md).
-    "fast": replace(
-        _BALANCED,
-        preset="fast",
-        steps=12,
-        decoder_warmup=0,
-        max_crops=48,
-        predict_views=1,
-        rescore=False,
-    ),
+    # Fewer frames and steps, no decoder to warm up, one view of each frame with what was learned: what `predict` gives.
+    "fast": replace(_BALANCED, preset="fast", steps=12, decoder_warmup=0, max_crops=48, predict_views=1),
     "balanced": _BALANCED,
     "thorough": replace(_BALANCED, preset="thorough", steps=120, max_crops=256, ema=0.97, views=6, predict_views=6),
     "paper": PAPER,

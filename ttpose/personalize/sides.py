@@ -104,7 +104,7 @@ def exchange(seen: Observation, exchanged: np.ndarray, skeleton: Skeleton) -> Ob
         order[:, group] = np.where(exchanged[:, [limb]], np.array(skeleton.flip)[group], group)
     sides = np.where(order == np.arange(len(skeleton)), 1, -1) * seen.sides[rows, order]
     return Observation(
-        seen.keypoints[rows, order], sides, seen.spread[rows, order], seen.alone, seen.peaks[rows, order]
+        seen.keypoints[rows, order], sides, seen.spread[rows, order], seen.alone, seen.peaks[rows, order], seen.boxes
     )
 
 

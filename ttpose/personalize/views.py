@@ -53,6 +53,7 @@ class Observation:
         alone: [N, K, 3] as `keypoints`, by the plain view alone.
         peaks: [N, K, 4, 3] as `keypoints`, the highest peaks of each map, highest first; where a map has fewer, the
             others have the score 0.
+        boxes: [N, 4] the person's box in each original image: x, y, width, height.
         maps: The views' mean maps [N, K, g, g] over each plain view, float16 on the CPU, where asked for.
     """
 
@@ -61,13 +62,16 @@ class Observation:
     spread: np.ndarray
     alone: np.ndarray
     peaks: np.ndarray
+    boxes: np.ndarray
     maps: Tensor | None = None
 
     def part(self, rows: slice) -> Observation:
         """Some of the frames, without maps."""
-        return Observation(
-            self.keypoints[rows], self.sides[rows], self.spread[rows], self.alone[rows], self.peaks[rows]
-        )
+        return Observation(*(array[rows] for array in self.arrays()))
+
+    def arrays(self) -> tuple[np.ndarray, ...]:
+        """All but the maps, in the order of the attributes."""
+        return self.keypoints, self.sides, self.spread, self.alone, self.peaks, self.boxes
 
 
 @torch.inference_mode()
@@ -95,14 +99,8 @@ def observe(
 def join(parts: Sequence[Observation]) -> Observation:
     """Observations of consecutive frames as one."""
     maps = [part.maps for part in parts if part.maps is not None]
-    return Observation(
-        np.concatenate([part.keypoints for part in parts]),
-        np.concatenate([part.sides for part in parts]),
-        np.concatenate([part.spread for part in parts]),
-        np.concatenate([part.alone for part in parts]),
-        np.concatenate([part.peaks for part in parts]),
-        torch.cat(maps) if maps else None,
-    )
+    arrays = [np.concatenate(same) for same in zip(*(part.arrays() for part in parts), strict=True)]
+    return Observation(*arrays, maps=torch.cat(maps) if maps else None)
 
 
 @torch.inference_mode()
@@ -119,6 +117,7 @@ def _observe_batch(
         seen.spread,
         _in_source(seen.alone, _STRIDE, back),
         _in_source(peaks(seen.maps, _PEAKS), stride, back),
+        np.array([crop.source_box.as_list() for crop in crops]),
         seen.maps.half().cpu() if keep_maps else None,
     )
 

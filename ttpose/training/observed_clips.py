@@ -20,7 +20,7 @@ from ttpose.training.synthetic.shards import Shard, read_shard
 #: As many views as the fast preset looks through, and as the others do.
 LOOKS = (1, 4)
 FRAME_S = 1 / 25  # rendered clips have 25 frames a second
-_ARRAYS = ("keypoints", "sides", "spread", "alone", "peaks")
+_ARRAYS = ("keypoints", "sides", "spread", "alone", "peaks", "boxes")
 
 
 @dataclass(frozen=True)
@@ -77,5 +77,4 @@ def read_clip(path: Path) -> ObservedClip:
 
 
 def _observation(arrays: Mapping[str, np.ndarray], looks: int) -> Observation:
-    keypoints, sides, spread, alone, peaks = (arrays[f"{name}_{looks}"] for name in _ARRAYS)
-    return Observation(keypoints, sides, spread, alone, peaks)
+    return Observation(*(arrays[f"{name}_{looks}"] for name in _ARRAYS))

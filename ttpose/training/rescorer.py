@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +35,9 @@ class RescorerSettings:
         steps: Every frame, and every second one, so that slower videos are known too.
         trees, leaves, rate: Of the boosting; half as many leaves and twice as many trees were worse.
         smallest: Rows a leaf.
+        box_out: Each edge of a clip's boxes goes out by a share of their longer side between these, since boxes of
+            finders and of labels are looser than rendered ones.
+        box_shake: Deviation of the same from frame to frame.
         ridge: Penalty of a leaf's value.
         left_out: Motions that are not learned from, every fourth, so that people of new motions can be measured.
         seed: Of the boosting.
@@ -47,6 +50,8 @@ class RescorerSettings:
     rate: float = 0.1
     smallest: int = 200
     ridge: float = 1.0
+    box_out: tuple[float, float] = (-0.05, 0.12)
+    box_shake: float = 0.015
     left_out: tuple[str, ...] = (
         "cmu/indian/06", "cmu/indian/14", "cmu/martial/05", "cmu/martial/09", "cmu/salsa/03", "cmu/salsa/07",
         "cmu/salsa/12", "cmu/salsa/16", "cmu/salsa/20", "cmu/salsa/25", "cmu/salsa/29", "isaac/dance", "keypose/00",
@@ -56,15 +61,16 @@ class RescorerSettings:
 
 
 def rows_of(
-    clip: ObservedClip, convention: np.ndarray, settings: RescorerSettings
+    clip: ObservedClip, convention: np.ndarray, settings: RescorerSettings, rng: np.random.Generator
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Features [R, F] of a clip's candidates and whether each is right [R], for every look and step."""
+    boxes = loosened(clip.seen[0].boxes, rng, settings)
     truth = in_convention(clip.truth, convention, COCO17)
     lengths = scored_lengths(clip.truth, COCO17)
     for seen in clip.seen:
         for step in settings.steps:
             rows = slice(None, None, step)
-            part, times = seen.part(rows), clip.times[rows]
+            part, times = replace(seen, boxes=boxes).part(rows), clip.times[rows]
             _, exchanged = settle_sides(part.keypoints, part.sides, times, COCO17)
             given = candidates(exchange(part, exchanged, COCO17), times, COCO17)
             error = np.linalg.norm(given.places - truth[rows][:, given.joints, None, :2], axis=-1)
@@ -72,12 +78,20 @@ def rows_of(
             yield given.features[usable], (error < settings.within * lengths[rows][:, None, None])[usable]
 
 
+def loosened(boxes: np.ndarray, rng: np.random.Generator, settings: RescorerSettings) -> np.ndarray:
+    """Boxes [N, 4] of a clip as another finder might have drawn them."""
+    out = rng.uniform(*settings.box_out, 4) + rng.normal(0, settings.box_shake, boxes.shape)
+    left, top, right, bottom = (out * boxes[:, 2:].max(1, keepdims=True)).T
+    return boxes + np.stack([-left, -top, left + right, top + bottom], 1)
+
+
 def fit_rescorer(clips: Sequence[ObservedClip], settings: RescorerSettings) -> Forest:
     """Train on clips; needs scikit-learn."""
     from sklearn.ensemble import HistGradientBoostingClassifier
 
     convention = fit_convention([c.truth for c in clips], [c.seen[-1].keypoints for c in clips], COCO17)
-    parts = [part for clip in clips for part in rows_of(clip, convention, settings)]
+    rngs = np.random.default_rng(settings.seed).spawn(len(clips))
+    parts = [part for clip, rng in zip(clips, rngs, strict=True) for part in rows_of(clip, convention, settings, rng)]
     features, right = np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts])
     model = HistGradientBoostingClassifier(
         max_iter=settings.trees,
