@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -67,11 +67,13 @@ class Observation:
 
     def part(self, rows: slice) -> Observation:
         """Some of the frames, without maps."""
-        return Observation(*(array[rows] for array in self.arrays()))
+        return Observation.of(lambda name: getattr(self, name)[rows])
 
-    def arrays(self) -> tuple[np.ndarray, ...]:
-        """All but the maps, in the order of the attributes."""
-        return self.keypoints, self.sides, self.spread, self.alone, self.peaks, self.boxes
+    @classmethod
+    def of(cls, array: Callable[[str], np.ndarray], maps: Tensor | None = None) -> Observation:
+        """The observation whose arrays a function tells by their attribute's name."""
+        keypoints, sides, spread = array("keypoints"), array("sides"), array("spread")
+        return cls(keypoints, sides, spread, array("alone"), array("peaks"), array("boxes"), maps)
 
 
 @torch.inference_mode()
@@ -99,8 +101,9 @@ def observe(
 def join(parts: Sequence[Observation]) -> Observation:
     """Observations of consecutive frames as one."""
     maps = [part.maps for part in parts if part.maps is not None]
-    arrays = [np.concatenate(same) for same in zip(*(part.arrays() for part in parts), strict=True)]
-    return Observation(*arrays, maps=torch.cat(maps) if maps else None)
+    return Observation.of(
+        lambda name: np.concatenate([getattr(part, name) for part in parts]), torch.cat(maps) if maps else None
+    )
 
 
 @torch.inference_mode()
