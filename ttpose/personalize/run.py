@@ -12,6 +12,7 @@ from ttpose import geometry
 from ttpose.geometry import Box
 from ttpose.model.person import PersonDelta
 from ttpose.model.pose_model import PoseModel
+from ttpose.model.runtime import give_back_memory
 from ttpose.personalize.adapt import Adapter
 from ttpose.personalize.crops import PersonCrop, cut_crop, spread
 from ttpose.personalize.guard import STRENGTH, Checks, GuardReport, held_out, online_report, run_checks
@@ -89,6 +90,7 @@ def personalize_model(
     adapter = adapt_offline(base, clip, settings, progress)
     timings["adapt_s"] = time.perf_counter() - clock
     clock = time.perf_counter()
+    give_back_memory()
     whole = PersonDelta.between(base, adapter.average, base_sha256, strength=settings.strength)
     # A clip too short to hold frames out is checked on what it learned from: less to trust, but better than nothing.
     checked = [kept[i] for i in sorted(held)] or kept

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from ttpose.geometry import Box
 from ttpose.media import Frame, Source
 from ttpose.model.pose_model import PoseModel
+from ttpose.model.runtime import give_back_memory
 from ttpose.personalize.crops import PersonCrop, cut_crop
 from ttpose.personalize.views import VIEWS, Observation, join, observe
 from ttpose.progress import Advance
@@ -16,6 +17,7 @@ from ttpose.subject.refine import needs_redetection, refine_box
 from ttpose.subject.track import SubjectTrack
 
 _BATCH = 8
+_TIDY = 32  # frames after which memory is given back: a few milliseconds each time
 # A crop is cut and looked at again when its corrected box overlaps the first one by less than this.
 _SAME_BOX = 0.75
 # A new detection is the subject only where the track expects it.
@@ -51,12 +53,14 @@ def follow_subject(
     Without `crops` there are none in what is given, and the frames are looked at faster.
     """
     waiting: list[Frame] = []
-    for frame in source.frames():
+    for number, frame in enumerate(source.frames(), 1):
         waiting.append(frame)
         if len(waiting) == _BATCH:
             yield from _look(waiting, track, model, finder, crops)
             advance(len(waiting))
             waiting = []
+        if number % _TIDY == 0:
+            give_back_memory()
     yield from _look(waiting, track, model, finder, crops)
     advance(len(waiting))
 
