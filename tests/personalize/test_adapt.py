@@ -102,6 +102,23 @@ def test_warm_up_moves_the_decoder_alone(tiny, painted_crops):
     assert _changed(before, adapter.average)
 
 
+def test_warm_up_looks_at_nothing_that_is_not_repainted(tiny, painted_crops):
+    looked = []
+
+    class Watch(_Push):
+        name = "reconstruction"
+
+        def loss(self, step):
+            looked.append([crop.index for crop in step.targets])
+            return super().loss(step) + sum(p.sum() for p in step.model.reconstructor.parameters())
+
+    settings = replace(SETTINGS, reconstruction=1.0, decoder_warmup=1, reconstruction_batch=2, together=4)
+    adapter = _adapter(tiny, settings, [Watch()])
+    for _ in range(2):
+        adapter.step(painted_crops[:3], painted_crops[3:6])
+    assert looked == [[0, 1], [0, 1, 2]]
+
+
 def test_without_reconstruction_the_decoder_rests(tiny, painted_crops):
     adapter, before = _adapter(tiny), _weights(tiny)
     adapter.step(painted_crops[:1], painted_crops[2:3])

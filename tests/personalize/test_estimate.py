@@ -55,6 +55,7 @@ def looks(counts: Counter[str]) -> float:
         ("fast", {}),
         ("fast", {"guard": False, "max_crops": 3}),
         ("balanced", {"decoder_warmup": 2}),
+        ("balanced", {"decoder_warmup": 2, "batch": 8, "reconstruction_batch": 3}),
         ("paper", {"batch": 2, "together": 2, "perceptual": "none"}),
     ],
 )

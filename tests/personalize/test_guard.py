@@ -228,7 +228,7 @@ def test_repainting_starts_from_another_frame(tiny, painted_crops, monkeypatch):
 
     monkeypatch.setattr(tiny, "reconstruct", spy)
     run_checks(tiny, None, painted_crops[:6], tiny)
-    ((source, target),) = pairs
+    source, target = (torch.cat(points) for points in zip(*pairs, strict=True))
     assert torch.equal(source, target.roll(3, dims=0)) and not torch.equal(source, target)
 
 

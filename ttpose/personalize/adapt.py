@@ -58,7 +58,9 @@ class Adapter:
         warps = [draw_warp(self.rng, self.settings.augmentation) for _ in targets]
         if first_plain:
             warps[0] = PLAIN
-        warm = self.steps_done < self.settings.decoder_warmup
+        if warm := self.steps_done < self.settings.decoder_warmup:
+            few = slice(self.settings.reconstruction_batch)  # nothing but repainting counts
+            targets, sources, warps = targets[few], sources[few], warps[few]
         self.optimizer.zero_grad(set_to_none=True)
         record: dict[str, float] = {}
         # Gradients of a few views at a time add up to the step's; the memory for all at once would be twice as much.

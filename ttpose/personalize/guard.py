@@ -214,9 +214,10 @@ def _repainting_error(
     points = torch.cat([model.points(model(part).self_supervised.float()) for part in images.split(_BATCH)])
     small = F.adaptive_avg_pool2d(images, side)
     other = torch.arange(len(crops), device=images.device).roll(len(crops) // 2)
-    errors = []
+    error = torch.zeros(())
     for part in torch.arange(len(crops), device=images.device).split(_BATCH):
         painted = painter.reconstruct(small[other[part]], points[other[part]], points[part])
-        errors.append(loss(painted, small[part], person_weight(painter, points[part], side))[1])
+        terms = loss(painted, small[part], person_weight(painter, points[part], side))[1]
+        error = error.to(terms) + terms * (len(part) / len(crops))
     # Terms relative to the first candidate's would depend on the order; their logarithms add up the same everywhere.
-    return float(torch.stack(errors).mean(0).clamp_min(1e-9).log().mean())
+    return float(error.clamp_min(1e-9).log().mean())

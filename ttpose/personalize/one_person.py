@@ -198,7 +198,7 @@ def looks_to_adapt(
     """How many looks at one view take as long as adapting does, the guard's checks included."""
     paint = _PAINT_LOOKS[reconstructor]
     painted = settings.batch * min(settings.reconstruction_batch / settings.together, 1.0) * paint
-    warm_step = settings.batch + painted
+    warm_step = min(settings.reconstruction_batch, settings.batch) * (1 + paint)
     step = settings.batch * _STEP_LOOKS + painted * (settings.reconstruction > 0)
     teach = settings.views * settings.teaches
     if settings.mode == "online":

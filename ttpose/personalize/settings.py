@@ -36,7 +36,8 @@ class PersonalizeSettings:
         baseline: The objective of one of the baselines in `ttpose.personalize.methods`, or None.
         perceptual: Network that compares repainted frames, a form of `ttpose.model.perceptual_features`.
         reconstruction, distillation, self_training, consistency, anchor: Weights of the objectives; 0 leaves one out.
-        reconstruction_batch: How many of a step's views are also reconstructed.
+        reconstruction_batch: How many of the views that are taken `together` are also reconstructed; a step of the
+            warm-up takes no others.
         views: Test-time views of the teacher that names the pseudo-labels.
         predict_views: Test-time views of the final predictions; as in `views`.
         teacher_min_score: Pseudo-labels with a lower score do not teach.
