@@ -34,11 +34,10 @@ def main() -> None:
     forest = load_rescorer() if options.forest is None else Forest.load(options.forest)
     margins = [float(text) for text in options.margins.split(",")]
     clips = [read_clip(path) for path in sorted(options.observed.glob("identity_*.npz"))]
-    # Of somebody who stands outside the picture, or behind somebody else all the time, nothing can be said.
-    clips = [clip for clip in clips if (clip.truth[:, _LIMBS, 2] > 0).any()]
     rows = np.array([measure_clip(clip, forest, margins) for clip in clips])
+    known = np.isfinite(rows).all((1, 2))  # nothing can be said of somebody whose torso is never in the picture
     new = np.array([clip.motion in RescorerSettings().left_out for clip in clips])
-    for title, chosen in (("all", np.ones(len(clips), bool)), ("with a motion that the rescorer never saw", new)):
+    for title, chosen in (("all", known), ("with a motion that the rescorer never saw", known & new)):
         print(f"\n{chosen.sum()} people, {title}\n")
         _table(100 * rows[chosen], margins)
 
