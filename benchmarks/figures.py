@@ -18,7 +18,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 # Okabe & Ito: colours that colour-blind people can tell apart.
-_COLORS = ("#999999", "#56B4E9", "#E69F00", "#009E73", "#CC79A7", "#0072B2")
+_COLORS = ("#999999", "#56B4E9", "#E69F00", "#009E73", "#CC79A7", "#0072B2", "#D55E00")
 _MEASURES = ("pck@0.1", "pck@0.2")
 
 

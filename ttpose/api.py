@@ -14,8 +14,9 @@ from ttpose.evaluation.clips import evaluate_clips
 from ttpose.evaluation.report import EvaluationReport
 from ttpose.geometry import Box
 from ttpose.media import Source, open_source
+from ttpose.memory import keep_freed_memory
 from ttpose.model.predictor import Predictor
-from ttpose.model.runtime import choose_device, keep_freed_memory
+from ttpose.model.runtime import choose_device
 from ttpose.model.shipped import LoadedModel
 from ttpose.overlay import write_overlay, write_side_by_side
 from ttpose.people.weights import load_weights

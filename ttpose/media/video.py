@@ -12,6 +12,7 @@ import numpy as np
 from ttpose.media.ahead import read_ahead
 from ttpose.media.source import Frame, Source, SourceInfo
 from ttpose.media.timeline import Orientation, Timeline, open_container, scan
+from ttpose.memory import give_back_memory
 
 if TYPE_CHECKING:
     import av
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 # 720p clip read at 50 frames/s), so it is given only clips whose frames would all fit in this many bytes of RGB.
 _DECORD_BYTES = 256 << 20
 # Frames decoded ahead: two batches of the network's, and no more than this many bytes of RGB.
+# Frames after which memory is given back: a few milliseconds each time.
+_TIDY = 32
 _AHEAD, _AHEAD_BYTES = 16, 24 << 20
 DAMAGED = "damaged: this frame could not be decoded"
 SMEARED = "follows a damaged frame, the picture may be smeared"
@@ -58,6 +61,8 @@ class VideoSource(Source):
                 smeared = picture is None or (smeared and not getattr(picture, "key_frame", True))
                 if index % step:
                     continue
+                if index // step % _TIDY == _TIDY - 1:
+                    give_back_memory()
                 if picture is None:
                     yield Frame(index, time_s, None, DAMAGED)
                 else:

@@ -10,10 +10,11 @@ from pathlib import Path
 
 from ttpose.errors import InputError
 from ttpose.media import Source
+from ttpose.memory import keep_freed_memory
 from ttpose.model.config import ReconstructorName
 from ttpose.model.person import PersonDelta
 from ttpose.model.pose_model import PoseModel
-from ttpose.model.runtime import choose_device, keep_freed_memory
+from ttpose.model.runtime import choose_device
 from ttpose.model.shipped import LoadedModel
 from ttpose.people.weights import load_base, on_base
 from ttpose.personalize import sources

@@ -10,9 +10,9 @@ import numpy as np
 
 from ttpose import geometry
 from ttpose.geometry import Box
+from ttpose.memory import give_back_memory
 from ttpose.model.person import PersonDelta
 from ttpose.model.pose_model import PoseModel
-from ttpose.model.runtime import give_back_memory
 from ttpose.personalize.adapt import Adapter
 from ttpose.personalize.crops import PersonCrop, cut_crop, spread
 from ttpose.personalize.guard import STRENGTH, Checks, GuardReport, held_out, online_report, run_checks

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from ttpose.geometry import Box
 from ttpose.media import Frame, Source
 from ttpose.model.pose_model import PoseModel
-from ttpose.model.runtime import give_back_memory
 from ttpose.personalize.crops import PersonCrop, cut_crop
 from ttpose.personalize.views import VIEWS, Observation, join, observe
 from ttpose.progress import Advance
@@ -17,7 +16,6 @@ from ttpose.subject.refine import needs_redetection, refine_box
 from ttpose.subject.track import SubjectTrack
 
 _BATCH = 8
-_TIDY = 32  # frames after which memory is given back: a few milliseconds each time
 # A crop is cut and looked at again when its corrected box overlaps the first one by less than this.
 _SAME_BOX = 0.75
 # A new detection is the subject only where the track expects it.
@@ -53,14 +51,12 @@ def follow_subject(
     Without `crops` there are none in what is given, and the frames are looked at faster.
     """
     waiting: list[Frame] = []
-    for number, frame in enumerate(source.frames(), 1):
+    for frame in source.frames():
         waiting.append(frame)
         if len(waiting) == _BATCH:
             yield from _look(waiting, track, model, finder, crops)
             advance(len(waiting))
             waiting = []
-        if number % _TIDY == 0:
-            give_back_memory()
     yield from _look(waiting, track, model, finder, crops)
     advance(len(waiting))
 
