@@ -37,7 +37,7 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, required=True)
     options = parser.parse_args()
     base = load(None).model
-    compared, repainted = [], []
+    compared, painted = [], []
     for folder in options.clips:
         crops = _crops(folder, base.config.input_size)
         shown = np.linspace(0, len(crops) - 1, _FRAMES).round().astype(int).tolist()
@@ -45,11 +45,11 @@ def main() -> None:
         after = predict_clip(done.model, crops, PRESETS["balanced"], named=done.named)
         for keypoints in (observe(base, crops).keypoints, after):
             compared.append(np.concatenate([_drawn(crops[i], keypoints[i], base) for i in shown], 1))
-        repainted += _repainted(base, [crops[i] for i in shown])
+        painted += _repainted(base, [crops[i] for i in shown])
         print(folder.name, done.guard.verdict, done.guard.reason, flush=True)
     options.output.mkdir(parents=True, exist_ok=True)
     write_image(options.output / "before_after.jpg", np.concatenate(compared))
-    write_image(options.output / "repainted.jpg", np.concatenate(repainted))
+    write_image(options.output / "repainted.jpg", np.concatenate(painted))
 
 
 def _crops(folder: Path, size: int) -> list[PersonCrop]:

@@ -18,7 +18,6 @@ from ttpose.errors import UsageError
 from ttpose.skeleton import COCO17
 from ttpose.training.clip_format import find_clips, read_clip
 from ttpose.training.synthetic import (
-    BystanderRanges,
     SyntheticAssets,
     SyntheticClip,
     render_clip,
@@ -27,7 +26,7 @@ from ttpose.training.synthetic import (
 )
 from ttpose.training.synthetic.faults import FaultRanges
 from ttpose.training.synthetic.generate import RenderSettings, generate
-from ttpose.training.synthetic.scene import ClipRanges
+from ttpose.training.synthetic.scene import BystanderRanges, ClipRanges
 from ttpose.training.synthetic.shards import read_shard
 
 PATH = os.environ.get("TTPOSE_SYNTH_ASSETS", "")
@@ -106,8 +105,10 @@ def test_somebody_else_changes_only_what_they_cover(assets: SyntheticAssets) -> 
     changed = hidden = 0
     for seed in range(60, 64):
         alone = render_clip(assets, seed, 0, frames=2, size=96, ranges=clear)
-        nobody = render_clip(assets, seed, 0, frames=2, size=96, ranges=clear, bystanders=BystanderRanges(share=0.0))
-        both = render_clip(assets, seed, 0, frames=2, size=96, ranges=clear, bystanders=before)
+        nobody = render_clip(
+            assets, seed, 0, frames=2, size=96, ranges=replace(clear, bystanders=BystanderRanges(share=0.0))
+        )
+        both = render_clip(assets, seed, 0, frames=2, size=96, ranges=replace(clear, bystanders=before))
         assert same(alone, nobody)
         np.testing.assert_array_equal(both.keypoints[..., :2], alone.keypoints[..., :2])
         assert (both.keypoints[..., 2] <= alone.keypoints[..., 2]).all()
@@ -123,7 +124,7 @@ def test_somebody_behind_hides_nothing(assets: SyntheticAssets) -> None:
     clear = ClipRanges(faults=FaultRanges.none())
     behind = BystanderRanges(share=1.0, beside=(0.3, 0.4), behind=(2.5, 2.6))
     alone = render_clip(assets, 60, 0, frames=2, size=96, ranges=clear)
-    both = render_clip(assets, 60, 0, frames=2, size=96, ranges=clear, bystanders=behind)
+    both = render_clip(assets, 60, 0, frames=2, size=96, ranges=replace(clear, bystanders=behind))
     np.testing.assert_array_equal(both.keypoints, alone.keypoints)
     assert (both.images != alone.images).any(-1).sum() > 50
 

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 # decord 0.6 decodes ahead without limit when its consumer is slower than the decoder (2 GB measured on a 900-frame
 # 720p clip read at 50 frames/s), so it is given only clips whose frames would all fit in this many bytes of RGB.
 _DECORD_BYTES = 256 << 20
-# Frames decoded ahead: two batches of the network's, and no more than this many bytes of RGB.
 # Frames after which memory is given back: a few milliseconds each time.
 _TIDY = 32
+# Frames decoded ahead: two batches of the network's, and no more than this many bytes of RGB.
 _AHEAD, _AHEAD_BYTES = 16, 24 << 20
 DAMAGED = "damaged: this frame could not be decoded"
 SMEARED = "follows a damaged frame, the picture may be smeared"

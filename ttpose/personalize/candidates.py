@@ -81,7 +81,7 @@ def candidates(seen: Observation, times: np.ndarray, skeleton: Skeleton) -> Cand
     at, value = np.stack(places, 2)[:, joints], np.concatenate(values, 2)[:, joints]
     size = _torso(found, skeleton)
     worth = np.linalg.norm(at - at[:, :, :1], axis=-1) / size > _SAME
-    peaks = slice(3, 3 + seen.peaks.shape[2])
+    peaks = slice(3, 3 + seen.peaks.shape[2])  # after the keypoint's, the mirror's and the line's place
     worth[:, :, peaks] &= value[:, :, peaks] > 0  # a map may have fewer
     worth[:, :, 0] = True
     features = [

@@ -17,7 +17,7 @@ from ttpose.model.pose_model import PoseModel
 from ttpose.personalize.augment import PLAIN, view_batch
 from ttpose.personalize.crops import PersonCrop, by_clip
 from ttpose.personalize.objectives.reconstruction import person_weight
-from ttpose.personalize.views import VIEWS, observe
+from ttpose.personalize.views import BATCH, VIEWS, observe
 from ttpose.skeleton import Skeleton, torso_lengths
 
 Verdict = Literal["personalized", "interpolated", "base"]
@@ -25,7 +25,6 @@ Verdict = Literal["personalized", "interpolated", "base"]
 STRENGTH: dict[Verdict, float] = {"personalized": 1.0, "interpolated": 0.5, "base": 0.0}
 
 RUN = 3  #: Held-out frames come in runs of three neighbours, so that movement can be checked.
-_BATCH = 4  # crops a forward: more cost memory and gain no speed on a CPU
 _VIEWS = VIEWS[:3]  # plain, closer and mirrored, closer, mirrored and turned
 
 
@@ -211,13 +210,13 @@ def _repainting_error(
     size, side = model.config.input_size, model.config.reconstruction_size
     loss = perceptual_loss(painter, perceptual).eval()
     images = model.normalise(view_batch(crops, [PLAIN] * len(crops), size)[0].to(model.device))
-    points = torch.cat([model.points(model(part).self_supervised.float()) for part in images.split(_BATCH)])
+    points = torch.cat([model.points(model(part).self_supervised.float()) for part in images.split(BATCH)])
     small = F.adaptive_avg_pool2d(images, side)
     other = torch.arange(len(crops), device=images.device).roll(len(crops) // 2)
-    error = torch.zeros(())
-    for part in torch.arange(len(crops), device=images.device).split(_BATCH):
+    errors = []
+    for part in torch.arange(len(crops), device=images.device).split(BATCH):
         painted = painter.reconstruct(small[other[part]], points[other[part]], points[part])
         terms = loss(painted, small[part], person_weight(painter, points[part], side))[1]
-        error = error.to(terms) + terms * (len(part) / len(crops))
+        errors.append(terms * (len(part) / len(crops)))
     # Terms relative to the first candidate's would depend on the order; their logarithms add up the same everywhere.
-    return float(error.clamp_min(1e-9).log().mean())
+    return float(torch.stack(errors).sum(0).clamp_min(1e-9).log().mean())

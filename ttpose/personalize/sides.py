@@ -9,7 +9,7 @@ tells limbs that pass each other from limbs that turn back.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -103,9 +103,8 @@ def exchange(seen: Observation, exchanged: np.ndarray, skeleton: Skeleton) -> Ob
     for limb, group in enumerate(limb_groups(skeleton)):
         order[:, group] = np.where(exchanged[:, [limb]], np.array(skeleton.flip)[group], group)
     sides = np.where(order == np.arange(len(skeleton)), 1, -1) * seen.sides[rows, order]
-    return Observation(
-        seen.keypoints[rows, order], sides, seen.spread[rows, order], seen.alone, seen.peaks[rows, order], seen.boxes
-    )
+    keypoints, spread, peaks = (array[rows, order] for array in (seen.keypoints, seen.spread, seen.peaks))
+    return replace(seen, keypoints=keypoints, sides=sides, spread=spread, peaks=peaks, maps=None)
 
 
 def limb_groups(skeleton: Skeleton) -> tuple[list[int], list[int]]:

@@ -17,9 +17,10 @@ from ttpose.personalize.augment import Warp, view_batch
 from ttpose.personalize.crops import PersonCrop
 from ttpose.progress import Advance
 
+#: Crops a forward: more cost memory and gain no speed on a CPU.
+BATCH = 4
 _STRIDE = 4
 _FINER = 1.5  # the common grid's cells over a view's: views that are closer up keep their detail
-_BATCH = 4  # crops a forward: more cost memory and gain no speed on a CPU
 # Keeps the odds of two nearly empty maps near even.
 _EMPTY = 0.05
 _PEAKS = 4  # the fifth is the right place in hardly any frame
@@ -91,10 +92,10 @@ def observe(
     of views starts with the plain one; alone it is decoded with the sub-cell offsets that belong to its own cells.
     """
     parts = []
-    for start in range(0, len(crops), _BATCH):
-        parts.append(_observe_batch(model, crops[start : start + _BATCH], views, keep_maps))
+    for start in range(0, len(crops), BATCH):
+        parts.append(_observe_batch(model, crops[start : start + BATCH], views, keep_maps))
         if advance is not None:
-            advance(len(crops[start : start + _BATCH]))
+            advance(len(crops[start : start + BATCH]))
     return join(parts)
 
 

@@ -54,7 +54,7 @@ def refine_box(
     tight = Box.around(points)
     grow = s.margin * tight.side
     pose = np.array([tight.x - grow, tight.y - grow, tight.x + tight.width + grow, tight.y + tight.height + grow])
-    old = np.array(_corners(track_box))
+    old = track_box.corners.ravel()
     outward = np.array([-1.0, -1.0, 1.0, 1.0])
     move = (pose - old) * outward
     complete = max(2 * float(sure.mean()) - 1, 0.0)
@@ -90,10 +90,6 @@ def needs_redetection(
     from_center = np.abs(sure - track_box.center).max(axis=1)
     pressing = int((from_center > half * (1 - 2 * s.border)).sum())
     return pressing >= 2 or Box.around(sure).side < s.least_extent * 2 * half
-
-
-def _corners(box: Box) -> tuple[float, float, float, float]:
-    return box.x, box.y, box.x + box.width, box.y + box.height
 
 
 def _crown(keypoints: np.ndarray, skeleton: Skeleton, s: RefineSettings) -> np.ndarray:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -71,11 +70,11 @@ def read_clip(path: Path) -> ObservedClip:
     """Read a file of `write_clip`; raises InputError."""
     try:
         arrays = read_arrays(path, "an observed clip")
-        seen = tuple(Observation.of(partial(_array, arrays, looks)) for looks in LOOKS)
+        seen = tuple(_observation(arrays, looks) for looks in LOOKS)
         return ObservedClip(arrays["truth"], arrays["times"], seen, str(arrays["motion"]))
     except (FileNotFoundError, KeyError) as error:
         raise InputError(f"{path} is not an observed clip: {error}") from error
 
 
-def _array(arrays: Mapping[str, np.ndarray], looks: int, name: str) -> np.ndarray:
-    return arrays[f"{name}_{looks}"]
+def _observation(arrays: Mapping[str, np.ndarray], looks: int) -> Observation:
+    return Observation.of(lambda name: arrays[f"{name}_{looks}"])

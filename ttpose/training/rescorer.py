@@ -35,10 +35,10 @@ class RescorerSettings:
         steps: Every frame, and every second one, so that slower videos are known too.
         trees, leaves, rate: Of the boosting; half as many leaves and twice as many trees were worse.
         smallest: Rows a leaf.
+        ridge: Penalty of a leaf's value.
         box_out: Each edge of a clip's boxes goes out by a share of their longer side between these, since boxes of
             finders and of labels are looser than rendered ones.
         box_shake: Deviation of the same from frame to frame.
-        ridge: Penalty of a leaf's value.
         left_out: Motions that are not learned from, every fourth, so that people of new motions can be measured.
         seed: Of the boosting.
     """

@@ -8,12 +8,10 @@ The way from seeds to files: `assets` (what there is) -> `person` (body, garment
 from __future__ import annotations
 
 from ttpose.training.synthetic.assets import SyntheticAssets
-from ttpose.training.synthetic.bystander import BystanderRanges
 from ttpose.training.synthetic.clip import SyntheticClip, render_clip, render_person
 from ttpose.training.synthetic.person import Person, sample_person
 
 __all__ = [
-    "BystanderRanges",
     "Person",
     "SyntheticAssets",
     "SyntheticClip",

@@ -7,21 +7,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ttpose.training.synthetic.assets import SyntheticAssets
-from ttpose.training.synthetic.motion import MotionRanges
 from ttpose.training.synthetic.person import sample_person
 from ttpose.training.synthetic.raster import SUPERSAMPLE
-from ttpose.training.synthetic.scene import Moment, Scene, Studio
+from ttpose.training.synthetic.scene import BystanderRanges, ClipRanges, Moment, Scene, Studio
 from ttpose.training.synthetic.take import Take, act
-
-
-@dataclass(frozen=True)
-class BystanderRanges:
-    """How often somebody else is there, and where; lengths in metres from where the camera looks, chosen by eye."""
-
-    share: float = 0.0
-    beside: tuple[float, float] = (0.25, 0.85)
-    behind: tuple[float, float] = (-0.5, 1.8)  # below 0: before the person
-    nearest: float = 1.2  # to the camera
 
 
 @dataclass(frozen=True)
@@ -37,14 +26,15 @@ class Bystander:
         rng: np.random.Generator,
         scene: Scene,
         take: Take,
-        motion: MotionRanges,
-        ranges: BystanderRanges,
-    ) -> Bystander:
-        """Draw one for a scene that was framed for `take`."""
+        ranges: ClipRanges,
+    ) -> Bystander | None:
+        """Draw one, or nobody, for a scene that was framed for `take`."""
+        if rng.random() >= ranges.bystanders.share:
+            return None
         person = sample_person(assets, int(rng.integers(2**31)))
         moments = len(take.vertices)
-        own = act(assets, person, rng, moments // take.slow, motion, blur_share=0.0)
-        place = _place(rng, scene, moments // 2, ranges)
+        own = act(assets, person, rng, moments // take.slow, ranges.motion, blur_share=0.0)
+        place = _place(rng, scene, moments // 2, ranges.bystanders)
         vertices = tuple(own.vertices[number // take.slow] + place for number in range(moments))
         return cls(Studio(person, replace(own, vertices=vertices), scene))
 

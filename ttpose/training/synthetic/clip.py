@@ -9,7 +9,7 @@ import numpy as np
 from ttpose.geometry import Box, crop_to_heatmap
 from ttpose.skeleton import COCO17
 from ttpose.training.synthetic.assets import SyntheticAssets
-from ttpose.training.synthetic.bystander import Bystander, BystanderRanges
+from ttpose.training.synthetic.bystander import Bystander
 from ttpose.training.synthetic.labels import POINTS, box_of, inside, own_bones, visible_points
 from ttpose.training.synthetic.person import Person, sample_person
 from ttpose.training.synthetic.raster import SUPERSAMPLE
@@ -58,7 +58,6 @@ def render_clip(
     size: int = 256,
     *,
     ranges: ClipRanges | None = None,
-    bystanders: BystanderRanges | None = None,
 ) -> SyntheticClip:
     """Render one clip of one person; the same arguments give the same bytes.
 
@@ -69,10 +68,9 @@ def render_clip(
         frames: Pictures.
         size: Their side in pixels.
         ranges: How clips differ; the defaults suit training.
-        bystanders: How often and where somebody else is in the picture; nobody by default.
     """
     person = sample_person(assets, identity_seed)
-    return render_person(assets, person, clip_seed, frames, size, ranges=ranges, bystanders=bystanders)
+    return render_person(assets, person, clip_seed, frames, size, ranges=ranges)
 
 
 def render_person(
@@ -83,30 +81,28 @@ def render_person(
     size: int = 256,
     *,
     ranges: ClipRanges | None = None,
-    bystanders: BystanderRanges | None = None,
 ) -> SyntheticClip:
     """Render one clip of a person drawn before, as `render_clip` does; saves time for several clips of one person."""
-    ranges, bystanders = ranges or ClipRanges(), bystanders or BystanderRanges()
+    ranges = ranges or ClipRanges()
     rng = np.random.default_rng([person.seed, clip_seed, _STREAM])
     take = act(assets, person, rng, frames, ranges.motion, ranges.faults.motion_blur_share)
     scene = sample_scene(assets, rng, take, size, ranges)
     studio, own = Studio(person, take, scene), own_bones(assets.rig)
-    other = _bystander(assets, person, clip_seed, scene, take, ranges, bystanders)
+    chance = np.random.default_rng([person.seed, clip_seed, _BYSTANDER_STREAM])
+    other = Bystander.sample(assets, chance, scene, take, ranges)
     images = np.empty((frames, size, size, 3), np.uint8)
     masks = np.empty((frames, size, size), np.uint8)
     points = np.empty((frames, len(POINTS), 3), np.float32)
     boxes = []
     for frame in range(frames):
-        light, mask, points[frame], crowd = _expose_frame(studio, other, person, take, scene, frame, own)
+        light, mask, points[frame], cover = _expose_frame(studio, other, person, take, scene, frame, own)
         boxes.append(box_of(mask))
-        mask[crowd > 128] = 0
-        points[frame] = _hide(points[frame], crowd)
         picture = _display(light)
         if scene.occluder is not None:
-            cover = scene.occluder.cover(size, frame)
-            picture = scene.occluder.paint(picture, cover)
-            mask[cover > 128] = 0
-            points[frame] = _hide(points[frame], cover)
+            thing = scene.occluder.cover(size, frame)
+            picture, cover = scene.occluder.paint(picture, thing), np.maximum(cover, thing)
+        mask[cover > 128] = 0
+        points[frame] = _hide(points[frame], cover)
         images[frame], masks[frame] = scene.faults.apply(rng, picture), mask
     body = len(COCO17)
     return SyntheticClip(
@@ -121,21 +117,6 @@ def render_person(
         frame_step=float(take.window.step),
         description=person.description,
     )
-
-
-def _bystander(
-    assets: SyntheticAssets,
-    person: Person,
-    clip_seed: int,
-    scene: Scene,
-    take: Take,
-    ranges: ClipRanges,
-    bystanders: BystanderRanges,
-) -> Bystander | None:
-    rng = np.random.default_rng([person.seed, clip_seed, _BYSTANDER_STREAM])
-    if rng.random() >= bystanders.share:
-        return None
-    return Bystander.sample(assets, rng, scene, take, ranges.motion, bystanders)
 
 
 def _expose_frame(

@@ -27,9 +27,9 @@ from ttpose.progress import Progress
 from ttpose.skeleton import COCO17
 from ttpose.training.clip_format import LABELS_NAME, write_clip
 from ttpose.training.synthetic.assets import SyntheticAssets
-from ttpose.training.synthetic.bystander import BystanderRanges
 from ttpose.training.synthetic.clip import SyntheticClip, render_person
 from ttpose.training.synthetic.person import sample_person
+from ttpose.training.synthetic.scene import BystanderRanges, ClipRanges
 from ttpose.training.synthetic.shards import write_shard
 
 SETTINGS_NAME = "synth.json"
@@ -126,8 +126,8 @@ def render_identity(assets: SyntheticAssets, out: Path, settings: RenderSettings
     person = sample_person(assets, seed)
 
     def clip(number: int) -> SyntheticClip:
-        others = BystanderRanges(share=settings.bystanders)
-        return render_person(assets, person, number, settings.frames, settings.size, bystanders=others)
+        ranges = ClipRanges(bystanders=BystanderRanges(share=settings.bystanders))
+        return render_person(assets, person, number, settings.frames, settings.size, ranges=ranges)
 
     if settings.shards:
         clips = [clip(number) for number in range(settings.clips)]

@@ -21,6 +21,16 @@ from ttpose.training.synthetic.take import Take
 
 
 @dataclass(frozen=True)
+class BystanderRanges:
+    """How often somebody else is there, and where; lengths in metres from where the camera looks, chosen by eye."""
+
+    share: float = 0.0
+    beside: tuple[float, float] = (0.25, 0.85)
+    behind: tuple[float, float] = (-0.5, 1.8)  # below 0: before the person
+    nearest: float = 1.2  # to the camera
+
+
+@dataclass(frozen=True)
 class ClipRanges:
     """How clips of one person differ."""
 
@@ -28,6 +38,7 @@ class ClipRanges:
     camera: CameraRanges = field(default_factory=CameraRanges)
     room: RoomRanges = field(default_factory=RoomRanges)
     faults: FaultRanges = field(default_factory=FaultRanges)
+    bystanders: BystanderRanges = field(default_factory=BystanderRanges)
     luminance: tuple[float, float] = (0.07, 0.4)  # of the person, linear: underexposed to bright
     room_ratio: tuple[float, float] = (0.6, 1.3)  # exposure of the room over the person's
 
