@@ -24,7 +24,8 @@ def address() -> Iterator[str]:
     import dask
 
     with (
-        dask.config.set({"distributed.scheduler.allowed-failures": 0}),
+        # A worker that dies takes down what waits on it as well: with no failure allowed, nothing may wait there.
+        dask.config.set({"distributed.scheduler.allowed-failures": 0, "distributed.scheduler.worker-saturation": 1.0}),
         distributed.LocalCluster(
             n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, host="127.0.0.1",
             preload="stand_in",
