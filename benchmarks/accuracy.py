@@ -17,10 +17,11 @@ import numpy as np
 
 from ttpose.evaluation.clips import evaluate_clips
 from ttpose.geometry import Box
+from ttpose.personalize.boxed_clip import PersonalizedClip
 from ttpose.personalize.crops import cut_crop
 from ttpose.personalize.guard import GuardReport
-from ttpose.personalize.run import PersonalizedClip, predict_clip
-from ttpose.personalize.settings import PRESETS, PersonalizeSettings
+from ttpose.personalize.run import predict_clip
+from ttpose.personalize.settings import PRESETS, PersonalizeSettings, preset_named
 
 _BALANCED = PRESETS["balanced"]
 _ALONE = replace(_BALANCED, guard=False)
@@ -48,6 +49,7 @@ METHODS: dict[str, PersonalizeSettings] = {
         _ALONE, distillation=0.0, reconstruction=1.0, decoder_warmup=0, pose_rate=1e-4, strength=1.0
     ),
     "thorough": PRESETS["thorough"],
+    "online": preset_named("balanced", mode="online"),
 }  # fmt: skip
 _UNTRAINED = ("sides", "views+sides", "6 views+sides", "sides+rescoring", "views+sides+rescoring")
 

@@ -70,6 +70,22 @@ def test_personalize_a_clip_and_use_the_person_again(tmp_path: Path) -> None:
     assert (tmp_path / "overlay.mp4").stat().st_size > 1000
 
 
+def test_personalize_online(tmp_path: Path) -> None:
+    clip = sample.write_part(tmp_path / "dance.mp4", range(3))
+    made = ttpose.personalize(clip, preset="fast", mode="online", device="cpu")
+    assert len(made.history) == 3 and set(made.guard.checks) == {"base", "interpolated", "personalized"}
+    truth = [sample.truth()[i] for i in range(3)]
+    torso = np.linalg.norm(truth[0][[5, 6], :2].mean(0) - truth[0][[11, 12], :2].mean(0))
+    for frame, true in zip(made.keypoints.frames, truth, strict=True):
+        error = np.linalg.norm(frame.people[0].keypoints[:, :2] - true[:, :2], axis=-1)
+        assert np.mean(error < 0.2 * torso) > 0.9
+    # A part of the change is kept, as offline.
+    whole = max(float(c.abs().max()) for c in made.person.changes.values())
+    assert 0 < whole < 3 * 0.25 * 5e-5 * 1.5, "three steps of Adam at most, a quarter of them"
+    made.person.save(tmp_path / "person.safetensors")
+    assert ttpose.load_model(tmp_path / "person.safetensors", device="cpu").loaded.person is not None
+
+
 def test_joints_of_a_video_are_rescored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from ttpose.personalize import run
 

@@ -14,7 +14,7 @@ from ttpose.model.pose_model import PoseModel
 from ttpose.model.shipped import LoadedModel
 from ttpose.personalize import one_person
 from ttpose.personalize.one_person import PersonRun, looks_to_adapt
-from ttpose.personalize.online import OnlineAdapter
+from ttpose.personalize.online import personalize_stream
 from ttpose.personalize.run import personalize_model
 from ttpose.personalize.settings import preset_named
 from ttpose.personalize.sources import SeenSource
@@ -71,7 +71,8 @@ def test_every_look_is_counted(
 
 def test_every_look_of_an_online_run_is_counted(counted: Counter[str], tiny: PoseModel, painted_crops: list) -> None:
     settings = replace(preset_named("balanced", mode="online"), decoder_warmup=3, batch=2, frame_steps=2, views=2)
-    list(OnlineAdapter(tiny, settings).run(painted_crops[:4]))
+    done = personalize_stream(tiny, painted_crops[:4], settings)
+    assert done.guard.verdict == "personalized", "nothing is predicted again"
     predicted = 4 * settings.predict_views
     assert looks_to_adapt(settings, painted_crops[:4], "transport") == pytest.approx(looks(counted) - predicted)
 

@@ -9,10 +9,11 @@ import torch
 
 from tests.small_models import DotModel
 from ttpose import geometry
-from ttpose.personalize import online
+from ttpose.personalize import judge, online
+from ttpose.personalize.guard import GuardReport
 from ttpose.personalize.objectives import Clip
 from ttpose.personalize.offline import _draw, _other_frames, adapt_offline, build_objectives
-from ttpose.personalize.online import OnlineAdapter
+from ttpose.personalize.online import OnlineAdapter, checked_online, personalize_stream
 from ttpose.personalize.settings import PAPER, PersonalizeSettings
 from ttpose.personalize.views import VIEWS, observe
 from ttpose.progress import Progress
@@ -193,3 +194,90 @@ def test_online_predicts_through_the_asked_views(dots, walk, monkeypatch):
     monkeypatch.setattr(online, "observe", counted)
     OnlineAdapter(dots, replace(SETTINGS, views=4, predict_views=2)).advance(walk[2][0])
     assert asked == [VIEWS[:4], VIEWS[:2]]
+
+
+def test_online_the_base_teaches(walk, monkeypatch):
+    asked = []
+    original = online.observe
+
+    def spy(model, crops, views, **more):
+        asked.append(model)
+        return original(model, crops, views, **more)
+
+    monkeypatch.setattr(online, "observe", spy)
+    base = _colour_blind()
+    stream = OnlineAdapter(base, replace(SETTINGS, teacher_min_score=0.05))
+    list(stream.run(walk[2][:4]))
+    assert asked == [base, stream.model] * 4
+
+
+def test_online_a_part_of_the_change_predicts(walk):
+    base = _colour_blind()
+    whole = OnlineAdapter(base, replace(SETTINGS, teacher_min_score=0.05))
+    part = OnlineAdapter(base, replace(SETTINGS, teacher_min_score=0.05, strength=0.25))
+    for crop in walk[2][:6]:
+        whole.advance(crop)
+        seen = part.advance(crop)
+        quarter = base.encoder.colors.lerp(whole.model.encoder.colors, 0.25)
+        assert torch.allclose(part.model.encoder.colors, quarter, atol=1e-6)
+        assert np.allclose(observe(part.model, [crop]).keypoints, seen.keypoints)
+    assert not torch.equal(part.model.encoder.colors, base.encoder.colors)
+    assert torch.equal(base.encoder.colors, _colour_blind().encoder.colors)
+
+
+@pytest.mark.parametrize("strength", [1.0, 0.25])
+def test_a_stream_gives_a_person_and_what_each_frame_showed(walk, strength):
+    base, settings = _colour_blind(), replace(SETTINGS, teacher_min_score=0.05, strength=strength, guard=False)
+    stream = OnlineAdapter(base, settings)
+    seen = list(stream.run(walk[2][:8]))
+    done = personalize_stream(base, walk[2][:8], settings, base_sha256="ab")
+    assert np.array_equal(done.seen.keypoints, np.concatenate([s.keypoints for s in seen]))
+    assert done.delta.base_sha256 == "ab" and len(done.history) == 8
+    # The person file rounds to a 127th of the largest change.
+    assert torch.allclose(done.model.encoder.colors, stream.model.encoder.colors, atol=0.01)
+    assert done.guard.checks == {}
+
+
+@pytest.mark.parametrize(("verdict", "kept"), [("base", 0.0), ("interpolated", 0.5), ("personalized", 1.0)])
+def test_the_guard_has_the_last_word_on_a_stream(walk, monkeypatch, verdict, kept):
+    base, settings = _colour_blind(), replace(SETTINGS, teacher_min_score=0.05)
+    whole = personalize_stream(base, walk[2][:20], replace(settings, guard=False))
+    monkeypatch.setattr(judge, "decide", lambda checks: GuardReport(verdict, "for the test", checks))
+    done = personalize_stream(base, walk[2][:20], settings)
+    wanted = base.encoder.colors + kept * (whole.model.encoder.colors - base.encoder.colors)
+    assert torch.allclose(done.model.encoder.colors, wanted, atol=1e-5)
+    assert "learning frames were checked" in done.guard.reason and set(done.guard.checks) == {
+        "base", "interpolated", "personalized",
+    }  # fmt: skip
+    chosen_sees = observe(done.model, walk[2][:20]).keypoints
+    assert np.array_equal(done.seen.keypoints, chosen_sees) == (verdict != "personalized")
+
+
+def test_a_ruined_stream_falls_back_to_the_base(walk):
+    base = DotModel()
+    done = personalize_stream(base, walk[2], replace(SETTINGS, pose_rate=50.0))
+    assert done.guard.verdict == "base" and done.delta.changes == {}
+    assert np.array_equal(done.seen.keypoints, observe(base, walk[2]).keypoints)
+
+
+def test_a_stream_is_checked_on_runs_of_its_frames(walk):
+    crops = walk[2]
+    assert [c.index for c in checked_online(crops)] == [9, 10, 11, 18, 19, 20]
+    assert checked_online(crops[:4]) == crops[:4]
+
+
+def test_progress_of_a_stream(walk):
+    told = _Counting()
+    personalize_stream(DotModel(), walk[2][:5], replace(SETTINGS, pose_rate=50.0), progress=told)
+    assert told.stages == {"adapt and predict": [5, 5], "check": [3, 3], "predict": [5, 5]}
+
+
+def test_a_stream_keeps_the_teachers_names(walk):
+    base, settings = _colour_blind(), replace(SETTINGS, teacher_min_score=0.05, views=2)
+    done = personalize_stream(base, walk[2][:8], settings)
+    taught = observe(base, walk[2][:8], VIEWS[:2]).keypoints
+    assert sorted(done.named) == list(range(8))
+    assert np.allclose([done.named[i] for i in range(8)], taught[..., :2])
+    # Nobody teaches where the clip is only repainted.
+    paper = replace(SETTINGS, self_training=0.0, anchor=1.0)
+    assert personalize_stream(base, walk[2][:2], paper).named == {}

@@ -12,8 +12,9 @@ import torch
 from tests.observed import misled, observation, walking
 from tests.painted import box_of
 from tests.small_models import DotModel
-from ttpose.personalize import run
-from ttpose.personalize.run import personalize_crops, personalize_model, predict_clip, settled
+from ttpose.personalize import judge, run
+from ttpose.personalize.boxed_clip import personalize_crops
+from ttpose.personalize.run import personalize_model, predict_clip, settled
 from ttpose.personalize.settings import PersonalizeSettings
 from ttpose.personalize.views import observe
 from ttpose.progress import Progress
@@ -69,10 +70,10 @@ def test_a_ruined_model_falls_back_to_the_base(walk):
 
 def test_half_of_a_change_is_half_of_it(walk, monkeypatch):
     def half(checks, rule=None):
-        return run.GuardReport("interpolated", "for the test", checks)
+        return judge.GuardReport("interpolated", "for the test", checks)
 
     whole = personalize_model(_nearly_blind(), walk[2], replace(SETTINGS, guard=False))
-    monkeypatch.setattr(run, "decide", half)
+    monkeypatch.setattr(judge, "decide", half)
     # The same frames to learn from, so that the same change is halved.
     monkeypatch.setattr(run, "held_out", lambda crops: [])
     done = personalize_model(_nearly_blind(), walk[2], SETTINGS)
@@ -83,13 +84,13 @@ def test_half_of_a_change_is_half_of_it(walk, monkeypatch):
 
 def test_the_guard_looks_at_the_base_at_half_and_at_all_of_the_change(walk, monkeypatch):
     looked = []
-    original = run.run_checks
+    original = judge.run_checks
 
     def spy(model, *rest):
         looked.append(model.encoder.colors.detach().clone())
         return original(model, *rest)
 
-    monkeypatch.setattr(run, "run_checks", spy)
+    monkeypatch.setattr(judge, "run_checks", spy)
     done = personalize_model(_nearly_blind(), walk[2], SETTINGS)
     assert done.guard.verdict == "personalized"
     base, half, whole = looked
@@ -100,7 +101,7 @@ def test_the_guard_looks_at_the_base_at_half_and_at_all_of_the_change(walk, monk
 
 def test_held_out_frames_do_not_teach(walk, monkeypatch):
     seen, checked = {}, []
-    original_adapt, original_checks = run.adapt_offline, run.run_checks
+    original_adapt, original_checks = run.adapt_offline, judge.run_checks
 
     def adapt(base, clip, settings, progress):
         seen["learn"] = [crop.index for crop in clip.crops]
@@ -112,7 +113,7 @@ def test_held_out_frames_do_not_teach(walk, monkeypatch):
         return original_checks(model, base_keypoints, crops, painter)
 
     monkeypatch.setattr(run, "adapt_offline", adapt)
-    monkeypatch.setattr(run, "run_checks", checks)
+    monkeypatch.setattr(judge, "run_checks", checks)
     personalize_model(DotModel(), walk[2], replace(SETTINGS, steps=1))
     assert len(checked) == 3 and checked[0] == checked[1] == checked[2] != []
     assert sorted(seen["learn"] + checked[0]) == list(range(30))
@@ -134,7 +135,7 @@ def test_a_long_clip_is_thinned(walk, monkeypatch):
 
 def test_too_few_frames_to_hold_any_out_are_said_so_and_checked(walk):
     done = personalize_model(DotModel(), walk[2][:5], replace(SETTINGS, steps=2))
-    assert "too few" in done.guard.reason
+    assert "no frames could be held out" in done.guard.reason
     assert set(done.guard.checks) == {"base", "interpolated", "personalized"}
 
 

@@ -59,6 +59,6 @@ class Personalizer(Protocol):
 
 def own_personalizer() -> Personalizer:
     """The package's own."""
-    from ttpose.personalize.run import personalize_crops
+    from ttpose.personalize.boxed_clip import personalize_crops
 
     return personalize_crops

@@ -15,8 +15,8 @@ from ttpose.model.pose_model import PoseModel
 from ttpose.personalize.adapt import Adapter
 from ttpose.personalize.crops import PersonCrop, cut_crop
 from ttpose.personalize.guard import RUN, STRENGTH, GuardReport
+from ttpose.personalize.judge import judge
 from ttpose.personalize.offline import build_objectives
-from ttpose.personalize.run import judge
 from ttpose.personalize.settings import PersonalizeSettings, preset_named
 from ttpose.personalize.teacher import lessons, pseudo_labels
 from ttpose.personalize.views import VIEWS, Observation, join, observe

@@ -74,11 +74,6 @@ class GuardReport:
         return {"verdict": self.verdict, "reason": self.reason, "figures": self.figures}
 
 
-def online_report() -> GuardReport:
-    """The report of an online run, which checks nothing."""
-    return GuardReport("personalized", "online runs predict as they learn; nothing was held out", {})
-
-
 def hold_out(count: int, most: int = 24) -> list[int]:
     """Positions of held-out crops: runs of three neighbours, at most a fifth of all and at most `most`."""
     runs = min(count // (5 * RUN), most // RUN)

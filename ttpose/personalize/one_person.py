@@ -19,14 +19,14 @@ from ttpose.model.shipped import LoadedModel
 from ttpose.people.weights import load_base, on_base
 from ttpose.personalize import sources
 from ttpose.personalize.crops import PersonCrop, spread
-from ttpose.personalize.guard import GuardReport, held_out, online_report
+from ttpose.personalize.guard import GuardReport, held_out
 from ttpose.personalize.learned import Learned
 from ttpose.personalize.methods import fitted
-from ttpose.personalize.online import OnlineAdapter
+from ttpose.personalize.online import checked_online, personalize_stream
 from ttpose.personalize.run import personalize_model
 from ttpose.personalize.settings import PersonalizeSettings
 from ttpose.personalize.sources import SeenSource
-from ttpose.personalize.views import join, observe
+from ttpose.personalize.views import observe
 from ttpose.progress import Progress
 from ttpose.report.samples import Samples
 from ttpose.results import KeypointResult
@@ -115,7 +115,7 @@ class PersonRun:
             self.start.model, crops, self.settings, base_sha256=self.base.base_sha256, progress=self.progress
         )
         delta, personal = self._relative_to_base(done.delta, done.model)
-        guard = done.guard if self.start is self.base else _continued(done.guard)
+        guard = self._report(done.guard)
         person = replace(delta, notes=self._notes(guard, seen))
         named = sources.names_of(seen, done.named)
         return Learned(person, personal, guard, timings | done.timings, done.history, named)
@@ -141,18 +141,17 @@ class PersonRun:
                 "use the offline mode, or cut the clip",
             )
         self._estimate([source], store.crops)
-        clock = time.perf_counter()
-        stream, parts = OnlineAdapter(self.start.model, self.settings), []
-        with self.progress.stage("adapt and predict", len(store.crops)) as advance:
-            for crop in store.crops:
-                parts.append(stream.advance(crop))
-                advance(1)
-        timings["adapt_s"] = time.perf_counter() - clock
-        guard, learned = online_report(), stream.adapter.average
-        keypoints = sources.result_from(source, join(parts), replace(self.base, model=learned), self.settings, guard)
-        delta = PersonDelta.between(self.base.model, learned, self.base.base_sha256, self._notes(guard, [source]))
-        samples = Samples.of(self.start.model, learned, store.crops)
-        return Personalization(keypoints, source.keypoints, delta, guard, timings, stream.adapter.history, samples)
+        done = personalize_stream(
+            self.start.model, store.crops, self.settings, base_sha256=self.base.base_sha256, progress=self.progress
+        )
+        delta, personal = self._relative_to_base(done.delta, done.model)
+        guard = self._report(done.guard)
+        keypoints = sources.result_from(source, done.seen, personal, self.settings, guard, done.named)
+        person = replace(delta, notes=self._notes(guard, [source]))
+        samples = Samples.of(self.start.model, personal.model, store.crops)
+        return Personalization(
+            keypoints, source.keypoints, person, guard, timings | done.timings, done.history, samples
+        )
 
     def _relative_to_base(self, delta: PersonDelta, model: PoseModel) -> tuple[PersonDelta, LoadedModel]:
         """The whole change since the base, and the model that a file of it gives."""
@@ -160,6 +159,12 @@ class PersonRun:
             delta = PersonDelta.between(self.base.model, model, self.base.base_sha256)
             model = delta.apply(self.base.model).eval()
         return delta, replace(self.base, model=model)
+
+    def _report(self, guard: GuardReport) -> GuardReport:
+        """The guard's report, which says so where its "base" is an earlier person."""
+        if self.start is self.base:
+            return guard
+        return replace(guard, reason=f"{guard.reason} (the base here is the earlier personalization)")
 
     def _notes(self, guard: GuardReport, seen: Sequence[SeenSource]) -> dict[str, str]:
         """Metadata of the person file."""
@@ -205,7 +210,8 @@ def looks_to_adapt(
     if settings.mode == "online":
         steps = len(crops) * settings.frame_steps
         warm = min(settings.decoder_warmup, steps)
-        return warm * warm_step + (steps - warm) * step + len(crops) * teach
+        checked = len(checked_online(crops)) * settings.guard
+        return warm * warm_step + (steps - warm) * step + len(crops) * teach + checked * _CHECK_LOOKS
     kept = [crops[i] for i in spread(len(crops), settings.max_crops)]
     held = len(held_out(kept)) if settings.guard else 0
     adapt = settings.decoder_warmup * warm_step + (settings.steps or len(kept) - held) * step
@@ -215,8 +221,3 @@ def looks_to_adapt(
 
 def _first_timings(seen: Sequence[SeenSource]) -> dict[str, float]:
     return {"find_s": sum(s.find_s for s in seen), "base_s": sum(s.look_s for s in seen)}
-
-
-def _continued(guard: GuardReport) -> GuardReport:
-    """A report whose "base" is an earlier person."""
-    return replace(guard, reason=f"{guard.reason} (the base here is the earlier personalization)")

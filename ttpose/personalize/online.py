@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import copy
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
+import torch
 
+from ttpose.model.person import PersonDelta
 from ttpose.model.pose_model import PoseModel
 from ttpose.personalize.adapt import Adapter
 from ttpose.personalize.crops import PersonCrop
+from ttpose.personalize.guard import GuardReport, held_out
+from ttpose.personalize.judge import chosen, guarded
 from ttpose.personalize.objectives import Clip
 from ttpose.personalize.objectives.distillation import Distillation
 from ttpose.personalize.objectives.reconstruction import Reconstruction
 from ttpose.personalize.objectives.self_training import SelfTraining
 from ttpose.personalize.offline import build_objectives
 from ttpose.personalize.settings import PersonalizeSettings
-from ttpose.personalize.teacher import lessons, pseudo_labels
-from ttpose.personalize.views import VIEWS, Observation, observe
+from ttpose.personalize.teacher import lessons, names_taught, pseudo_labels
+from ttpose.personalize.views import VIEWS, Observation, join, observe
+from ttpose.progress import Progress
 
 
 class OnlineAdapter:
     """Adapts along a stream (Li et al. 2021, section 3.4): memory stays bounded by `settings.max_crops`.
+
+    The teacher, where there is one, is the base, so that errors do not feed on themselves.
 
     Args:
         base: The model to start from.
@@ -29,10 +39,14 @@ class OnlineAdapter:
 
     def __init__(self, base: PoseModel, settings: PersonalizeSettings) -> None:
         self.settings = settings
+        #: What the teacher saw in the newest frame, where there is one; without maps.
+        self.taught: Observation | None = None
         self._seen: list[PersonCrop] = []
         self._frames = 0
         empty = Clip([], np.zeros((0, len(base.skeleton), 3)))
         self.adapter = Adapter(base, build_objectives(empty, base, settings), settings)
+        #: What predicts: `settings.strength` of the change so far.
+        self.model = self.adapter.average if settings.strength == 1 else copy.deepcopy(base).eval()
 
     def advance(self, crop: PersonCrop) -> Observation:
         """Learn from one frame, then say what is in it."""
@@ -43,14 +57,16 @@ class OnlineAdapter:
         for objective in self.adapter.objectives:
             if isinstance(objective, (SelfTraining, Distillation)):
                 keep_maps = isinstance(objective, Distillation)
-                seen = observe(self.adapter.average, [crop], VIEWS[: self.settings.views], keep_maps=keep_maps)
+                seen = observe(self.adapter.base, [crop], VIEWS[: self.settings.views], keep_maps=keep_maps)
                 skeleton = self.adapter.base.skeleton
                 labels = pseudo_labels(seen, [crop], skeleton, self.settings)
                 objective.teach(lessons(seen, [crop], *labels, skeleton))
+                self.taught = replace(seen, maps=None)
         for _ in range(self.settings.frame_steps):
             sources = [self._seen[i] for i in rng.integers(len(self._seen), size=self.settings.batch)]
             self.adapter.step([crop] * self.settings.batch, sources, first_plain=True)
-        return observe(self.adapter.average, [crop], VIEWS[: self.settings.predict_views])
+        self._weaken()
+        return observe(self.model, [crop], VIEWS[: self.settings.predict_views])
 
     def run(self, crops: Iterable[PersonCrop]) -> Iterator[Observation]:
         """`advance` for each frame."""
@@ -66,9 +82,85 @@ class OnlineAdapter:
         self._seen.append(crop)
         self._frames += 1
 
+    @torch.no_grad()
+    def _weaken(self) -> None:
+        """Bring what predicts up to date."""
+        if self.model is self.adapter.average:
+            return
+        weights = (model.parameters() for model in (self.model, self.adapter.base, self.adapter.average))
+        for kept, start, learned in zip(*weights, strict=True):
+            torch.lerp(start, learned, self.settings.strength, out=kept)
+
     def _restart(self) -> None:
         """Forget what earlier frames taught."""
         self.adapter.restart()
         for objective in self.adapter.objectives:
             if isinstance(objective, Reconstruction):
                 objective.perceptual.reset()
+
+
+@dataclass(frozen=True)
+class Streamed:
+    """An online personalization of one clip.
+
+    Attributes:
+        seen: Each crop as the weights saw it that had learned from it and those before; where the guard took back a
+            part of the change, as the weights see it that it chose.
+        model: The last weights, as the guard chose.
+        delta: What changed, as the person file will hold it.
+        guard: The choice and its figures.
+        history: Loss terms of every step.
+        timings: Seconds a stage.
+        named: As in `Personalized`.
+    """
+
+    seen: Observation
+    model: PoseModel
+    delta: PersonDelta
+    guard: GuardReport
+    history: list[dict[str, float]]
+    timings: dict[str, float]
+    named: dict[int, np.ndarray] = field(default_factory=dict)
+
+
+def personalize_stream(
+    base: PoseModel,
+    crops: Sequence[PersonCrop],
+    settings: PersonalizeSettings,
+    *,
+    base_sha256: str = "",
+    progress: Progress | None = None,
+) -> Streamed:
+    """Learn from each crop as it comes and predict it; at the end the guard checks the last weights.
+
+    Args:
+        base: Stays as it is.
+        crops: Of one clip, in order of time.
+        settings: How.
+        base_sha256: Fingerprint of the base's file, for the delta.
+        progress: Hears the stages.
+    """
+    progress, clock = progress or Progress(), time.perf_counter()
+    stream, parts, taught = OnlineAdapter(base, settings), [], []
+    with progress.stage("adapt and predict", len(crops)) as advance:
+        for seen in stream.run(crops):
+            parts.append(seen)
+            taught += [stream.taught] if stream.taught is not None else []
+            advance(1)
+    named = names_taught(pseudo_labels(join(taught), crops, base.skeleton, settings)[0], crops) if taught else {}
+    adapted = time.perf_counter()
+    whole = PersonDelta.between(base, stream.adapter.average, base_sha256, strength=settings.strength)
+    report = guarded(base, whole, checked_online(crops), settings, learned_from=True, progress=progress)
+    delta = chosen(whole, report)
+    model, everything = delta.apply(base).eval(), join(parts)
+    checked = time.perf_counter()
+    if report.verdict != "personalized":
+        with progress.stage("predict", len(crops)) as advance:
+            everything = observe(model, crops, VIEWS[: settings.predict_views], advance)
+    timings = {"adapt_s": adapted - clock, "guard_s": checked - adapted, "predict_s": time.perf_counter() - checked}
+    return Streamed(everything, model, delta, report, stream.adapter.history, timings, named)
+
+
+def checked_online(crops: Sequence[PersonCrop]) -> list[PersonCrop]:
+    """The crops that the guard checks at the end of a stream; each taught no more than any other."""
+    return [crops[i] for i in held_out(crops)] or list(crops)

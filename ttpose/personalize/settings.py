@@ -152,4 +152,6 @@ def preset_named(name: str, *, mode: Mode = "offline", steps: int | None = None,
     if steps is not None and mode == "online":
         raise UsageError("online takes one step a frame; --steps is for offline")
     settings = replace(PRESETS[name], mode=mode, seed=seed)
+    if mode == "online":  # frames would go by without learning from them
+        settings = replace(settings, decoder_warmup=0)
     return settings if steps is None else replace(settings, steps=steps)

@@ -85,15 +85,20 @@ def predict_again(
 ) -> KeypointResult:
     """All frames with the personalized weights, from the kept crops or a second reading; `named` as in `records_of`."""
     seen = _look_again(source, personal, finder, VIEWS[: settings.predict_views], progress)
-    records = records_of(source.frames, seen, personal.model.skeleton, settings, named)
-    return clip_result(source.media, personal, records, guard)
+    return result_from(source, seen, personal, settings, guard, named)
 
 
 def result_from(
-    source: SeenSource, seen: Observation, model: LoadedModel, settings: PersonalizeSettings, guard: GuardReport
+    source: SeenSource,
+    seen: Observation,
+    model: LoadedModel,
+    settings: PersonalizeSettings,
+    guard: GuardReport,
+    named: Mapping[int, np.ndarray],
 ) -> KeypointResult:
-    """The keypoint file of a source from new observations of its frames that have any."""
-    return clip_result(source.media, model, records_of(source.frames, seen, model.model.skeleton, settings), guard)
+    """The keypoint file of a source from new observations of its frames that have any; `named` as in `records_of`."""
+    records = records_of(source.frames, seen, model.model.skeleton, settings, named)
+    return clip_result(source.media, model, records, guard)
 
 
 def _look_again(

@@ -91,3 +91,8 @@ def pseudo_labels(
     for row, crop in zip(labels, crops, strict=True):
         row[:, :2] = geometry.apply(geometry.invert(crop.to_source), row[:, :2])
     return labels, exchanged
+
+
+def names_taught(labels: np.ndarray, crops: Sequence[PersonCrop]) -> dict[int, np.ndarray]:
+    """Labels of `pseudo_labels` in original pixels, [K, 2] by the crops' numbers."""
+    return {c.index: geometry.apply(c.to_source, row[:, :2]) for c, row in zip(crops, labels, strict=True)}
