@@ -11,6 +11,7 @@ from ttpose.model.config import mobile_config
 from ttpose.personalize import rescore as module
 from ttpose.personalize.candidates import candidates, limb_joints
 from ttpose.personalize.methods import fitted, method_named
+from ttpose.personalize.paths import PathCosts
 from ttpose.personalize.rescore import can_rescore, load_rescorer, rescore
 from ttpose.personalize.settings import PRESETS
 from ttpose.skeleton import BBC7, COCO17, PENN13
@@ -18,6 +19,7 @@ from ttpose.skeleton import BBC7, COCO17, PENN13
 TIMES = np.arange(20) / 25
 LEFT_WRIST = COCO17.index("left_wrist")
 LIMBS = limb_joints(COCO17)
+STRAY = PathCosts(turning=0.0)  # each frame by itself
 _KIND = 2  # the feature that tells what kind of place it is: the keypoint is 0, the second peak 4
 _SECOND = 4
 
@@ -62,24 +64,34 @@ def test_the_likeliest_place_is_taken_with_its_chance(thrown):
 )
 def test_another_place_must_be_likelier_by_a_margin(thrown, chance, margin, moves):
     trees = _ByKind(kind0=0.5, kind4=chance)
-    found, moved = rescore(thrown, TIMES, COCO17, trees, margin)
+    found, moved = rescore(thrown, TIMES, COCO17, trees, margin, STRAY)
     assert moved[10, LEFT_WRIST] == moves and moved.sum() == moves
     assert found[10, LEFT_WRIST, 2] == pytest.approx(chance if moves else 0.3)
 
 
 def test_a_hardly_likelier_place_is_not_enough_where_no_margin_is_given(thrown):
-    assert not rescore(thrown, TIMES, COCO17, _ByKind(kind0=0.5, kind4=0.51))[1].any()
-    assert rescore(thrown, TIMES, COCO17, _ByKind(kind0=0.5, kind4=0.75))[1].any()
+    assert not rescore(thrown, TIMES, COCO17, _ByKind(kind0=0.5, kind4=0.51), costs=STRAY)[1].any()
+    assert rescore(thrown, TIMES, COCO17, _ByKind(kind0=0.5, kind4=0.75), costs=STRAY)[1].any()
 
 
 def test_an_unlikely_keypoint_stays_where_no_other_place_is_likelier(thrown):
-    found, moved = rescore(thrown, TIMES, COCO17, _ByKind(kind0=0.01, kind4=0.02))
+    found, moved = rescore(thrown, TIMES, COCO17, _ByKind(kind0=0.01, kind4=0.02), costs=STRAY)
     assert not moved.any() and np.array_equal(found, thrown.keypoints)
+
+
+@pytest.mark.parametrize(("shift", "moves"), [((90, 60), True), ((20, 10), False)])
+def test_a_keypoint_that_leaves_its_path_goes_back_to_it(shift, moves):
+    """Its own frame says that it is where it is; a jump there and back is what speaks against it."""
+    seen = misled(observation(walking(20)), 10, "left_wrist", shift, score=0.3, spare=0.2)
+    found, moved = rescore(seen, TIMES, COCO17, _ByKind(kind0=0.9, kind4=0.05))
+    assert moved[10, LEFT_WRIST] == moves and moved.sum() == moves
+    if moves:
+        assert found[10, LEFT_WRIST].tolist() == [*seen.peaks[10, LEFT_WRIST, 1, :2], 0.05]
 
 
 def test_places_that_are_the_same_are_not_moved_to(thrown):
     # The highest peak and the plain view alone are sure, and say what the keypoint says.
-    _, moved = rescore(thrown, TIMES, COCO17, _ByKind(kind3=1.0, kind7=1.0))
+    _, moved = rescore(thrown, TIMES, COCO17, _ByKind(kind3=1.0, kind7=1.0), costs=STRAY)
     assert not moved.any()
 
 

@@ -48,6 +48,7 @@ class Candidates:
         worth: bool [N, L, C]: the keypoint itself, and places that differ from it; a peak that the map does not have
             is none.
         features: float32 [N, L, C, F], NaN where unknown.
+        torso: Length of the torso, pixels.
     """
 
     joints: np.ndarray
@@ -55,6 +56,7 @@ class Candidates:
     scores: np.ndarray
     worth: np.ndarray
     features: np.ndarray
+    torso: float
 
 
 def limb_joints(skeleton: Skeleton) -> list[int]:
@@ -92,7 +94,7 @@ def candidates(seen: Observation, times: np.ndarray, skeleton: Skeleton) -> Cand
         *_of_the_box(at, seen.boxes, size),
     ]
     together = np.stack(np.broadcast_arrays(*features), -1).astype(np.float32)
-    return Candidates(joints, at, value, worth, together)
+    return Candidates(joints, at, value, worth, together, size)
 
 
 def _of_the_maps(seen: Observation, joints: np.ndarray, mirror: np.ndarray, value: np.ndarray) -> list[np.ndarray]:

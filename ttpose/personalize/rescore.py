@@ -1,4 +1,4 @@
-"""Each keypoint put where it most likely is: trained trees weigh the candidates of a clip."""
+"""Each keypoint put where it most likely is: trained trees weigh the candidates of a clip, paths run through them."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from ttpose.model.config import ModelConfig
 from ttpose.model.forest import Forest
 from ttpose.model.store import model_path
 from ttpose.personalize.candidates import NEIGHBOURHOOD, candidates, limb_joints
+from ttpose.personalize.paths import PathCosts, likely_paths
 from ttpose.personalize.views import Observation
 from ttpose.skeleton import Skeleton, skeleton_named
 
@@ -37,9 +38,14 @@ def load_rescorer() -> Forest:
 
 
 def rescore(
-    seen: Observation, times: np.ndarray, skeleton: Skeleton, forest: Forest | None = None, margin: float = _MARGIN
+    seen: Observation,
+    times: np.ndarray,
+    skeleton: Skeleton,
+    forest: Forest | None = None,
+    margin: float = _MARGIN,
+    costs: PathCosts | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Choose among the candidates of every limb joint.
+    """Choose among the candidates of every limb joint: the likeliest path over the clip.
 
     Args:
         seen: Of N frames in order of time, under settled names.
@@ -47,6 +53,7 @@ def rescore(
         skeleton: The keypoint set, with arms and legs.
         forest: Tells a place's probability from its features; None takes the shipped trees.
         margin: How much more likely another place must be than the keypoint's own.
+        costs: Of the paths; None takes the default.
 
     Returns:
         Keypoints [N, K, 3] in original pixels, and which were moved, bool [N, K]. A keypoint that was moved has its
@@ -59,22 +66,27 @@ def rescore(
     for start, stop in pairwise(np.linspace(0, len(found), blocks + 1).astype(int)):
         first, rows = max(start - NEIGHBOURHOOD, 0), slice(start, stop)
         around = slice(first, stop + NEIGHBOURHOOD)
-        block, shifted = _rescore_block(seen.part(around), times[around], skeleton, forest, margin)
+        block, shifted = _rescore_block(seen.part(around), times[around], skeleton, forest, margin, costs)
         inside = slice(start - first, stop - first)
         found[rows], moved[rows] = block[inside], shifted[inside]
     return found, moved
 
 
 def _rescore_block(
-    seen: Observation, times: np.ndarray, skeleton: Skeleton, forest: Forest, margin: float
+    seen: Observation,
+    times: np.ndarray,
+    skeleton: Skeleton,
+    forest: Forest,
+    margin: float,
+    costs: PathCosts | None,
 ) -> tuple[np.ndarray, np.ndarray]:
     given = candidates(seen, times, skeleton)
     # A keypoint that has no other place to go needs no judging.
     judged = given.worth & (given.worth.sum(2, keepdims=True) > 1)
-    probability = np.where(given.worth, 0.0, -1.0)
+    probability = np.where(judged, 0.0, 1.0)
     probability[judged] = forest.probability(given.features[judged])
     lead = np.where(np.arange(probability.shape[2]) == 0, margin, 0.0)
-    best = (probability + lead).argmax(2)[..., None]
+    best = likely_paths(probability + lead, given.worth, given.places, times, given.torso, costs)[..., None]
     moved = np.zeros(seen.keypoints.shape[:2], bool)
     moved[:, given.joints] = best[..., 0] > 0
     found = seen.keypoints.copy()
