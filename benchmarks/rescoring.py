@@ -1,4 +1,4 @@
-"""What rescoring gains on rendered people: `python benchmarks/rescoring.py OBSERVED [--margins 0,0.05]`.
+"""What rescoring gains on rendered people: `python benchmarks/rescoring.py OBSERVED [--margins 0.05] [--turns 0,2]`.
 
 OBSERVED is written by `python -m ttpose.training.rescorer observe SHARDS -o OBSERVED` from people that no training has
 seen (docs/accuracy.md). Nothing is learned about a person here: the base looks, sides are settled, joints are rescored.
@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 
 from ttpose.evaluation.metrics import CLIP_RULE, bootstrap_mean, measure
 from ttpose.model.forest import Forest
+from ttpose.personalize.paths import PathCosts
 from ttpose.personalize.rescore import load_rescorer, rescore
 from ttpose.personalize.sides import exchange, settle_sides
 from ttpose.skeleton import COCO17
@@ -29,46 +32,56 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("observed", type=Path)
     parser.add_argument("--forest", type=Path, help="default: the shipped one")
-    parser.add_argument("--margins", default="0,0.05,0.1,0.15")
+    parser.add_argument("--margins", default="0,0.05,0.1", help="how much likelier another place must be")
+    parser.add_argument("--turns", default="0,2", help="prices of a turn of one torso; 0: each frame by itself")
+    parser.add_argument("--every", type=int, default=1, help="of every so manieth frame alone")
     options = parser.parse_args()
     forest = load_rescorer() if options.forest is None else Forest.load(options.forest)
-    margins = [float(text) for text in options.margins.split(",")]
-    clips = [read_clip(path) for path in sorted(options.observed.glob("identity_*.npz"))]
-    rows = np.array([measure_clip(clip, forest, margins) for clip in clips])
+    margins, turns = ([float(text) for text in texts.split(",")] for texts in (options.margins, options.turns))
+    ways = list(product(margins, turns))
+    clips = [thinned(read_clip(path), options.every) for path in sorted(options.observed.glob("identity_*.npz"))]
+    rows = np.array([measure_clip(clip, forest, ways) for clip in clips])
     known = np.isfinite(rows).all((1, 2))  # nothing can be said of somebody whose torso is never in the picture
     new = np.array([clip.motion in RescorerSettings().left_out for clip in clips])
     for title, chosen in (("all", known), ("with a motion that the rescorer never saw", known & new)):
         print(f"\n{chosen.sum()} people, {title}\n")
-        _table(100 * rows[chosen], margins)
+        _table(100 * rows[chosen], ways)
 
 
-def measure_clip(clip: ObservedClip, forest: Forest, margins: Sequence[float]) -> np.ndarray:
-    """PCK@0.1 and @0.2 [1 + looks * (1 + margins), 2]: alone, then for each look settled and rescored."""
+def thinned(clip: ObservedClip, every: int) -> ObservedClip:
+    """Of a clip every so manieth frame."""
+    rows = slice(None, None, every)
+    return replace(clip, truth=clip.truth[rows], times=clip.times[rows], seen=tuple(s.part(rows) for s in clip.seen))
+
+
+def measure_clip(clip: ObservedClip, forest: Forest, ways: Sequence[tuple[float, float]]) -> np.ndarray:
+    """PCK@0.1 and @0.2 [1 + looks * (1 + ways), 2]: alone, then for each look settled and rescored in each way."""
     found = [clip.seen[0].keypoints]
     for seen in clip.seen:
         _, exchanged = settle_sides(seen.keypoints, seen.sides, clip.times, COCO17)
         settled = exchange(seen, exchanged, COCO17)
         found.append(settled.keypoints)
-        found += [rescore(settled, clip.times, COCO17, forest, margin)[0] for margin in margins]
+        for margin, turning in ways:
+            found.append(rescore(settled, clip.times, COCO17, forest, margin, PathCosts(turning=turning))[0])
     measured = [measure(points, clip.truth, COCO17.keypoints, CLIP_RULE, _LIMBS) for points in found]
     return np.array([[one.tally(limit).mean() for limit in (0.1, 0.2)] for one in measured])
 
 
-def _table(rows: np.ndarray, margins: Sequence[float]) -> None:
+def _table(rows: np.ndarray, ways: Sequence[tuple[float, float]]) -> None:
     """Means of [people, results, 2], and gains over sides settled and over the base alone."""
-    print("| views | margin | PCK@0.1 / @0.2 | over sides settled | over the base alone, at 0.2 | lose > 0.5 |")
-    print("|---" * 6 + "|")
+    print("| views | margin | turns | PCK@0.1 / @0.2 | over sides settled", end="")
+    print(" | over the base alone, at 0.2 | lose > 0.5 |\n" + "|---" * 7 + "|")
     for number, looks in enumerate(LOOKS):
-        start = 1 + number * (1 + len(margins))
-        for offset, margin in enumerate(["not rescored", *margins]):
+        start = 1 + number * (1 + len(ways))
+        for offset, (margin, turning) in enumerate([("not rescored", ""), *ways]):
             here, settled, alone = rows[:, start + offset], rows[:, start], rows[:, 0]
             over = (here - settled).mean(0)
             gain = bootstrap_mean((here - alone)[:, 1])
             lost = [(gained[:, 1] < -0.5).mean() for gained in (here - settled, here - alone)]
             print(
-                f"| {looks} | {margin} | {here[:, 0].mean():.1f} / {here[:, 1].mean():.1f} | {over[0]:+.2f} /"
-                f" {over[1]:+.2f} ({lost[0]:.0%} lose) | {gain.mean:+.2f} [{gain.low:+.2f}, {gain.high:+.2f}] |"
-                f" {lost[1]:.1%} |"
+                f"| {looks} | {margin} | {turning} | {here[:, 0].mean():.1f} / {here[:, 1].mean():.1f} |"
+                f" {over[0]:+.2f} / {over[1]:+.2f} ({lost[0]:.0%} lose) |"
+                f" {gain.mean:+.2f} [{gain.low:+.2f}, {gain.high:+.2f}] | {lost[1]:.1%} |"
             )
 
 
