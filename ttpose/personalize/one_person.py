@@ -96,7 +96,10 @@ class PersonRun:
         loaded = load_base(base, choose_device(device))
         start = loaded if person is None else on_base(loaded, person)
         finder = PersonFinder.load(str(loaded.model.device))
-        return cls(loaded, start, finder, fitted(settings, loaded.model.config), progress or Progress())
+        progress = progress or Progress()
+        if not settings.guard:
+            progress.note(f"{settings.preset} has no guard: what is learned counts even where it makes keypoints worse")
+        return cls(loaded, start, finder, fitted(settings, loaded.model.config), progress)
 
     def look_at(
         self, media: Source, subject: str, most: int | None = None, progress: Progress | None = None

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ttpose.results import KeypointResult
-from ttpose.skeleton import Skeleton
+from ttpose.skeleton import torso_lengths
 
+_TRUNK = {f"{side}_{part}" for side in ("left", "right") for part in ("shoulder", "hip")}
 # A person's torso in shares of the longer side of the box, where a keypoint set has no hips (upper-body sets).
 _TORSO_OF_BOX = 0.3
 
@@ -56,22 +57,13 @@ def frame_times(result: KeypointResult) -> np.ndarray:
 
 def torso_length(result: KeypointResult, keypoints: np.ndarray) -> float:
     """Median distance of mid-shoulder to mid-hip over the clip in pixels; by the box where there are no hips."""
-    shoulders, hips = (_middle(keypoints, result.skeleton, part) for part in ("shoulder", "hip"))
-    lengths = np.zeros(0)
-    if shoulders is not None and hips is not None:
-        lengths = np.linalg.norm(shoulders - hips, axis=-1)
+    known = set(result.skeleton.keypoints) >= _TRUNK
+    lengths = torso_lengths(keypoints, result.skeleton) if known else np.zeros(0)
     lengths = lengths[np.isfinite(lengths)]
     if not len(lengths):
         sides = [frame.people[0].box.side for frame in result.frames if frame.people]
         lengths = np.array(sides or [1.0]) * _TORSO_OF_BOX
     return float(max(np.median(lengths), 1.0))
-
-
-def _middle(keypoints: np.ndarray, skeleton: Skeleton, part: str) -> np.ndarray | None:
-    names = [f"left_{part}", f"right_{part}"]
-    if not all(name in skeleton.keypoints for name in names):
-        return None
-    return keypoints[:, [skeleton.index(name) for name in names], :2].mean(1)
 
 
 def motion_of(keypoints: np.ndarray, times: np.ndarray, torso: float, side: float) -> Motion:
