@@ -18,7 +18,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 # Okabe & Ito: colours that colour-blind people can tell apart.
-_COLORS = ("#999999", "#56B4E9", "#E69F00", "#009E73", "#CC79A7", "#0072B2", "#D55E00")
+_COLORS = ("#999999", "#56B4E9", "#E69F00", "#009E73", "#CC79A7", "#0072B2", "#D55E00", "#000000")
 _MEASURES = ("pck@0.1", "pck@0.2")
 
 
@@ -55,7 +55,7 @@ def _draw_methods(reports: dict[str, Any], output: Path) -> None:
     figure, axes = plt.subplots(len(_MEASURES), 1, figsize=(9, 6), sharex=True, layout="constrained")
     for axis, measure in zip(axes, _MEASURES, strict=True):
         _panel(axis, reports, measure)
-    axes[0].legend(ncols=4, loc="lower left", fontsize=8)
+    axes[0].legend(ncols=4, loc="lower center", bbox_to_anchor=(0.5, 1.0), frameon=False, fontsize=8)
     figure.savefig(output, dpi=110)
 
 
