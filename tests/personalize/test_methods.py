@@ -20,10 +20,12 @@ from ttpose.personalize.objectives import Clip
 from ttpose.personalize.objectives.confident import Confident
 from ttpose.personalize.objectives.entropy import Entropy
 from ttpose.personalize.offline import adapt_offline
+from ttpose.personalize.one_person import PersonRun
 from ttpose.personalize.online import OnlineAdapter
 from ttpose.personalize.run import personalize_model
 from ttpose.personalize.settings import PAPER, PRESETS
 from ttpose.personalize.views import VIEWS, observe
+from ttpose.progress import Progress
 from ttpose.training.losses import pose_loss
 
 # The structures that `ttpose train --method` leaves.
@@ -254,3 +256,17 @@ def test_methods_by_name():
 
 def test_observing_a_linear_model(models, crops):
     assert observe(models["imm"], crops, VIEWS).keypoints.shape == (6, 7, 3)
+
+
+@pytest.mark.parametrize(("name", "told"), [("ours", []), ("tent", ["tent has no guard"]), ("paper", ["paper has no"])])
+def test_a_method_without_a_guard_says_so(name, told):
+    class Notes(Progress):
+        def __init__(self):
+            self.notes = []
+
+        def note(self, text):
+            self.notes.append(text)
+
+    heard = Notes()
+    PersonRun.begin(method_named(name), "cpu", None, None, heard)
+    assert [note[: len(start)] for note, start in zip(heard.notes, told, strict=True)] == told
