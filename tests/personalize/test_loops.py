@@ -183,32 +183,29 @@ def test_online_runs_alike_with_the_same_seed(walk):
     assert not np.array_equal(run(1), run(2))
 
 
-def test_online_predicts_through_the_asked_views(dots, walk, monkeypatch):
-    asked = []
-    original = online.observe
+@pytest.fixture
+def looks(monkeypatch):
+    """Who looks from now on, and through which views."""
+    asked, original = [], online.observe
 
-    def counted(m, c, views, **more):
-        asked.append(views)
-        return original(m, c, views, **more)
-
-    monkeypatch.setattr(online, "observe", counted)
-    OnlineAdapter(dots, replace(SETTINGS, views=4, predict_views=2)).advance(walk[2][0])
-    assert asked == [VIEWS[:4], VIEWS[:2]]
-
-
-def test_online_the_base_teaches(walk, monkeypatch):
-    asked = []
-    original = online.observe
-
-    def spy(model, crops, views, **more):
-        asked.append(model)
-        return original(model, crops, views, **more)
+    def spy(model, crops, views, *rest, **more):
+        asked.append((model, views))
+        return original(model, crops, views, *rest, **more)
 
     monkeypatch.setattr(online, "observe", spy)
+    return asked
+
+
+def test_online_predicts_through_the_asked_views(dots, walk, looks):
+    OnlineAdapter(dots, replace(SETTINGS, views=4, predict_views=2)).advance(walk[2][0])
+    assert [views for _, views in looks] == [VIEWS[:4], VIEWS[:2]]
+
+
+def test_online_the_base_teaches(walk, looks):
     base = _colour_blind()
     stream = OnlineAdapter(base, replace(SETTINGS, teacher_min_score=0.05))
     list(stream.run(walk[2][:4]))
-    assert asked == [base, stream.model] * 4
+    assert [model for model, _ in looks] == [base, stream.model] * 4
 
 
 def test_online_a_part_of_the_change_predicts(walk):

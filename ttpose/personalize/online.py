@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -14,13 +14,14 @@ from ttpose.model.person import PersonDelta
 from ttpose.model.pose_model import PoseModel
 from ttpose.personalize.adapt import Adapter
 from ttpose.personalize.crops import PersonCrop
-from ttpose.personalize.guard import GuardReport, held_out
+from ttpose.personalize.guard import held_out
 from ttpose.personalize.judge import chosen, guarded
 from ttpose.personalize.objectives import Clip
 from ttpose.personalize.objectives.distillation import Distillation
 from ttpose.personalize.objectives.reconstruction import Reconstruction
 from ttpose.personalize.objectives.self_training import SelfTraining
 from ttpose.personalize.offline import build_objectives
+from ttpose.personalize.run import Personalized
 from ttpose.personalize.settings import PersonalizeSettings
 from ttpose.personalize.teacher import lessons, names_taught, pseudo_labels
 from ttpose.personalize.views import VIEWS, Observation, join, observe
@@ -99,28 +100,16 @@ class OnlineAdapter:
                 objective.perceptual.reset()
 
 
-@dataclass(frozen=True)
-class Streamed:
+@dataclass(frozen=True, kw_only=True)
+class Streamed(Personalized):
     """An online personalization of one clip.
 
     Attributes:
         seen: Each crop as the weights saw it that had learned from it and those before; where the guard took back a
             part of the change, as the weights see it that it chose.
-        model: The last weights, as the guard chose.
-        delta: What changed, as the person file will hold it.
-        guard: The choice and its figures.
-        history: Loss terms of every step.
-        timings: Seconds a stage.
-        named: As in `Personalized`.
     """
 
     seen: Observation
-    model: PoseModel
-    delta: PersonDelta
-    guard: GuardReport
-    history: list[dict[str, float]]
-    timings: dict[str, float]
-    named: dict[int, np.ndarray] = field(default_factory=dict)
 
 
 def personalize_stream(
@@ -158,7 +147,8 @@ def personalize_stream(
         with progress.stage("predict", len(crops)) as advance:
             everything = observe(model, crops, VIEWS[: settings.predict_views], advance)
     timings = {"adapt_s": adapted - clock, "guard_s": checked - adapted, "predict_s": time.perf_counter() - checked}
-    return Streamed(everything, model, delta, report, stream.adapter.history, timings, named)
+    history = stream.adapter.history
+    return Streamed(model, delta, whole, report, history, timings, named, seen=everything)
 
 
 def checked_online(crops: Sequence[PersonCrop]) -> list[PersonCrop]:

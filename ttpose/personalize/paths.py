@@ -58,13 +58,13 @@ def likely_paths(
         [N, L] numbers of the chosen places.
     """
     costs = costs or PathCosts()
-    gain = np.where(worth, np.log(np.maximum(probability, 0) + costs.doubt), _NEVER)
+    gain = np.where(worth, np.log(probability + costs.doubt), _NEVER)
     if len(gain) < 3:
         return gain.argmax(2)
-    at, frames = places / torso, range(2, len(gain))
+    at = places / torso
     best = gain[0][:, :, None] + gain[1][:, None]  # of paths to each pair of places in the first two frames
     origins = []
-    for here in frames:
+    for here in range(2, len(gain)):
         total = best[..., None] - _turns(at[here - 2 : here + 1], np.diff(times[here - 2 : here + 1]), costs)
         origins.append(total.argmax(1))
         best = total.max(1) + gain[here][:, None]
