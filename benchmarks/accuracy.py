@@ -26,20 +26,26 @@ from ttpose.personalize.settings import PRESETS, PersonalizeSettings, preset_nam
 _BALANCED = PRESETS["balanced"]
 _ALONE = replace(_BALANCED, guard=False)
 
-_LOOKING = replace(_BALANCED, rescore=False)
+_UNASKED = replace(_BALANCED, second_opinion=False)
+_LOOKING = replace(_UNASKED, rescore=False)
 
-#: Settings by method; those in `_UNTRAINED` only look, settle sides and, where the name says so, rescore.
+#: Settings by method; those in `_UNTRAINED` only look, settle sides and, where the name says so, rescore, perhaps with
+#: a second opinion.
 METHODS: dict[str, PersonalizeSettings] = {
     "sides": replace(_LOOKING, predict_views=1),
     "views+sides": _LOOKING,
     "6 views+sides": replace(_LOOKING, predict_views=6),
-    "sides+rescoring": replace(_BALANCED, predict_views=1),
-    "views+sides+rescoring": _BALANCED,
+    "sides+rescoring": replace(_UNASKED, predict_views=1),
+    "views+sides+rescoring": _UNASKED,
+    "sides+rescoring+second": replace(_BALANCED, predict_views=1),
+    "2 views+sides+rescoring+second": replace(_BALANCED, predict_views=2),
+    "views+sides+rescoring+second": _BALANCED,
     "fast": PRESETS["fast"],
     "balanced": _BALANCED,
-    "balanced, no guard": _ALONE,
-    "balanced, not rescored": _LOOKING,
-    "balanced, all of the change": replace(_ALONE, decoder_warmup=0, strength=1.0),
+    "balanced without second": _UNASKED,
+    "balanced without guard": _ALONE,
+    "balanced without rescoring": _LOOKING,
+    "balanced with all of the change": replace(_ALONE, decoder_warmup=0, strength=1.0),
     "labels": replace(_ALONE, decoder_warmup=0, distillation=0.0, self_training=1.0),
     "distillation+reconstruction": replace(_ALONE, reconstruction=0.001, decoder_warmup=15),
     "reconstruction+anchor": replace(
@@ -51,7 +57,7 @@ METHODS: dict[str, PersonalizeSettings] = {
     "thorough": PRESETS["thorough"],
     "online": preset_named("balanced", mode="online"),
 }  # fmt: skip
-_UNTRAINED = ("sides", "views+sides", "6 views+sides", "sides+rescoring", "views+sides+rescoring")
+_UNTRAINED = {name for name in METHODS if "sides" in name}
 
 
 def look_only(

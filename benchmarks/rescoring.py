@@ -1,4 +1,4 @@
-"""What rescoring gains on rendered people: `python benchmarks/rescoring.py OBSERVED [--margins 0.05] [--turns 0,2]`.
+"""What rescoring gains on rendered people: `python benchmarks/rescoring.py OBSERVED [--second] [--turns 0,2]`.
 
 OBSERVED is written by `python -m ttpose.training.rescorer observe SHARDS -o OBSERVED` from people that no training has
 seen (docs/accuracy.md). Nothing is learned about a person here: the base looks, sides are settled, joints are rescored.
@@ -31,15 +31,17 @@ def main() -> None:
     """Measure every clip, then print the tables."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("observed", type=Path)
+    parser.add_argument("--second", action="store_true", help="with the second opinion")
     parser.add_argument("--forest", type=Path, help="default: the shipped one")
     parser.add_argument("--margins", default="0,0.05,0.1", help="how much likelier another place must be")
     parser.add_argument("--turns", default="0,2", help="prices of a turn of one torso; 0: each frame by itself")
     parser.add_argument("--every", type=int, default=1, help="of every so manieth frame alone")
     options = parser.parse_args()
-    forest = load_rescorer() if options.forest is None else Forest.load(options.forest)
+    forest = load_rescorer(options.second) if options.forest is None else Forest.load(options.forest)
     margins, turns = ([float(text) for text in texts.split(",")] for texts in (options.margins, options.turns))
     ways = list(product(margins, turns))
     clips = [thinned(read_clip(path), options.every) for path in sorted(options.observed.glob("identity_*.npz"))]
+    clips = [clip if options.second else clip.without_second() for clip in clips]
     rows = np.array([measure_clip(clip, forest, ways) for clip in clips])
     known = np.isfinite(rows).all((1, 2))  # nothing can be said of somebody whose torso is never in the picture
     new = np.array([clip.motion in RescorerSettings().left_out for clip in clips])

@@ -23,9 +23,9 @@ from ttpose.evaluation.metrics import CLIP_RULE, bootstrap_mean, measure
 from ttpose.model.pose_model import PoseModel
 from ttpose.model.shipped import load
 from ttpose.personalize.crops import PersonCrop
-from ttpose.personalize.run import personalize_model, settled
+from ttpose.personalize.run import look_closely, personalize_model, settled
 from ttpose.personalize.settings import PRESETS, PersonalizeSettings
-from ttpose.personalize.views import VIEWS, Observation, observe
+from ttpose.personalize.views import Observation, observe
 from ttpose.skeleton import COCO17
 from ttpose.training.observed_clips import FRAME_S, shard_crops
 from ttpose.training.rescorer import RescorerSettings, part_of
@@ -99,8 +99,7 @@ class Looks:
 
 def look(model: PoseModel, clips: Sequence[Sequence[PersonCrop]], settings: PersonalizeSettings) -> Looks:
     """Look at both clips."""
-    one, full = VIEWS[:1], VIEWS[: settings.predict_views]
-    return Looks(observe(model, clips[0], one), observe(model, clips[0], full), observe(model, clips[1], one))
+    return Looks(observe(model, clips[0]), look_closely(model, clips[0], settings), observe(model, clips[1]))
 
 
 def figures(

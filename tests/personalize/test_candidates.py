@@ -27,8 +27,10 @@ FEATURES = (
     "2 after", "score 2 after", "3 after", "score 3 after",
     "in the box", "out of the box",
 )  # fmt: skip
+#: What a second opinion adds.
+OF_SECOND = ("from second", "from second mirror", "second apart", "second visible", "second agrees", "second off")
 OF_NEIGHBOURS = FEATURES[FEATURES.index("3 before") : FEATURES.index("in the box")]
-FOUND, MIRRORED, LINE, FIRST, SECOND, THIRD, FOURTH, ALONE, ALONE_MIRRORED = range(9)
+FOUND, MIRRORED, LINE, FIRST, SECOND, THIRD, FOURTH, ALONE, ALONE_MIRRORED, OTHER = range(10)
 FLIP = np.array(COCO17.flip)
 LEFT_WRIST = COCO17.index("left_wrist")
 
@@ -60,7 +62,8 @@ def _at(given, name):
 
 
 def _features(given, frame, name, kind):
-    return dict(zip(FEATURES, given.features[frame, _at(given, name), kind].tolist(), strict=True))
+    told = given.features[frame, _at(given, name), kind].tolist()
+    return dict(zip((*FEATURES, *OF_SECOND)[: len(told)], told, strict=True))
 
 
 def test_places_by_hand(two_peaks):
@@ -334,6 +337,46 @@ def test_a_peak_of_no_height_is_no_place(two_peaks):
     assert not given.worth[2, _at(given, "left_wrist"), THIRD]
     seen.peaks[2, LEFT_WRIST, 2, 2] = 0.01
     assert candidates(seen, times, COCO17).worth[2, _at(given, "left_wrist"), THIRD]
+
+
+@pytest.fixture
+def asked(two_peaks):
+    """The same, and a second network that agrees but for the left wrist of the third frame, which it sees at (50, 70);
+    in the fourth frame it takes the left arm for the right one.
+    """
+    seen, times = two_peaks
+    second = np.concatenate([seen.keypoints[..., :2], np.full((5, 17, 1), 0.9), np.full((5, 17, 1), 2.0)], -1)
+    second[2, LEFT_WRIST] = 50, 70, 0.4, 30
+    arms = [COCO17.index(f"{side}_{part}") for part in ("shoulder", "elbow", "wrist") for side in ("left", "right")]
+    second[3, arms] = second[3, FLIP[arms]]
+    return replace(seen, second=second), times
+
+
+def test_a_second_opinion_is_one_more_place(asked, two_peaks):
+    given, without = candidates(*asked, COCO17), candidates(*two_peaks, COCO17)
+    wrist = _at(given, "left_wrist")
+    assert given.places[2, wrist, OTHER].tolist() == [50, 70] and given.scores[2, wrist, OTHER] == 0.4
+    assert given.worth[2, wrist, OTHER] and not given.worth[:2, :, OTHER].any()
+    assert np.array_equal(given.places[:, :, :OTHER], without.places)
+    assert np.array_equal(given.worth[:, :, :OTHER], without.worth)
+    assert np.array_equal(given.features[:, :, :OTHER, : len(FEATURES)], without.features, equal_nan=True)
+
+
+def test_what_a_second_opinion_says_by_hand(asked):
+    given = candidates(*asked, COCO17)
+    there = _features(given, 2, "left_wrist", SECOND)  # at (50, 60); the right wrist is at (-10, 100)
+    wanted = {
+        "from second": 0.1, "from second mirror": math.hypot(0.6, 0.4), "second apart": 0.3, "second visible": 0.4,
+    }  # fmt: skip
+    assert {name: there[name] for name in wanted} == pytest.approx(wanted, abs=1e-6)
+    # The wrists are 0.6 apart, the elbows as well, the shoulders 0.4; the left wrist alone is seen 0.3 away.
+    wrists = math.hypot(0.6, 0.3) - 0.0, math.hypot(0.6, 0.0) - 0.3
+    assert there["second agrees"] == pytest.approx((0.4 * 2 + 0.6 * 2 + wrists[0] + wrists[1]) / 6, abs=1e-6)
+    assert there["second off"] == pytest.approx(0.3 / 12, abs=1e-6)
+    swapped = _features(given, 3, "left_wrist", FOUND)
+    assert swapped["from second"] == pytest.approx(0.6) and swapped["from second mirror"] == pytest.approx(0)
+    assert swapped["second agrees"] == pytest.approx(-(0.4 + 0.6 + 0.6) / 3, abs=1e-6)
+    assert _features(given, 3, "left_knee", FOUND)["second agrees"] == pytest.approx(0.2), "the legs have their names"
 
 
 def test_keypoint_sets_with_arms_and_legs():

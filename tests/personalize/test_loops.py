@@ -9,7 +9,7 @@ import torch
 
 from tests.small_models import DotModel
 from ttpose import geometry
-from ttpose.personalize import judge, online
+from ttpose.personalize import judge, online, run
 from ttpose.personalize.guard import GuardReport
 from ttpose.personalize.objectives import Clip
 from ttpose.personalize.offline import _draw, _other_frames, adapt_offline, build_objectives
@@ -193,6 +193,7 @@ def looks(monkeypatch):
         return original(model, crops, views, *rest, **more)
 
     monkeypatch.setattr(online, "observe", spy)
+    monkeypatch.setattr(run, "observe", spy)
     return asked
 
 

@@ -14,6 +14,7 @@ from ttpose.personalize.methods import fitted, method_named
 from ttpose.personalize.paths import PathCosts
 from ttpose.personalize.rescore import can_rescore, load_rescorer, rescore
 from ttpose.personalize.settings import PRESETS
+from ttpose.personalize.views import Observation
 from ttpose.skeleton import BBC7, COCO17, PENN13
 
 TIMES = np.arange(20) / 25
@@ -28,7 +29,7 @@ class _ByKind:
     """Stands in for trees: how likely a place is hangs on its kind alone."""
 
     def __init__(self, **kinds: float) -> None:
-        self.chances = np.array([kinds.get(f"kind{number}", 0.0) for number in range(9)])
+        self.chances = np.array([kinds.get(f"kind{number}", 0.0) for number in range(10)])
         self.asked = 0
 
     def probability(self, features: np.ndarray) -> np.ndarray:
@@ -145,26 +146,35 @@ def test_no_block_is_short(monkeypatch):
     assert lengths == [10, 15, 11]
 
 
+def _with_second(seen: Observation, true: np.ndarray) -> Observation:
+    """The observation, and a second network that sees the truth."""
+    return replace(seen, second=np.concatenate([true, np.full((*true.shape[:2], 1), 2.0)], -1))
+
+
+@pytest.mark.parametrize("second", [False, True])
 @pytest.mark.parametrize("score", [0.2, 0.4])
-def test_the_shipped_trees_bring_a_thrown_wrist_back(score):
+def test_the_shipped_trees_bring_a_thrown_wrist_back(score, second):
     true = walking(20)
     thrown = misled(observation(true), 10, "left_wrist", (90, 60), score=score, spare=0.2)
+    thrown = _with_second(thrown, true) if second else thrown
     found, moved = rescore(thrown, TIMES, COCO17)
     assert np.argwhere(moved).tolist() == [[10, LEFT_WRIST]]
     assert np.linalg.norm(found[..., :2] - true[..., :2], axis=-1).max() < 5
     assert score + 0.1 < found[10, LEFT_WRIST, 2] <= 1
 
 
-def test_the_shipped_trees_leave_what_is_sure():
+@pytest.mark.parametrize("second", [False, True])
+def test_the_shipped_trees_leave_what_is_sure(second):
     for clip in (walking(20), walking(1), walking(20)[:, list(COCO17.flip)]):
-        seen = observation(clip)
+        seen = _with_second(observation(clip), clip) if second else observation(clip)
         found, moved = rescore(seen, TIMES[: len(clip)], COCO17)
         assert not moved.any() and np.array_equal(found, clip)
 
 
-def test_the_shipped_trees_ask_for_features_that_there_are():
-    trees = load_rescorer()
-    given = candidates(observation(walking(2)), TIMES[:2], COCO17)
+@pytest.mark.parametrize("second", [False, True])
+def test_the_shipped_trees_ask_for_features_that_there_are(second):
+    trees, seen = load_rescorer(second), observation(walking(2))
+    given = candidates(_with_second(seen, walking(2)) if second else seen, TIMES[:2], COCO17)
     assert trees.feature.max() < given.features.shape[-1]
     # What makes a place another one, and its height, matter to many trees.
     asked = np.bincount(trees.feature[trees.feature >= 0], minlength=given.features.shape[-1])
@@ -174,10 +184,67 @@ def test_the_shipped_trees_ask_for_features_that_there_are():
 
 
 def test_the_shipped_trees_are_read_once(monkeypatch):
-    assert load_rescorer() is load_rescorer()
-    monkeypatch.setattr(module, "load_rescorer", lambda: _ByKind(kind1=1.0))
+    assert load_rescorer(False) is load_rescorer(False) is not load_rescorer(True)
+    monkeypatch.setattr(module, "load_rescorer", lambda _: _ByKind(kind1=1.0))
     found, _ = rescore(observation(walking(3)), TIMES[:3], COCO17)
     assert found[1, LEFT_WRIST, 2] == 1
+
+
+@pytest.fixture
+def asked():
+    """A walk, and a second network that sees each joint 4 pixels further to the right."""
+    seen = observation(walking(20))
+    around = np.concatenate([seen.keypoints[..., :2] + [4, 0], np.full((20, 17, 1), 0.9), np.zeros((20, 17, 1))], -1)
+    return replace(seen, second=around)
+
+
+def test_keypoints_lean_towards_a_second_opinion_that_is_near(asked):
+    far, nowhere = COCO17.index("right_knee"), COCO17.index("left_ankle")
+    torso = candidates(asked, TIMES, COCO17).torso
+    asked.second[3, far, 0] += 0.4 * torso
+    asked.second[3, LEFT_WRIST, :2] = asked.keypoints[3, LEFT_WRIST, :2] + [0, 0.28 * torso]
+    asked.second[5, nowhere] = np.nan
+    before = asked.keypoints.copy()
+    found, moved = rescore(asked, TIMES, COCO17, _ByKind(kind0=1.0))
+    assert not moved.any(), "it is the same place, a little further"
+    assert np.array_equal(asked.keypoints, before)
+    shift = (found - before)[:, LIMBS]
+    assert np.allclose(shift[0], [1, 0, 0])
+    at = LIMBS.index
+    assert shift[3, at(LEFT_WRIST)].tolist() == pytest.approx([0, 0.07 * torso, 0])
+    assert not shift[3, at(far)].any() and not shift[5, at(nowhere)].any()
+    assert not (found - before)[:, :5].any(), "faces are left alone"
+
+
+def test_a_second_opinion_may_be_the_likeliest_place(asked):
+    asked.second[10, LEFT_WRIST] = *(asked.keypoints[10, LEFT_WRIST, :2] + [60, 0]), 0.9, 0.0
+    found, moved = rescore(asked, TIMES, COCO17, _ByKind(kind0=0.2, kind9=0.9), costs=STRAY)
+    assert np.argwhere(moved).tolist() == [[10, LEFT_WRIST]]
+    assert found[10, LEFT_WRIST].tolist() == pytest.approx([*asked.second[10, LEFT_WRIST, :2], 0.9])
+
+
+def test_with_a_second_opinion_another_place_must_be_likelier_by_more(asked):
+    asked.second[10, LEFT_WRIST, :2] += [60, 0]
+    without = misled(replace(asked, second=None), 10, "left_wrist", (90, 60), score=0.3, spare=0.2)
+    for chance, moves in ((0.59, (True, False)), (0.71, (True, True))):
+        trees = _ByKind(kind0=0.5, kind4=chance, kind9=chance)
+        told = [rescore(seen, TIMES, COCO17, trees, costs=STRAY)[1].any() for seen in (without, asked)]
+        assert tuple(told) == moves
+
+
+def test_an_unknown_opinion_is_no_place(asked):
+    asked.second[10, LEFT_WRIST] = np.nan
+    assert not candidates(asked, TIMES, COCO17).worth[10, 4, 9]
+    found, _ = rescore(asked, TIMES, COCO17)
+    assert np.isfinite(found).all()
+
+
+def test_trees_are_chosen_by_what_there_is_to_know(asked, monkeypatch):
+    told = []
+    monkeypatch.setattr(module, "load_rescorer", lambda second: told.append(second) or _ByKind(kind0=1.0))
+    for seen in (asked, replace(asked, second=None)):
+        rescore(seen, TIMES, COCO17)
+    assert told == [True, False]
 
 
 def test_only_maps_that_the_trees_know_are_rescored():
@@ -195,7 +262,8 @@ def test_ours_rescore_where_the_model_can(preset):
     assert fitted(settings, mobile_config()) == settings
     assert fitted(replace(settings, mode="online"), mobile_config()).rescore
     other = small_config(skeleton=COCO17.name)
-    assert fitted(settings, other) == replace(settings, rescore=False)
+    assert fitted(settings, other) == replace(settings, rescore=False, second_opinion=False)
+    assert settings.second_opinion == (preset != "fast")
     assert not fitted(settings, replace(mobile_config(), skeleton=BBC7.name)).rescore
 
 

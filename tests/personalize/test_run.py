@@ -14,7 +14,7 @@ from tests.painted import box_of
 from tests.small_models import DotModel
 from ttpose.personalize import judge, run
 from ttpose.personalize.boxed_clip import personalize_crops
-from ttpose.personalize.run import personalize_model, predict_clip, settled
+from ttpose.personalize.run import look_closely, personalize_model, predict_clip, settled
 from ttpose.personalize.settings import PersonalizeSettings
 from ttpose.personalize.views import observe
 from ttpose.progress import Progress
@@ -163,8 +163,8 @@ def test_predictions_are_settled_over_time(dots, walk, monkeypatch):
     legs = [COCO17.index(f"{s}_{p}") for p in ("hip", "knee", "ankle") for s in ("left", "right")]
     original = run.observe
 
-    def confused(*args):
-        seen = original(*args)
+    def confused(*args, **more):
+        seen = original(*args, **more)
         broken = seen.keypoints.copy()
         broken[10, legs] = seen.keypoints[10, np.array(COCO17.flip)[legs]]
         return replace(seen, keypoints=broken)
@@ -226,10 +226,30 @@ def test_rescoring_is_told_the_settled_names_and_the_times(confused, monkeypatch
 def test_predictions_are_rescored(dots, walk, monkeypatch):
     keypoints, crops, wrist = walk[0][:14], walk[2][:14], COCO17.index("left_wrist")
     seen = misled(observe(dots, crops), 8, "left_wrist", (40, 20), score=0.3, spare=0.2)
-    monkeypatch.setattr(run, "observe", lambda *_: seen)
+    monkeypatch.setattr(run, "observe", lambda *_, **__: seen)
     for rescored in (True, False):
         found = predict_clip(dots, crops, replace(SETTINGS, rescore=rescored))
         assert (np.linalg.norm(found[8, wrist, :2] - keypoints[8, wrist, :2]) < 6) == rescored
+
+
+def test_a_second_opinion_is_asked_where_the_settings_say(dots, walk, monkeypatch):
+    keypoints, crops = walk[0][:14], walk[2][:14]
+    shift = np.array([6.0, 0])
+
+    class Shifted:
+        def look(self, some, found):
+            assert np.linalg.norm(found[..., :2] - keypoints[[c.index for c in some], :, :2], axis=-1).mean() < 6
+            said = np.concatenate([found[..., :2] + shift, np.full((*found.shape[:2], 1), 0.9)], -1)
+            return np.concatenate([said, np.zeros((*found.shape[:2], 1))], -1)
+
+    monkeypatch.setattr(run, "second_opinion", lambda skeleton, device: Shifted())
+    plain = look_closely(dots, crops, replace(SETTINGS, rescore=True))
+    asked = look_closely(dots, crops, replace(SETTINGS, rescore=True, second_opinion=True))
+    assert plain.second is None and np.array_equal(plain.keypoints, asked.keypoints)
+    assert np.allclose(asked.second[..., :2], plain.keypoints[..., :2] + shift)
+    monkeypatch.setattr(run, "rescore", lambda seen, *_: (seen.second[..., :3], None))
+    found = predict_clip(dots, crops, replace(SETTINGS, rescore=True, second_opinion=True))
+    assert np.allclose(found[..., :2], plain.keypoints[..., :2] + shift)
 
 
 def test_predictions_keep_to_the_names_that_the_teacher_gave(done, dots, walk):

@@ -20,6 +20,7 @@ from ttpose.model.forest import Forest
 from ttpose.personalize.candidates import candidates, limb_joints
 from ttpose.personalize.crops import cut_crop
 from ttpose.personalize.rescore import rescore
+from ttpose.personalize.second_opinion import second_opinion
 from ttpose.personalize.views import VIEWS, observe
 from ttpose.skeleton import COCO17
 from ttpose.training import observed_clips, rescorer
@@ -169,6 +170,23 @@ def test_a_file_gives_back_what_was_observed(tmp_path):
             assert np.allclose(getattr(read, name), getattr(written, name), rtol=1e-6), name
 
 
+def _with_second(clip: ObservedClip) -> ObservedClip:
+    """The clip, and a second network that is never misled."""
+    second = clip.truth * [1, 1, 0] + [0, 0, 0.9]
+    second = np.concatenate([second, np.full((*second.shape[:2], 1), 1.0)], -1)
+    return replace(clip, seen=tuple(replace(seen, second=second) for seen in clip.seen))
+
+
+def test_a_file_gives_back_the_second_opinion_if_there_was_one(tmp_path):
+    clip, _ = _observed(0)
+    for name, written in (("with", _with_second(clip)), ("without", clip)):
+        write_clip(written, tmp_path / name)
+        for seen, wanted in zip(read_clip(tmp_path / name).seen, written.seen, strict=True):
+            assert (seen.second is None) == (name == "without")
+            assert seen.second is None or np.allclose(seen.second, wanted.second, rtol=1e-6)
+    assert read_clip(tmp_path / "with").without_second().seen[1].second is None
+
+
 def _without_part(path):
     with np.load(path) as archive:
         kept = {name: archive[name] for name in archive.files if name != f"peaks_{LOOKS[1]}"}
@@ -295,6 +313,24 @@ def test_what_was_learned_brings_joints_of_other_clips_back(learned):
         assert moved[~thrown].mean() < 0.02
 
 
+def test_trees_learn_to_trust_a_second_opinion(clips):
+    pytest.importorskip("sklearn", reason="scikit-learn comes with ttpose[training]")
+    trusting = fit_rescorer([_with_second(clip) for clip in clips], QUICK)
+    clip, _ = _observed(20)
+    # Thrown in all frames, so that only the second network knows better.
+    wrist = COCO17.index("left_wrist")
+    seen = observation(clip.truth * [1, 1, 0] + [0, 0, 0.8])
+    for part in (seen.keypoints[:, wrist], seen.alone[:, wrist], seen.peaks[:, wrist, 0]):
+        part += [90, 60, -0.4]
+    seen.peaks[:, wrist, 1:] = seen.peaks[:, wrist, :1] * [1, 1, 0]
+    away = []
+    for part in (seen, replace(seen, second=_with_second(clip).seen[0].second)):
+        trees = trusting if part.second is not None else fit_rescorer(clips, QUICK)
+        found, _ = rescore(part, clip.times, COCO17, trees)
+        away.append(np.linalg.norm((found - clip.truth)[:, wrist, :2], axis=-1))
+    assert (away[0] < 15).mean() < 0.1 < 0.9 < (away[1] < 15).mean()
+
+
 def test_the_same_seed_gives_the_same_bytes(clips, learned, tmp_path, capsys):
     again = fit_rescorer(clips, QUICK)
     assert capsys.readouterr().out.startswith("6 clips, ")
@@ -324,6 +360,24 @@ def test_fitting_leaves_out_motions_kept_for_measuring(clips, tmp_path, monkeypa
     _run(monkeypatch, "fit", tmp_path, "-o", tmp_path / "without.safetensors", "--seed", 4)
     assert (tmp_path / "without.safetensors").read_bytes() == (tmp_path / "trees.safetensors").read_bytes()
     assert len(Forest.load(tmp_path / "trees.safetensors").roots) == 3
+
+
+def test_fitting_with_and_without_the_second_opinion(clips, tmp_path, monkeypatch):
+    pytest.importorskip("sklearn", reason="scikit-learn comes with ttpose[training]")
+    monkeypatch.setattr(rescorer, "RescorerSettings", partial(RescorerSettings, trees=3, leaves=4, smallest=20))
+    plain, asked = tmp_path / "plain", tmp_path / "asked"
+    for folder in (plain, asked):
+        folder.mkdir()
+    for number in range(2):
+        write_clip(clips[number], plain / f"identity_{number}.npz")
+        write_clip(_with_second(clips[number]), asked / f"identity_{number}.npz")
+    _run(monkeypatch, "fit", plain, "-o", tmp_path / "a")
+    _run(monkeypatch, "fit", asked, "-o", tmp_path / "b")
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+    _run(monkeypatch, "fit", asked, "-o", tmp_path / "c", "--second")
+    assert Forest.load(tmp_path / "c").feature.max() >= 40 > Forest.load(tmp_path / "a").feature.max()
+    with pytest.raises(InputError, match="without a second opinion"):
+        _run(monkeypatch, "fit", plain, "-o", tmp_path / "d", "--second")
 
 
 def test_fitting_on_nothing_is_said(clips, tmp_path, monkeypatch):
@@ -370,6 +424,10 @@ def test_a_rendered_person_is_observed_through_its_labelled_boxes(tiny, tmp_path
         assert np.abs(seen.alone[..., :2] - direct.alone[..., :2]).mean() < 2  # JPEG changes little
         assert np.abs(seen.sides - direct.sides).mean() < 0.1
     assert not clip.seen[0].spread.any() and clip.seen[1].spread.any()
+    # Asked of what four views found; the painted person is no person to it, but it looks at the right place.
+    wanted = second_opinion(COCO17).look(crops, observe(tiny, crops, VIEWS[: LOOKS[-1]]).keypoints)
+    for seen in clip.seen:
+        assert seen.second.shape == (3, 17, 4) and np.abs(seen.second - wanted)[..., :2].mean() < 2
 
 
 def test_observing_goes_on_where_it_ended(tiny, tmp_path, monkeypatch):

@@ -1,8 +1,8 @@
 """Where each keypoint of a clip may be, and what speaks for each of these places.
 
-The highest peak of a heatmap is often wrong where another peak, the mirror's place, the plain view alone or the way
-between the neighbouring frames is right. What tells them apart is not one number but many small ones: how high the
-peaks are, where the limb was just before and after, how long it would become.
+The highest peak of a heatmap is often wrong where another peak, the mirror's place, the plain view alone, the way
+between the neighbouring frames or a second network is right. What tells them apart is not one number but many small
+ones: how high the peaks are, where the limb was just before and after, how long it would become.
 """
 
 from __future__ import annotations
@@ -80,6 +80,10 @@ def candidates(seen: Observation, times: np.ndarray, skeleton: Skeleton) -> Cand
     alone = [seen.alone, seen.alone[:, mirror]]
     places = [found, found[:, mirror], line, *np.moveaxis(seen.peaks[..., :2], 2, 0), *(a[..., :2] for a in alone)]
     values = [score[..., None], nothing, nothing, seen.peaks[..., 2], *(a[..., 2:] for a in alone)]
+    if seen.second is not None:
+        # Where it is not known it is the keypoint's own place, and so none.
+        places.append(np.where(np.isnan(seen.second[..., :2]), found, seen.second[..., :2]))
+        values.append(np.nan_to_num(seen.second[..., 2:3]))
     at, value = np.stack(places, 2)[:, joints], np.concatenate(values, 2)[:, joints]
     size = _torso(found, skeleton)
     worth = np.linalg.norm(at - at[:, :, :1], axis=-1) / size > _SAME
@@ -93,6 +97,8 @@ def candidates(seen: Observation, times: np.ndarray, skeleton: Skeleton) -> Cand
         *_of_the_neighbours(at, found, score, times, joints, mirror, size),
         *_of_the_box(at, seen.boxes, size),
     ]
+    if seen.second is not None:
+        features += _of_the_second_opinion(at, seen.second, found, joints, mirror, size)
     together = np.stack(np.broadcast_arrays(*features), -1).astype(np.float32)
     return Candidates(joints, at, value, worth, together, size)
 
@@ -193,6 +199,23 @@ def _of_the_box(at: np.ndarray, boxes: np.ndarray, size: float) -> list[np.ndarr
     away = np.abs(at - (boxes[:, :2] + boxes[:, 2:] / 2)[:, None, None])
     half = half[:, None, None]
     return [(away / (2 * half)).max(-1), np.maximum(away - half, 0).max(-1) / size]
+
+
+def _of_the_second_opinion(
+    at: np.ndarray, second: np.ndarray, found: np.ndarray, joints: np.ndarray, mirror: np.ndarray, size: float
+) -> list[np.ndarray]:
+    """How far the place is from where another network sees the joint or its mirror; how far the two networks agree.
+
+    They agree on a limb's names where its joints are nearer to the other network's own than to their mirrors.
+    """
+    point, visible, apart = second[..., :2], second[:, joints, 2], second[:, joints, 3] / size
+    own = np.linalg.norm(found[:, joints] - point[:, joints], axis=-1) / size
+    other = np.linalg.norm(found[:, joints] - point[:, mirror[joints]], axis=-1) / size
+    nearer = np.clip(other - own, -1, 1).reshape(len(at), 2, -1)  # arms, legs
+    agreed = nearer.mean(2, keepdims=True).repeat(nearer.shape[2], 2).reshape(own.shape)
+    off = np.broadcast_to(np.clip(own, 0, 1).mean(1, keepdims=True), own.shape)
+    to = [np.linalg.norm(at - point[:, which][:, :, None], axis=-1) / size for which in (joints, mirror[joints])]
+    return [*to, *(fact[..., None] for fact in (apart, visible, agreed, off))]
 
 
 def _line_through_neighbours(found: np.ndarray, score: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

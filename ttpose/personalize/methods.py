@@ -144,6 +144,8 @@ def fitted(settings: PersonalizeSettings, config: ModelConfig) -> PersonalizeSet
         settings = replace(settings, decoder_warmup=0, rate_warmup=0)
     if settings.rescore and not can_rescore(config):
         settings = replace(settings, rescore=False)
+    if settings.second_opinion and not settings.rescore:  # nobody else would hear it
+        settings = replace(settings, second_opinion=False)
     return settings if config.self_task == "reconstruction" else replace(settings, decoder_warmup=0)
 
 

@@ -38,6 +38,7 @@ _TRIED = 16
 _STEP_LOOKS = 3.4  # a view that teaches, there and back
 _PAINT_LOOKS: dict[ReconstructorName, float] = {"transport": 4.0, "imm": 11.0}  # a view that is repainted as well
 _CHECK_LOOKS, _CHECK_PAINT_LOOKS = 9, 7.5  # a frame of the guard's: three views by three models, and its repainting
+_SECOND_LOOKS = 2.5  # a second opinion of a frame
 
 
 @dataclass(frozen=True)
@@ -189,10 +190,11 @@ class PersonRun:
 
         The time of the first look at the sources would say less: it has reading in it, and what is done only once.
         """
-        views, model = self.settings.predict_views, self.start.model
+        model = self.start.model
+        closer = self.settings.predict_views + _SECOND_LOOKS * self.settings.second_opinion
         looks = looks_to_adapt(self.settings, crops, model.config.reconstructor)
         # A source that was not kept whole is read and looked at as the first time.
-        looks += sum(s.store.offered * views for s in seen if s.store.complete or views > 1)
+        looks += sum(s.store.offered * closer for s in seen if s.store.complete or closer > 1)
         again_s = sum(source.look_s for source in seen if not source.store.complete)
         few = [crops[i * len(crops) // _TRIED] for i in range(_TRIED)]
         clock = time.perf_counter()

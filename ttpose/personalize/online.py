@@ -21,7 +21,7 @@ from ttpose.personalize.objectives.distillation import Distillation
 from ttpose.personalize.objectives.reconstruction import Reconstruction
 from ttpose.personalize.objectives.self_training import SelfTraining
 from ttpose.personalize.offline import build_objectives
-from ttpose.personalize.run import Personalized
+from ttpose.personalize.run import Personalized, look_closely
 from ttpose.personalize.settings import PersonalizeSettings
 from ttpose.personalize.teacher import lessons, names_taught, pseudo_labels
 from ttpose.personalize.views import VIEWS, Observation, join, observe
@@ -67,7 +67,7 @@ class OnlineAdapter:
             sources = [self._seen[i] for i in rng.integers(len(self._seen), size=self.settings.batch)]
             self.adapter.step([crop] * self.settings.batch, sources, first_plain=True)
         self._weaken()
-        return observe(self.model, [crop], VIEWS[: self.settings.predict_views])
+        return look_closely(self.model, [crop], self.settings)
 
     def run(self, crops: Iterable[PersonCrop]) -> Iterator[Observation]:
         """`advance` for each frame."""
@@ -145,7 +145,7 @@ def personalize_stream(
     checked = time.perf_counter()
     if report.verdict != "personalized":
         with progress.stage("predict", len(crops)) as advance:
-            everything = observe(model, crops, VIEWS[: settings.predict_views], advance)
+            everything = look_closely(model, crops, settings, advance)
     timings = {"adapt_s": adapted - clock, "guard_s": checked - adapted, "predict_s": time.perf_counter() - checked}
     history = stream.adapter.history
     return Streamed(model, delta, whole, report, history, timings, named, seen=everything)

@@ -15,15 +15,19 @@ from ttpose.personalize.paths import PathCosts, likely_paths
 from ttpose.personalize.views import Observation
 from ttpose.skeleton import Skeleton, skeleton_named
 
-# How much more likely another place must be: less gains more on rendered people, and risks more on real ones, among
-# whom other people stand (docs/accuracy.md).
-_MARGIN = 0.05
+# How much more likely another place must be, by trees that know no second opinion and by those that do: less gains more
+# on rendered people, and risks more on real ones, among whom other people stand (docs/accuracy.md).
+_MARGINS = (0.05, 0.15)
 
 # Frames at a time at most, so that memory does not grow with the clip: the features of one take 20 kB.
 _BLOCK = 500
 
-#: File name of the shipped trees.
-RESCORER_FILE = "rescorer.safetensors"
+# Where a second opinion is so near, in torsos, it counts for so much of the place: the mean of two networks is better
+# than either, on rendered people and on real ones.
+_NEAR, _SHARE = 0.3, 0.25
+
+#: File names of the shipped trees, without and with a second opinion among what is known of a place.
+RESCORER_FILES = ("rescorer.safetensors", "rescorer_second.safetensors")
 
 
 def can_rescore(config: ModelConfig) -> bool:
@@ -31,10 +35,10 @@ def can_rescore(config: ModelConfig) -> bool:
     return config.encoder == "movenet" and bool(limb_joints(skeleton_named(config.skeleton)))
 
 
-@lru_cache(maxsize=1)
-def load_rescorer() -> Forest:
-    """The shipped trees; raises WeightsError."""
-    return Forest.load(model_path(RESCORER_FILE))
+@lru_cache(maxsize=2)
+def load_rescorer(second: bool = False) -> Forest:
+    """The shipped trees, that know a second opinion or not; raises WeightsError."""
+    return Forest.load(model_path(RESCORER_FILES[second]))
 
 
 def rescore(
@@ -42,24 +46,26 @@ def rescore(
     times: np.ndarray,
     skeleton: Skeleton,
     forest: Forest | None = None,
-    margin: float = _MARGIN,
+    margin: float | None = None,
     costs: PathCosts | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Choose among the candidates of every limb joint: the likeliest path over the clip.
 
     Args:
-        seen: Of N frames in order of time, under settled names.
+        seen: Of N frames in order of time, under settled names; a second opinion is taken into account.
         times: [N] seconds.
         skeleton: The keypoint set, with arms and legs.
         forest: Tells a place's probability from its features; None takes the shipped trees.
-        margin: How much more likely another place must be than the keypoint's own.
+        margin: How much more likely another place must be than the keypoint's own; None takes the default.
         costs: Of the paths; None takes the default.
 
     Returns:
-        Keypoints [N, K, 3] in original pixels, and which were moved, bool [N, K]. A keypoint that was moved has its
-        new place's probability as its score; the others keep theirs.
+        Keypoints [N, K, 3] in original pixels, and which were moved to another place, bool [N, K]. A keypoint that was
+        moved has its new place's probability as its score; the others keep theirs.
     """
-    forest = forest or load_rescorer()
+    asked = seen.second is not None
+    forest = forest or load_rescorer(asked)
+    margin = _MARGINS[asked] if margin is None else margin
     found, moved = seen.keypoints.copy(), np.zeros(seen.keypoints.shape[:2], bool)
     blocks = -(-len(found) // _BLOCK)
     # Equally long, since lengths of limbs and of the torso are a block's own and a few frames do not show them.
@@ -95,4 +101,8 @@ def _rescore_block(
     found[:, given.joints] = np.where(
         moved[:, given.joints, None], np.concatenate([place, chance], -1), found[:, given.joints]
     )
+    if seen.second is not None:
+        to = seen.second[:, given.joints, :2] - found[:, given.joints, :2]
+        near = np.linalg.norm(to, axis=-1, keepdims=True) < _NEAR * given.torso
+        found[:, given.joints, :2] += np.where(near, _SHARE * to, 0.0)
     return found, moved

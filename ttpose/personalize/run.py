@@ -17,11 +17,12 @@ from ttpose.personalize.judge import chosen, guarded
 from ttpose.personalize.objectives import Clip
 from ttpose.personalize.offline import adapt_offline
 from ttpose.personalize.rescore import rescore
+from ttpose.personalize.second_opinion import second_opinion
 from ttpose.personalize.settings import PersonalizeSettings
 from ttpose.personalize.sides import exchange, settle_sides
 from ttpose.personalize.teacher import lessons, names_taught, pseudo_labels
 from ttpose.personalize.views import VIEWS, Observation, observe
-from ttpose.progress import Progress
+from ttpose.progress import Advance, Progress
 from ttpose.skeleton import Skeleton
 
 
@@ -97,6 +98,14 @@ def personalize_model(
     return Personalized(delta.apply(base).eval(), delta, whole, report, adapter.history, timings, named)
 
 
+def look_closely(
+    model: PoseModel, crops: Sequence[PersonCrop], settings: PersonalizeSettings, advance: Advance | None = None
+) -> Observation:
+    """Look at crops as final predictions do: through the settings' views, and with a second opinion if they want it."""
+    second = second_opinion(model.skeleton, str(model.device)) if settings.second_opinion else None
+    return observe(model, crops, VIEWS[: settings.predict_views], advance, second=second)
+
+
 def predict_clip(
     model: PoseModel,
     crops: Sequence[PersonCrop],
@@ -114,7 +123,7 @@ def predict_clip(
         named: What was settled for some crops before, as in `Personalized`.
     """
     with (progress or Progress()).stage("predict", len(crops)) as advance:
-        seen = observe(model, crops, VIEWS[: settings.predict_views], advance)
+        seen = look_closely(model, crops, settings, advance)
     known = [(named or {}).get(crop.index) for crop in crops]
     return settled(seen, [crop.time_s for crop in crops], model.skeleton, settings, known)[0]
 

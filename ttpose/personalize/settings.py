@@ -44,6 +44,7 @@ class PersonalizeSettings:
         settle_sides: Whether left and right are made consistent over time in pseudo-labels and results.
         rescore: Whether the results' keypoints may move to where trained trees find them more likely
             (`ttpose.personalize.rescore`).
+        second_opinion: Whether a second network is asked about what is rescored (`ttpose.personalize.second_opinion`).
         max_crops: Most frames kept for learning, evenly over the clip.
         guard: Whether label-free checks may fall back to the base.
         augmentation: Random views.
@@ -80,6 +81,7 @@ class PersonalizeSettings:
     teacher_min_score: float = 0.25
     settle_sides: bool = True
     rescore: bool = False
+    second_opinion: bool = False
     max_crops: int = 96
     guard: bool = True
     augmentation: Augmentation = field(default_factory=lambda: Augmentation(rotation_sd=20.0))
@@ -130,11 +132,14 @@ _BALANCED = PersonalizeSettings(
     strength=0.25,
     predict_views=4,
     rescore=True,
+    second_opinion=True,
     augmentation=_MILD,
 )
 PRESETS = {
     # Fewer frames and steps, no decoder to warm up, one view of each frame with what was learned: what `predict` gives.
-    "fast": replace(_BALANCED, preset="fast", steps=12, decoder_warmup=0, max_crops=48, predict_views=1),
+    "fast": replace(
+        _BALANCED, preset="fast", steps=12, decoder_warmup=0, max_crops=48, predict_views=1, second_opinion=False
+    ),
     "balanced": _BALANCED,
     # More frames and steps; two more views and twice as many steps made real clips worse (docs/accuracy.md).
     "thorough": replace(_BALANCED, preset="thorough", steps=60, max_crops=256, ema=0.95),

@@ -12,13 +12,12 @@ import numpy as np
 from ttpose.errors import NoPersonError
 from ttpose.media import Source
 from ttpose.model.shipped import LoadedModel
-from ttpose.personalize.augment import Warp
 from ttpose.personalize.crops import PersonCrop
 from ttpose.personalize.guard import GuardReport
-from ttpose.personalize.run import settled
+from ttpose.personalize.run import look_closely, settled
 from ttpose.personalize.settings import PersonalizeSettings
 from ttpose.personalize.subject_crops import CropStore, SubjectFrame, follow_subject, gather
-from ttpose.personalize.views import VIEWS, Observation, join, observe
+from ttpose.personalize.views import Observation, join
 from ttpose.progress import Progress
 from ttpose.results import FrameRecord, KeypointResult, PersonRecord
 from ttpose.skeleton import Skeleton
@@ -84,7 +83,7 @@ def predict_again(
     named: Mapping[int, np.ndarray],
 ) -> KeypointResult:
     """All frames with the personalized weights, from the kept crops or a second reading; `named` as in `records_of`."""
-    seen = _look_again(source, personal, finder, VIEWS[: settings.predict_views], progress)
+    seen = _look_again(source, personal, finder, settings, progress)
     return result_from(source, seen, personal, settings, guard, named)
 
 
@@ -102,18 +101,23 @@ def result_from(
 
 
 def _look_again(
-    source: SeenSource, personal: LoadedModel, finder: PersonFinder, views: Sequence[Warp], progress: Progress
+    source: SeenSource,
+    personal: LoadedModel,
+    finder: PersonFinder,
+    settings: PersonalizeSettings,
+    progress: Progress,
 ) -> Observation:
     frames, store = source.frames, source.store
+    closer = settings.predict_views > 1 or settings.second_opinion  # than following the person looks
     with progress.stage("predict", store.offered if store.complete else len(frames)) as advance:
         if store.complete:
-            return observe(personal.model, store.crops, views, advance)
+            return look_closely(personal.model, store.crops, settings, advance)
         boxes = tuple(frame.box for frame in frames)
         track = SubjectTrack(boxes, (False,) * len(boxes), 1, 0)
         parts = []
         for frame in follow_subject(source.media, track, personal.model, finder, advance):
             if frames[frame.index].seen is not None and frame.crop is not None:
-                parts.append(observe(personal.model, [frame.crop], views) if len(views) > 1 else frame.seen)
+                parts.append(look_closely(personal.model, [frame.crop], settings) if closer else frame.seen)
         return join([part for part in parts if part is not None])
 
 

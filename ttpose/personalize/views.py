@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from ttpose.model.decode import decode, peaks
 from ttpose.model.pose_model import PoseModel, PoseOutput
 from ttpose.personalize.augment import Warp, view_batch
 from ttpose.personalize.crops import PersonCrop
+from ttpose.personalize.second_opinion import SecondOpinion
 from ttpose.progress import Advance
 
 #: Crops a forward: more cost memory and gain no speed on a CPU.
@@ -56,6 +57,7 @@ class Observation:
             others have the score 0.
         boxes: [N, 4] the person's box in each original image: x, y, width, height.
         maps: The views' mean maps [N, K, g, g] over each plain view, float16 on the CPU, where asked for.
+        second: [N, K, 4] a second opinion as `SecondOpinion.look` gives it, where asked for.
     """
 
     keypoints: np.ndarray
@@ -65,16 +67,20 @@ class Observation:
     peaks: np.ndarray
     boxes: np.ndarray
     maps: Tensor | None = None
+    second: np.ndarray | None = None
 
     def part(self, rows: slice) -> Observation:
         """Some of the frames, without maps."""
-        return Observation.of(lambda name: getattr(self, name)[rows])
+        second = None if self.second is None else self.second[rows]
+        return Observation.of(lambda name: getattr(self, name)[rows], second=second)
 
     @classmethod
-    def of(cls, array: Callable[[str], np.ndarray], maps: Tensor | None = None) -> Observation:
+    def of(
+        cls, array: Callable[[str], np.ndarray], maps: Tensor | None = None, second: np.ndarray | None = None
+    ) -> Observation:
         """The observation whose arrays a function tells by their attribute's name."""
         keypoints, sides, spread = array("keypoints"), array("sides"), array("spread")
-        return cls(keypoints, sides, spread, array("alone"), array("peaks"), array("boxes"), maps)
+        return cls(keypoints, sides, spread, array("alone"), array("peaks"), array("boxes"), maps, second)
 
 
 @torch.inference_mode()
@@ -85,25 +91,31 @@ def observe(
     advance: Advance | None = None,
     *,
     keep_maps: bool = False,
+    second: SecondOpinion | None = None,
 ) -> Observation:
-    """Look at crops through several views and decode the mean of their heatmaps.
+    """Look at crops through several views and decode the mean of their heatmaps; ask for a second opinion where given.
 
     The maps and the regressed keypoints of all views are brought to the plain view's place before the mean. Every list
     of views starts with the plain one; alone it is decoded with the sub-cell offsets that belong to its own cells.
     """
     parts = []
     for start in range(0, len(crops), BATCH):
-        parts.append(_observe_batch(model, crops[start : start + BATCH], views, keep_maps))
+        few = crops[start : start + BATCH]
+        seen = _observe_batch(model, few, views, keep_maps)
+        parts.append(seen if second is None else replace(seen, second=second.look(few, seen.keypoints)))
         if advance is not None:
-            advance(len(crops[start : start + BATCH]))
+            advance(len(few))
     return join(parts)
 
 
 def join(parts: Sequence[Observation]) -> Observation:
     """Observations of consecutive frames as one."""
     maps = [part.maps for part in parts if part.maps is not None]
+    second = [part.second for part in parts if part.second is not None]
     return Observation.of(
-        lambda name: np.concatenate([getattr(part, name) for part in parts]), torch.cat(maps) if maps else None
+        lambda name: np.concatenate([getattr(part, name) for part in parts]),
+        torch.cat(maps) if maps else None,
+        np.concatenate(second) if second else None,
     )
 
 

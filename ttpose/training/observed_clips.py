@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ from ttpose.files import atomic_path
 from ttpose.geometry import Box
 from ttpose.model.pose_model import PoseModel
 from ttpose.personalize.crops import PersonCrop, cut_crop
+from ttpose.personalize.second_opinion import second_opinion
 from ttpose.personalize.views import VIEWS, Observation, observe
 from ttpose.training.archives import read_arrays
 from ttpose.training.synthetic.shards import Shard, read_shard
@@ -30,7 +31,7 @@ class ObservedClip:
     Attributes:
         truth: [T, 17, 3] original pixels; the third value is the visibility, 0 unknown, 1 hidden, 2 visible.
         times: [T] seconds.
-        seen: An observation for each of `LOOKS`.
+        seen: An observation for each of `LOOKS`, all with one second opinion, asked of the last one's keypoints.
         motion: Name of the recorded motion.
     """
 
@@ -38,6 +39,10 @@ class ObservedClip:
     times: np.ndarray
     seen: tuple[Observation, ...]
     motion: str
+
+    def without_second(self) -> ObservedClip:
+        """The clip as the model alone saw it."""
+        return replace(self, seen=tuple(replace(seen, second=None) for seen in self.seen))
 
 
 def shard_crops(shard: Shard, clip: int, size: int, every: int = 1) -> list[PersonCrop]:
@@ -51,7 +56,9 @@ def observe_shard(model: PoseModel, path: Path) -> ObservedClip:
     """The first clip of a rendered person, through the labelled boxes."""
     shard = read_shard(path)
     crops = shard_crops(shard, 0, model.config.input_size)
-    seen = tuple(observe(model, crops, VIEWS[:looks]) for looks in LOOKS)
+    *fewer, most = LOOKS
+    last = observe(model, crops, VIEWS[:most], second=second_opinion(model.skeleton, str(model.device)))
+    seen = (*(replace(observe(model, crops, VIEWS[:looks]), second=last.second) for looks in fewer), last)
     return ObservedClip(
         shard.keypoints[0].astype(np.float64), np.array([c.time_s for c in crops]), seen, shard.motion[0]
     )
@@ -62,12 +69,14 @@ def write_clip(clip: ObservedClip, path: Path) -> None:
     arrays = {"truth": clip.truth, "times": clip.times, "motion": np.array(clip.motion)}
     for looks, seen in zip(LOOKS, clip.seen, strict=True):
         arrays |= {f"{name}_{looks}": getattr(seen, name).astype(np.float32) for name in _ARRAYS}
+    if clip.seen[0].second is not None:
+        arrays["second"] = clip.seen[0].second.astype(np.float32)
     with atomic_path(path) as partial, open(partial, "wb") as handle:
         np.savez_compressed(handle, allow_pickle=False, **arrays)
 
 
 def read_clip(path: Path) -> ObservedClip:
-    """Read a file of `write_clip`; raises InputError."""
+    """Read a file of `write_clip`, with a second opinion if it holds one; raises InputError."""
     try:
         arrays = read_arrays(path, "an observed clip")
         seen = tuple(_observation(arrays, looks) for looks in LOOKS)
@@ -77,4 +86,4 @@ def read_clip(path: Path) -> ObservedClip:
 
 
 def _observation(arrays: Mapping[str, np.ndarray], looks: int) -> Observation:
-    return Observation.of(lambda name: arrays[f"{name}_{looks}"])
+    return Observation.of(lambda name: arrays[f"{name}_{looks}"], second=arrays.get("second"))

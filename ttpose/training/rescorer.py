@@ -2,6 +2,7 @@
 
     python -m ttpose.training.rescorer observe SHARDS -o OBSERVED     (hours; go on by running it again)
     python -m ttpose.training.rescorer fit OBSERVED -o rescorer.safetensors        (minutes)
+    python -m ttpose.training.rescorer fit OBSERVED -o rescorer_second.safetensors --second
 
 SHARDS is written by `ttpose synth SHARDS --shards --clips 1 --frames 24`.
 """
@@ -86,7 +87,7 @@ def loosened(boxes: np.ndarray, rng: np.random.Generator, settings: RescorerSett
 
 
 def fit_rescorer(clips: Sequence[ObservedClip], settings: RescorerSettings) -> Forest:
-    """Train on clips; needs scikit-learn."""
+    """Train on clips, which all have a second opinion or none of them; needs scikit-learn."""
     from sklearn.ensemble import HistGradientBoostingClassifier
 
     convention = fit_convention([c.truth for c in clips], [c.seen[-1].keypoints for c in clips], COCO17)
@@ -116,13 +117,14 @@ def main() -> None:
     fitting = commands.add_parser("fit", help="train on what was seen")
     fitting.add_argument("observed", type=Path)
     fitting.add_argument("--seed", type=int, default=0)
+    fitting.add_argument("--second", action="store_true", help="let the trees know the second opinion")
     for command in (seeing, fitting):
         command.add_argument("-o", "--out", type=Path, required=True)
     options = parser.parse_args()
     if options.command == "observe":
         _observe(options.shards, options.out, options.part)
     else:
-        _fit(options.observed, options.out, RescorerSettings(seed=options.seed))
+        _fit(options.observed, options.out, RescorerSettings(seed=options.seed), options.second)
 
 
 def part_of(text: str) -> slice:
@@ -141,12 +143,15 @@ def _observe(shards: Path, out: Path, part: slice) -> None:
             write_clip(observe_shard(model, path), out / path.name)
 
 
-def _fit(observed: Path, out: Path, settings: RescorerSettings) -> None:
+def _fit(observed: Path, out: Path, settings: RescorerSettings, second: bool) -> None:
     clips = [read_clip(path) for path in sorted(observed.glob("identity_*.npz"))]
+    clips = [clip if second else clip.without_second() for clip in clips]
     learned = [clip for clip in clips if clip.motion not in settings.left_out]
     if not learned:
         problem = f"{observed} holds no observed people to learn from"
         raise InputError(problem, "run `python -m ttpose.training.rescorer observe`")
+    if second and any(clip.seen[0].second is None for clip in learned):
+        raise InputError(f"{observed} holds people without a second opinion", "observe them again")
     notes = {"settings": json.dumps(asdict(settings)), "clips": str(len(learned))}
     fit_rescorer(learned, settings).save(out, notes)
 
