@@ -45,15 +45,13 @@ METHODS: dict[str, PersonalizeSettings] = {
     "balanced without second": _UNASKED,
     "balanced without guard": _ALONE,
     "balanced without rescoring": _LOOKING,
-    "balanced with all of the change": replace(_ALONE, decoder_warmup=0, strength=1.0),
-    "labels": replace(_ALONE, decoder_warmup=0, distillation=0.0, self_training=1.0),
+    "balanced with all of the change": replace(_ALONE, strength=1.0),
+    "labels": replace(_ALONE, distillation=0.0, self_training=1.0),
     "distillation+reconstruction": replace(_ALONE, reconstruction=0.001, decoder_warmup=15),
     "reconstruction+anchor": replace(
-        _ALONE, distillation=0.0, reconstruction=1.0, anchor=1.0, pose_rate=1e-5, strength=1.0
+        _ALONE, distillation=0.0, reconstruction=1.0, decoder_warmup=10, anchor=1.0, pose_rate=1e-5, strength=1.0
     ),
-    "reconstruction": replace(
-        _ALONE, distillation=0.0, reconstruction=1.0, decoder_warmup=0, pose_rate=1e-4, strength=1.0
-    ),
+    "reconstruction": replace(_ALONE, distillation=0.0, reconstruction=1.0, pose_rate=1e-4, strength=1.0),
     "thorough": PRESETS["thorough"],
     "online": preset_named("balanced", mode="online"),
 }  # fmt: skip

@@ -41,16 +41,12 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, required=True)
     parser.add_argument("--preset", default="balanced")
     parser.add_argument("--steps", type=int)
-    parser.add_argument(
-        "--no-decoder", action="store_true", help="leave out the decoder's warm-up: a guard's figure less"
-    )
     parser.add_argument("--part", type=part_of, default="0/1", help="i/n: every n-th person from the i-th on")
     parser.add_argument("--every", type=int, default=1, help="take every n-th of a clip's 25 frames a second")
     parser.add_argument("--summary", action="store_true", help="only summarise what is there")
     options = parser.parse_args()
     settings = PRESETS[options.preset]
     settings = settings if options.steps is None else replace(settings, steps=options.steps)
-    settings = replace(settings, decoder_warmup=0) if options.no_decoder else settings
     if not options.summary:
         _run(options.shards, options.output, settings, options.part, options.every)
     rows = [json.loads(line) for line in options.output.read_text().splitlines()]

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -101,6 +102,30 @@ def test_joints_of_a_video_are_rescored(tmp_path: Path, monkeypatch: pytest.Monk
     for before, after in zip(plain.frames, other.frames, strict=True):
         lift = (before.people[0].keypoints - after.people[0].keypoints)[:, 1]
         assert abs(lift[9] - 50) < 20 and np.abs(np.delete(lift, 9)).max() < 20
+
+
+def test_a_second_opinion_of_a_video(tmp_path: Path) -> None:
+    clip = sample.write_part(tmp_path / "dance.mp4", range(4))
+    plain = ttpose.predict(clip, device="cpu")
+    asked = ttpose.predict(clip, second_opinion=True, device="cpu")
+    assert len(asked.frames) == len(plain.frames) == 4
+    limbs = np.arange(5, 17)
+    for before, after in zip(plain.frames, asked.frames, strict=True):
+        keypoints = after.people[0].keypoints
+        assert np.mean(distance(keypoints, after.index) < 0.2) > 0.9
+        moved = np.abs(keypoints - before.people[0].keypoints)[:, :2].max(1)
+        # The crop is cut with a margin, which blurs it a little.
+        assert np.median(moved[limbs]) > 2 * np.median(moved[:5])
+
+
+def test_a_second_opinion_of_a_photo(tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "dance.png"), sample.images()[0][..., ::-1])
+    plain = ttpose.predict(tmp_path / "dance.png", device="cpu")
+    asked = ttpose.predict(tmp_path / "dance.png", second_opinion=True, device="cpu")
+    (before,), (after,) = plain.frames[0].people, asked.frames[0].people
+    assert np.mean(distance(after.keypoints, 0) < 0.2) > 0.9
+    assert (np.abs(after.keypoints - before.keypoints)[5:, :2].max(1) > 0.2).mean() > 0.5
+    assert np.allclose(after.box.as_list(), before.box.as_list())
 
 
 def test_wrong_use() -> None:

@@ -20,6 +20,7 @@ from ttpose.model.runtime import choose_device
 from ttpose.model.shipped import LoadedModel
 from ttpose.overlay import write_overlay, write_side_by_side
 from ttpose.people.weights import load_weights
+from ttpose.personalize.asked import asked, opinion_beside, photo_keypoints
 from ttpose.personalize.learned import Learned
 from ttpose.personalize.many_clips import OnBad, SharedPerson
 from ttpose.personalize.one_person import Personalization, PersonRun
@@ -111,6 +112,7 @@ def predict(
     weights: Path | str | None = None,
     base: Path | str | None = None,
     subject: str | None = None,
+    second_opinion: bool = False,
     device: str = "auto",
     progress: Progress | None = None,
 ) -> KeypointResult:
@@ -121,23 +123,26 @@ def predict(
         weights: Person file, name in the person library, or base file; None takes the base.
         base: The base that the person was made on; None takes the shipped one.
         subject: "auto", "largest", "center" or "X,Y"; None takes "auto" in a video and everybody in a photo.
+        second_opinion: Whether a second network is asked, too: better keypoints in about twice the time.
         device: "auto", "cpu", "cuda", "cuda:N" or "mps".
         progress: Hears the stages.
 
     Raises:
         InputError: The file cannot be read.
         NoPersonError: Nobody in the whole file.
-        UsageError, WeightsError: As `load_model`.
+        UsageError, WeightsError: As `load_model`; or a second opinion beside weights that it does not go with.
     """
     keep_freed_memory()
     progress = progress or Progress()
     loaded, media = load_weights(weights, choose_device(device), base=base), open_source(source)
+    second = opinion_beside(loaded.model) if second_opinion else None
     finder = PersonFinder.load(str(loaded.model.device))
     if media.info.kind == "image" and subject is None:
-        return _predict_photo(media, loaded, finder)
+        return _predict_photo(media, loaded, finder, second_opinion)
     track = track_subject(media, finder, subject=subject or "auto", progress=progress)
     with progress.stage("predict", media.info.frames) as advance:
-        frames = list(follow_subject(media, track, loaded.model, finder, advance, crops=False))
+        seen = follow_subject(media, track, loaded.model, finder, advance, crops=second is not None)
+        frames = list(seen if second is None else asked(seen, second))
     report_damage(media, progress)
     settings = PersonalizeSettings(rescore=can_rescore(loaded.model.config))
     return clip_result(media, loaded, records_of(frames, gather(frames), loaded.model.skeleton, settings))
@@ -257,7 +262,7 @@ def learn_person(
     return SharedPerson.learn(run, [*dict.fromkeys(map(Path, sources))], subject, on_bad)
 
 
-def _predict_photo(media: Source, loaded: LoadedModel, finder: PersonFinder) -> KeypointResult:
+def _predict_photo(media: Source, loaded: LoadedModel, finder: PersonFinder, second_opinion: bool) -> KeypointResult:
     frame = next(iter(media.frames()))
     people = finder.find([frame.image])[0] if frame.image is not None else []
     if frame.image is None or not people:
@@ -270,6 +275,9 @@ def _predict_photo(media: Source, loaded: LoadedModel, finder: PersonFinder) -> 
         refine_box(b, k, skeleton=loaded.model.skeleton)
         for b, k in zip(boxes, predictor.predict(frame.image, boxes), strict=True)
     ]
-    found = predictor.predict(frame.image, boxes)
+    if second_opinion:
+        found = photo_keypoints(loaded.model, frame.image, boxes)
+    else:
+        found = predictor.predict(frame.image, boxes)
     persons = tuple(PersonRecord(i + 1, b, k) for i, (b, k) in enumerate(zip(boxes, found, strict=True)))
     return clip_result(media, loaded, [FrameRecord(0, 0.0, persons)])

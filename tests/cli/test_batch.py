@@ -67,6 +67,15 @@ def test_a_report_that_fails_costs_nothing_else(api: FakeApi, clips: Path) -> No
     ]  # fmt: skip
 
 
+def test_a_second_opinion_is_asked_for_and_is_another_result(api: FakeApi, clips: Path) -> None:
+    first = ("predict", clips / "a.mp4", "--device", "cpu", "--no-overlay")
+    assert run(*first).exit_code == 0 and "second_opinion" not in api.calls[0][2]
+    again = run(*first, "--second-opinion")
+    assert "with other settings (second_opinion" in again.stdout and len(api.calls) == 1
+    assert run(*first, "--second-opinion", "--overwrite").exit_code == 0
+    assert api.calls[-1][2]["second_opinion"] is True
+
+
 def test_predict_takes_folders_and_writes_the_formats_asked_for(api: FakeApi, clips: Path) -> None:
     result = run("predict", clips, "-o", "out", "--format", "csv,coco,csv", "--device", "cpu")
     assert result.exit_code == 0, result.output

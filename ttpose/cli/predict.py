@@ -26,6 +26,11 @@ Weights = Annotated[
 ]
 
 
+SecondOpinion = Annotated[
+    bool, typer.Option("--second-opinion", help="Ask a second network, too: better keypoints in about twice the time.")
+]
+
+
 def predict(
     inputs: options.Inputs,
     weights: Weights = None,
@@ -38,6 +43,7 @@ def predict(
     smooth: exports.Smooth = exports.Smoothing.none,
     fill_gaps: exports.FillGaps = 0.25,
     subject: options.Subject = None,
+    second_opinion: SecondOpinion = False,
     device: options.Device = "auto",
     overlay: options.Overlay = True,
     draw_min_score: options.DrawMinScore = None,
@@ -62,7 +68,8 @@ def predict(
         sources = find_inputs(inputs)  # before anything slow is imported
         where = placed(device, jobs, scheduler, overwrite=overwrite, debug=debug)
         person = WeightsFile.named(weights, absolute=scheduler is not None)  # as results name it
-        work = Predicting(person, WeightsFile.named(base), subject, where.device, wanted, overlay, draw_min_score)
+        start = WeightsFile.named(base)
+        work = Predicting(person, start, subject, where.device, wanted, overlay, draw_min_score, second_opinion)
         reporter.start("predict", where.shown, len(sources), where.jobs)
         raise typer.Exit(run_batch(work, sources, output, reporter, where.running))
 
@@ -79,6 +86,7 @@ class Predicting:
         wanted: Result files.
         overlay: Whether an overlay is drawn.
         draw_min_score: Of keypoints in it; None takes the usual one.
+        second_opinion: Whether a second network is asked.
     """
 
     weights: WeightsFile | None
@@ -88,6 +96,7 @@ class Predicting:
     wanted: exports.Exports
     overlay: bool
     draw_min_score: float | None = None
+    second_opinion: bool = False
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -95,7 +104,8 @@ class Predicting:
         weights = None if self.weights is None else self.weights.sha256
         how = {"command": "predict", "weights_sha256": weights, "subject": self.subject}
         drawn = options.given("draw_min_score", self.draw_min_score)
-        return {**how, **fingerprint("base", self.base), **drawn, **self.wanted.settings}
+        asked = options.given("second_opinion", self.second_opinion or None)
+        return {**how, **fingerprint("base", self.base), **drawn, **asked, **self.wanted.settings}
 
     def file_names(self, source: Path) -> tuple[str, ...]:
         """Keypoints, and the overlay."""
@@ -109,6 +119,7 @@ class Predicting:
         from ttpose.batches.task import Product, overlay_name
 
         how: dict[str, Any] = {"weights": path_of(self.weights), "base": path_of(self.base), "subject": self.subject}
+        how |= options.given("second_opinion", self.second_opinion or None)
         result = api.predict(source, **how, device=self.device, progress=progress)
 
         def write_overlay(path: Path) -> None:
