@@ -118,6 +118,7 @@ def figures(
         f"clip0_{name}_sides": _pck(cleaned(seen.first, False), truth[0]),
         f"clip0_{name}_settled": _pck(cleaned(seen.full, False, named), truth[0]),
         f"clip0_{name}_plain": _pck(cleaned(seen.first, settings.rescore), truth[0]),
+        f"clip0_{name}_unasked": _pck(cleaned(replace(seen.full, second=None), settings.rescore, named), truth[0]),
         f"clip0_{name}_full": _pck(cleaned(seen.full, settings.rescore, named), truth[0]),
         f"clip1_{name}_plain": _pck(cleaned(seen.second, settings.rescore), truth[1]),
     }
@@ -143,6 +144,7 @@ def _summarise(rows: Sequence[dict[str, Any]]) -> None:
         ("the same: base alone → four views, sides and rescoring", "clip0_base_alone", "clip0_base_full"),
         ("the same: four views, sides and rescoring → personalized", "clip0_base_full", "clip0_person_full"),
         ("the same: personalized, before rescoring → after", "clip0_person_settled", "clip0_person_full"),
+        ("the same: personalized, without second opinion → with", "clip0_person_unasked", "clip0_person_full"),
         ("the same: base → personalized, one view each, all else alike", "clip0_base_plain", "clip0_person_plain"),
         ("second clip: base → personalized, one view each, all else alike", "clip1_base_plain", "clip1_person_plain"),
     ):

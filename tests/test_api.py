@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -13,6 +14,8 @@ import pytest
 import ttpose
 from tests import sample
 from ttpose.errors import InputError, NoPersonError, UsageError, WeightsError
+from ttpose.personalize.second_opinion import SecondOpinion
+from ttpose.personalize.settings import PRESETS
 from ttpose.results import read_json, write_json
 from ttpose.skeleton import COCO17
 
@@ -160,14 +163,27 @@ assert str(inspect.signature(ttpose.personalize)).startswith("(source: 'Path | s
     assert done.stdout.count("none.mp4") == 3
 
 
-def test_a_clip_with_more_frames_than_are_kept_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("asked", [False, True])
+def test_a_clip_with_more_frames_than_are_kept_is_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: bool
+) -> None:
     from ttpose import api
     from ttpose.personalize import sources
 
     clip = sample.write_part(tmp_path / "part.mp4", range(24))
-    kept = api.personalize(clip, preset="fast", steps=1, device="cpu")
+    settings = replace(PRESETS["fast"], steps=1, second_opinion=asked)
+    kept = api.personalize(clip, settings=settings, device="cpu")
     monkeypatch.setattr(sources, "MOST_KEPT", 10)
-    again = api.personalize(clip, preset="fast", steps=1, device="cpu")
+    heard = []
+    monkeypatch.setattr(
+        SecondOpinion,
+        "look",
+        lambda self, crops, found, look=SecondOpinion.look: (
+            heard.extend(crop.index for crop in crops) or look(self, crops, found)
+        ),
+    )
+    again = api.personalize(clip, settings=settings, device="cpu")
+    assert heard == (list(range(24)) if asked else [])
     assert [f.index for f in again.keypoints.frames] == list(range(24))
     for one, other in zip(kept.keypoints.frames, again.keypoints.frames, strict=True):
         moved = one.people[0].keypoints[:, :2] - other.people[0].keypoints[:, :2]
