@@ -191,10 +191,10 @@ class PersonRun:
         The time of the first look at the sources would say less: it has reading in it, and what is done only once.
         """
         model = self.start.model
-        closer = self.settings.predict_views + _SECOND_LOOKS * self.settings.second_opinion
+        each = self.settings.predict_views + _SECOND_LOOKS * self.settings.second_opinion
         looks = looks_to_adapt(self.settings, crops, model.config.reconstructor)
         # A source that was not kept whole is read and looked at as the first time.
-        looks += sum(s.store.offered * closer for s in seen if s.store.complete or closer > 1)
+        looks += sum(s.store.offered * each for s in seen if s.store.complete or each > 1)
         again_s = sum(source.look_s for source in seen if not source.store.complete)
         few = [crops[i * len(crops) // _TRIED] for i in range(_TRIED)]
         clock = time.perf_counter()

@@ -78,8 +78,8 @@ class SecondOpinion:
         """RGB uint8 [B, S, S, 3] to the keypoint set's joints [B, K, 3] in their pixels, with visibilities 0..1."""
         device = self._network.landmarks.weight.device
         images = torch.from_numpy(views).to(device).permute(0, 3, 1, 2).float() / 255
-        said = self._network(images).double()
-        found = torch.cat([said[..., :2], said[..., 3:4].sigmoid()], -1).cpu().numpy()[:, self._numbers]
+        said = self._network(images).cpu().double()  # MPS has no doubles
+        found = torch.cat([said[..., :2], said[..., 3:4].sigmoid()], -1).numpy()[:, self._numbers]
         found[:, self._numbers < 0] = np.nan
         return found
 
