@@ -12,10 +12,10 @@ from ttpose.personalize import rescore as module
 from ttpose.personalize.candidates import candidates, limb_joints
 from ttpose.personalize.methods import fitted, method_named
 from ttpose.personalize.paths import PathCosts
-from ttpose.personalize.rescore import can_rescore, load_rescorer, rescore
+from ttpose.personalize.rescore import between, can_rescore, load_rescorer, rescore
 from ttpose.personalize.settings import PRESETS
 from ttpose.personalize.views import Observation
-from ttpose.skeleton import BBC7, COCO17, PENN13
+from ttpose.skeleton import BBC7, COCO17, PENN13, torso_lengths
 
 TIMES = np.arange(20) / 25
 LEFT_WRIST = COCO17.index("left_wrist")
@@ -245,6 +245,19 @@ def test_trees_are_chosen_by_what_there_is_to_know(asked, monkeypatch):
     for seen in (asked, replace(asked, second=None)):
         rescore(seen, TIMES, COCO17)
     assert told == [True, False]
+
+
+def test_half_way_between_two_results_where_they_are_close():
+    found = walking(6)
+    torso = np.median(torso_lengths(found, COCO17))
+    other = np.add(found, [0.1 * torso, -0.1 * torso, 0.1])
+    far = COCO17.index("right_ankle")
+    other[2, far, 0] = found[2, far, 0] + 0.2 * torso
+    mean = between(found, other, COCO17)
+    shift = (mean - found) / torso
+    assert np.allclose(shift[:, LIMBS[0]], [0.05, -0.05, 0]), "scores stay"
+    assert not shift[2, far].any() and shift[3, far].any()
+    assert not shift[:, :5].any(), "faces are left alone"
 
 
 def test_only_maps_that_the_trees_know_are_rescored():

@@ -223,6 +223,26 @@ def test_rescoring_is_told_the_settled_names_and_the_times(confused, monkeypatch
     assert np.array_equal(found, given[0].keypoints + 1)
 
 
+def test_with_a_second_opinion_the_plain_view_counts_half(confused, monkeypatch):
+    true, seen = confused
+    given = []
+    monkeypatch.setattr(run, "rescore", lambda *those: given.append(those[0]) or (those[0].keypoints, None))
+    plain = observation(np.add(true, [4, 0, 0]))
+    second = np.concatenate([true, np.zeros((*true.shape[:2], 1))], -1)
+    settings, times = replace(SETTINGS, rescore=True), [i / 25 for i in range(20)]
+    for part in (replace(seen, plain=plain), replace(seen, second=second)):
+        found, _ = settled(part, times, COCO17, settings)
+        assert np.array_equal(found, given.pop().keypoints) and not given
+    found, exchanged = settled(replace(seen, plain=plain, second=second), times, COCO17, settings)
+    assert np.array_equal(given[0].second, second) and np.array_equal(given[1].second, second)
+    assert np.array_equal(given[1].keypoints, plain.keypoints)
+    assert exchanged[5, 0], "of all views"
+    limbs = np.arange(5, 17)
+    assert np.allclose(found[0, limbs], given[0].keypoints[0, limbs] + [2, 0, 0])
+    wrist = COCO17.index("left_wrist")
+    assert np.array_equal(found[10, wrist], given[0].keypoints[10, wrist]), "too far apart to be the same place"
+
+
 def test_predictions_are_rescored(dots, walk, monkeypatch):
     keypoints, crops, wrist = walk[0][:14], walk[2][:14], COCO17.index("left_wrist")
     seen = misled(observe(dots, crops), 8, "left_wrist", (40, 20), score=0.3, spare=0.2)

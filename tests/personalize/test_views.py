@@ -112,6 +112,30 @@ def test_the_plain_view_alone_is_kept_beside_what_all_say(dots, walk, views):
     assert (np.abs(seen.keypoints - plain).max() > 0.1) == (views > 1)
 
 
+def test_all_that_the_plain_view_shows_is_kept_where_there_are_others(dots, walk):
+    alone, seen = observe(dots, walk[2][:5]), observe(dots, walk[2][:5], VIEWS[:2])
+    assert alone.plain is None and seen.plain.plain is None
+    for name in ("keypoints", "sides", "spread", "alone", "peaks", "boxes"):
+        assert np.allclose(getattr(seen.plain, name), getattr(alone, name), atol=1e-6), name
+    part, again = seen.part(slice(1, 3)), join([seen.part(slice(0, 2)), seen.part(slice(2, 5))])
+    assert np.array_equal(part.plain.peaks, seen.plain.peaks[1:3])
+    assert np.array_equal(again.plain.keypoints, seen.plain.keypoints)
+
+
+def test_a_second_opinion_is_of_what_all_views_found_and_kept_with_its_frames(dots, walk):
+    class Echo:
+        def look(self, crops, found):
+            numbers = np.array([crop.index for crop in crops], float)[:, None, None]
+            return np.concatenate([found, np.broadcast_to(numbers, (*found.shape[:2], 1))], -1)
+
+    seen = observe(dots, walk[2][:7], VIEWS[:2], second=Echo())
+    assert np.array_equal(seen.second[..., :3], seen.keypoints)
+    assert seen.second[:, 0, 3].tolist() == list(range(7))
+    assert seen.part(slice(2, 4)).second[:, 0, 3].tolist() == [2, 3]
+    assert np.array_equal(join([seen.part(slice(0, 3)), seen.part(slice(3, 7))]).second, seen.second)
+    assert observe(dots, walk[2][:1]).second is None
+
+
 class _TwoDots(DotModel):
     """Sees a fainter nose besides: two cells from the crop's left edge, halfway down."""
 

@@ -13,7 +13,7 @@ from ttpose.model.store import model_path
 from ttpose.personalize.candidates import NEIGHBOURHOOD, candidates, limb_joints
 from ttpose.personalize.paths import PathCosts, likely_paths
 from ttpose.personalize.views import Observation
-from ttpose.skeleton import Skeleton, skeleton_named
+from ttpose.skeleton import Skeleton, skeleton_named, torso_lengths
 
 # How much more likely another place must be, by trees that know no second opinion and by those that do: less gains more
 # on rendered people, and risks more on real ones, among whom other people stand (docs/accuracy.md).
@@ -25,6 +25,9 @@ _BLOCK = 500
 # Where a second opinion is so near, in torsos, it counts for so much of the place: the mean of two networks is better
 # than either, on rendered people and on real ones.
 _NEAR, _SHARE = 0.3, 0.25
+
+# What all views and what the plain one give is the same place if it is no further apart than this, in torsos.
+_SAME = 0.15
 
 #: File names of the shipped trees, without and with a second opinion among what is known of a place.
 RESCORER_FILES = ("rescorer.safetensors", "rescorer_second.safetensors")
@@ -106,3 +109,16 @@ def _rescore_block(
         near = np.linalg.norm(to, axis=-1, keepdims=True) < _NEAR * given.torso
         found[:, given.joints, :2] += np.where(near, _SHARE * to, 0.0)
     return found, moved
+
+
+def between(found: np.ndarray, other: np.ndarray, skeleton: Skeleton) -> np.ndarray:
+    """Keypoints [N, K, 3] with each limb joint half-way to another result's where the two are close.
+
+    The views' mean moves many joints a little, in some people always to the same side: half of it harms fewer of them.
+    """
+    joints = limb_joints(skeleton)
+    to = (other - found)[:, joints, :2]
+    near = np.linalg.norm(to, axis=-1, keepdims=True) < _SAME * np.median(torso_lengths(found, skeleton))
+    mean = found.copy()
+    mean[:, joints, :2] += np.where(near, to / 2, 0.0)
+    return mean

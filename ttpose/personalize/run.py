@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from ttpose.personalize.guard import GuardReport, held_out
 from ttpose.personalize.judge import chosen, guarded
 from ttpose.personalize.objectives import Clip
 from ttpose.personalize.offline import adapt_offline
-from ttpose.personalize.rescore import rescore
+from ttpose.personalize.rescore import between, rescore
 from ttpose.personalize.second_opinion import second_opinion
 from ttpose.personalize.settings import PersonalizeSettings
 from ttpose.personalize.sides import exchange, settle_sides
@@ -137,8 +137,8 @@ def settled(
 ) -> tuple[np.ndarray, np.ndarray]:
     """An observation's keypoints [N, K, 3], cleaned over time as the settings say, and which limbs were exchanged.
 
-    Sides are settled, and joints moved to where they most likely are. `named` may have what was settled for each frame
-    before, [K, 2] or None.
+    Sides are settled, and joints moved to where they most likely are: where there is a second opinion, half-way between
+    what all views and what the plain one give. `named` may have what was settled for each frame before, [K, 2] or None.
     """
     when, exchanged = np.array(times), np.zeros((len(seen.keypoints), 2), bool)
     if settings.settle_sides:
@@ -146,4 +146,10 @@ def settled(
         known = np.stack([nothing if row is None else row for row in named]) if len(named) else None
         _, exchanged = settle_sides(seen.keypoints, seen.sides, when, skeleton, named=known)
     cleaned = exchange(seen, exchanged, skeleton)
-    return rescore(cleaned, when, skeleton)[0] if settings.rescore else cleaned.keypoints, exchanged
+    if not settings.rescore:
+        return cleaned.keypoints, exchanged
+    found, _ = rescore(cleaned, when, skeleton)
+    if seen.plain is None or seen.second is None:
+        return found, exchanged
+    by_one_view, _ = settled(replace(seen.plain, second=seen.second), times, skeleton, settings, named)
+    return between(found, by_one_view, skeleton), exchanged

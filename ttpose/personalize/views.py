@@ -58,6 +58,7 @@ class Observation:
         boxes: [N, 4] the person's box in each original image: x, y, width, height.
         maps: The views' mean maps [N, K, g, g] over each plain view, float16 on the CPU, where asked for.
         second: [N, K, 4] a second opinion as `SecondOpinion.look` gives it, where asked for.
+        plain: What the plain view alone shows, where there are others.
     """
 
     keypoints: np.ndarray
@@ -68,11 +69,13 @@ class Observation:
     boxes: np.ndarray
     maps: Tensor | None = None
     second: np.ndarray | None = None
+    plain: Observation | None = None
 
     def part(self, rows: slice) -> Observation:
         """Some of the frames, without maps."""
         second = None if self.second is None else self.second[rows]
-        return Observation.of(lambda name: getattr(self, name)[rows], second=second)
+        some = Observation.of(lambda name: getattr(self, name)[rows], second=second)
+        return some if self.plain is None else replace(some, plain=self.plain.part(rows))
 
     @classmethod
     def of(
@@ -112,11 +115,13 @@ def join(parts: Sequence[Observation]) -> Observation:
     """Observations of consecutive frames as one."""
     maps = [part.maps for part in parts if part.maps is not None]
     second = [part.second for part in parts if part.second is not None]
-    return Observation.of(
+    plain = [part.plain for part in parts if part.plain is not None]
+    together = Observation.of(
         lambda name: np.concatenate([getattr(part, name) for part in parts]),
         torch.cat(maps) if maps else None,
         np.concatenate(second) if second else None,
     )
+    return replace(together, plain=join(plain)) if plain else together
 
 
 @torch.inference_mode()
@@ -126,6 +131,12 @@ def _observe_batch(
     plain = [crop.matrix(model.config.input_size) for crop in crops]
     back = [geometry.compose(c.to_source, geometry.invert(p)) for c, p in zip(crops, plain, strict=True)]
     seen = _glance(model, crops) if len(views) == 1 else _looks(model, crops, views, plain)
+    found = _observation(model, seen, crops, back)
+    return replace(found, maps=seen.maps.half().cpu()) if keep_maps else found
+
+
+def _observation(model: PoseModel, seen: _Seen, crops: Sequence[PersonCrop], back: Sequence[np.ndarray]) -> Observation:
+    """What was seen of crops in the originals' pixels; `back` leads there from the network's crops."""
     stride = model.config.input_size / seen.maps.shape[-1]
     return Observation(
         _in_source(seen.found, stride, back),
@@ -134,7 +145,7 @@ def _observe_batch(
         _in_source(seen.alone, _STRIDE, back),
         _in_source(peaks(seen.maps, _PEAKS), stride, back),
         np.array([crop.source_box.as_list() for crop in crops]),
-        seen.maps.half().cpu() if keep_maps else None,
+        plain=None if seen.plain is None else _observation(model, seen.plain, crops, back),
     )
 
 
@@ -157,18 +168,23 @@ class _Seen:
         found: Keypoints [B, K, 3] in the maps' cells, and their values.
         spread: The views' disagreement [B, K].
         alone: The plain view's own keypoints [B, K, 3] in cells of the network's maps.
+        plain: What the plain view alone shows, where there are others.
     """
 
     maps: Tensor
     found: Tensor
     spread: np.ndarray
     alone: Tensor
+    plain: _Seen | None = None
 
 
 def _glance(model: PoseModel, crops: Sequence[PersonCrop]) -> _Seen:
     """The plain view alone, in its own cells."""
     images, _ = view_batch(crops, VIEWS[:1] * len(crops), model.config.input_size)
-    out = model(model.normalise(images.to(model.device)))
+    return _alone(model(model.normalise(images.to(model.device))))
+
+
+def _alone(out: PoseOutput) -> _Seen:
     found, agreed = _decoded(out), np.zeros(out.supervised.shape[:2], np.float32)
     return _Seen(out.supervised.float(), found, agreed, found)
 
@@ -182,11 +198,11 @@ def _looks(model: PoseModel, crops: Sequence[PersonCrop], views: Sequence[Warp],
     size, mirror = model.config.input_size, list(model.skeleton.flip)
     maps, covered = [], []
     anchors: list[Tensor] = []
-    alone: list[Tensor] = []  # the first view is the plain one
+    alone: list[_Seen] = []  # the first view is the plain one
     for view in views:
         images, matrices = view_batch(crops, [view] * len(crops), size)
         out = model(model.normalise(images.to(model.device)))
-        alone = alone or [_decoded(out)]
+        alone = alone or [_alone(out)]
         to_plain = [geometry.compose(p, geometry.invert(m)) for m, p in zip(matrices, plain, strict=True)]
         seen = (out.supervised[:, mirror] if view.flip else out.supervised).float()
         cells, from_plain = round(seen.shape[-1] * _FINER), [geometry.invert(m) for m in to_plain]
@@ -200,7 +216,7 @@ def _looks(model: PoseModel, crops: Sequence[PersonCrop], views: Sequence[Warp],
     anchor = _cells(torch.stack(anchors).mean(0), size / cells) if anchors else None
     positions = torch.stack([decode(m, anchor)[..., :2] for m in maps])
     spread = (positions.std(0, correction=0).norm(dim=-1) / cells).cpu().numpy()
-    return _Seen(mean, decode(mean, anchor), spread, alone[0])
+    return _Seen(mean, decode(mean, anchor), spread, alone[0].found, alone[0])
 
 
 def _cells(points: Tensor, stride: float) -> Tensor:
