@@ -25,6 +25,7 @@ from ttpose.personalize.learned import Learned
 from ttpose.personalize.many_clips import OnBad, SharedPerson
 from ttpose.personalize.one_person import Personalization, PersonRun
 from ttpose.personalize.rescore import can_rescore
+from ttpose.personalize.second_opinion import SecondOpinion
 from ttpose.personalize.settings import Mode, PersonalizeSettings, preset_named
 from ttpose.personalize.sources import clip_result, records_of, report_damage
 from ttpose.personalize.subject_crops import follow_subject, gather
@@ -138,7 +139,7 @@ def predict(
     second = opinion_beside(loaded.model) if second_opinion else None
     finder = PersonFinder.load(str(loaded.model.device))
     if media.info.kind == "image" and subject is None:
-        return _predict_photo(media, loaded, finder, second_opinion)
+        return _predict_photo(media, loaded, finder, second)
     track = track_subject(media, finder, subject=subject or "auto", progress=progress)
     with progress.stage("predict", media.info.frames) as advance:
         seen = follow_subject(media, track, loaded.model, finder, advance, crops=second is not None)
@@ -262,7 +263,9 @@ def learn_person(
     return SharedPerson.learn(run, [*dict.fromkeys(map(Path, sources))], subject, on_bad)
 
 
-def _predict_photo(media: Source, loaded: LoadedModel, finder: PersonFinder, second_opinion: bool) -> KeypointResult:
+def _predict_photo(
+    media: Source, loaded: LoadedModel, finder: PersonFinder, second: SecondOpinion | None
+) -> KeypointResult:
     frame = next(iter(media.frames()))
     people = finder.find([frame.image])[0] if frame.image is not None else []
     if frame.image is None or not people:
@@ -275,9 +278,9 @@ def _predict_photo(media: Source, loaded: LoadedModel, finder: PersonFinder, sec
         refine_box(b, k, skeleton=loaded.model.skeleton)
         for b, k in zip(boxes, predictor.predict(frame.image, boxes), strict=True)
     ]
-    if second_opinion:
-        found = photo_keypoints(loaded.model, frame.image, boxes)
-    else:
+    if second is None:
         found = predictor.predict(frame.image, boxes)
+    else:
+        found = photo_keypoints(loaded.model, frame.image, boxes, second)
     persons = tuple(PersonRecord(i + 1, b, k) for i, (b, k) in enumerate(zip(boxes, found, strict=True)))
     return clip_result(media, loaded, [FrameRecord(0, 0.0, persons)])

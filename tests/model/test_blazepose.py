@@ -8,7 +8,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from ttpose.errors import WeightsError
-from ttpose.model.blazepose import BLAZEPOSE_SIZE, LANDMARKS, Conv, Halve, load_blazepose
+from ttpose.model.blazepose import BLAZEPOSE_SIZE, LANDMARKS, Halve, load_blazepose
+from ttpose.model.mobile_blocks import ConvAct
 from ttpose.model.store import model_path
 from ttpose.skeleton import COCO17
 
@@ -40,7 +41,7 @@ def test_every_keypoint_of_coco_has_a_landmark_of_its_own():
 
 
 def test_an_even_side_is_padded_on_its_far_edges():
-    conv = Conv(1, 1, 3, 2, depthwise=True, act=False, below=True)
+    conv = ConvAct(1, 1, 3, 2, depthwise=True)
     with torch.no_grad():
         conv.conv.weight.fill_(1.0)
         conv.conv.bias.zero_()

@@ -8,7 +8,8 @@ import torch
 
 from ttpose.model.checkpoint import load_model
 from ttpose.model.encoders.mobile import MobileEncoder, person_anchors
-from ttpose.model.encoders.movenet import ConvAct, MoveNetOutput
+from ttpose.model.encoders.movenet import MoveNetOutput
+from ttpose.model.mobile_blocks import ConvAct
 from ttpose.model.store import model_path
 
 

@@ -50,14 +50,11 @@ def test_nobody_in_any_frame_is_asked_about():
     assert list(asked(frames, second)) == frames and not second.asked
 
 
-def test_people_of_a_photo_are_each_weighed_alone(dots, walk, monkeypatch):
+def test_people_of_a_photo_are_each_weighed_alone(dots, walk):
     keypoints, images, _ = walk
-    from ttpose.personalize import run
-
-    monkeypatch.setattr(run, "second_opinion", lambda *_: _Beside())
     boxes = [box_of(keypoints[0]), box_of(keypoints[0]).scaled(1.1)]
-    found = photo_keypoints(dots, images[0], boxes)
-    one = photo_keypoints(dots, images[0], boxes[1:])
+    found = photo_keypoints(dots, images[0], boxes, _Beside())
+    one = photo_keypoints(dots, images[0], boxes[1:], _Beside())
     assert found.shape == (2, 17, 3) and np.array_equal(found[1], one[0])
     limbs = np.arange(5, 17)
     assert np.abs(found[:, limbs, :2] - keypoints[0, limbs, :2]).mean() < 4

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from ttpose.errors import WeightsError
 from ttpose.model.checkpoint import read_tensors
+from ttpose.model.mobile_blocks import ConvAct, InvertedResidual, upsample
 
 #: Crops are squares of so many pixels.
 BLAZEPOSE_SIZE = 256
@@ -28,53 +29,13 @@ LANDMARKS = {
 _POINTS, _VALUES = 39, 5
 
 
-class Conv(nn.Module):
-    """Convolution, then ReLU6 where `act`; `below` pads an even side on its far edges only, as TensorFlow does."""
-
-    def __init__(
-        self,
-        inputs: int,
-        outputs: int,
-        kernel: int = 1,
-        stride: int = 1,
-        *,
-        depthwise: bool = False,
-        act: bool = True,
-        below: bool = False,
-    ) -> None:
-        super().__init__()
-        self.act, self.below = act, (kernel - 1) // 2 if below else 0
-        groups = inputs if depthwise else 1
-        self.conv = nn.Conv2d(inputs, outputs, kernel, stride, padding=0 if below else kernel // 2, groups=groups)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map [B, inputs, H, W] to [B, outputs, H / stride, W / stride]."""
-        x = self.conv(F.pad(x, (0, self.below) * 2) if self.below else x)
-        return F.relu6(x, inplace=True) if self.act else x
-
-
-class Inverted(nn.Module):
-    """Inverted residual: expand, depthwise, project."""
-
-    def __init__(self, inputs: int, hidden: int, outputs: int, kernel: int, stride: int) -> None:
-        super().__init__()
-        self.residual = stride == 1 and inputs == outputs
-        self.expand = Conv(inputs, hidden)
-        self.dw = Conv(hidden, hidden, kernel, stride, depthwise=True)
-        self.project = Conv(hidden, outputs, act=False)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map [B, inputs, H, W] to [B, outputs, H / stride, W / stride]."""
-        y = self.project(self.dw(self.expand(x)))
-        return x + y if self.residual else y
-
-
 class Separable(nn.Module):
     """Depthwise 3×3, then pointwise."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
-        self.dw, self.pw = Conv(inputs, inputs, 3, depthwise=True), Conv(inputs, outputs)
+        self.dw = ConvAct(inputs, inputs, 3, depthwise=True, act="relu6")
+        self.pw = ConvAct(inputs, outputs, act="relu6")
 
     def forward(self, x: Tensor) -> Tensor:
         """Map [B, inputs, H, W] to [B, outputs, H, W]."""
@@ -86,8 +47,8 @@ class Halve(nn.Module):
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
-        self.dw = Conv(inputs, inputs, 3, 2, depthwise=True, below=True)
-        self.pw = Conv(inputs, outputs, act=False)
+        self.dw = ConvAct(inputs, inputs, 3, 2, depthwise=True, act="relu6")
+        self.pw = ConvAct(inputs, outputs)
         self.more = outputs - inputs
 
     def forward(self, x: Tensor) -> Tensor:
@@ -101,7 +62,8 @@ class Keep(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.dw, self.pw = Conv(channels, channels, 3, depthwise=True), Conv(channels, channels, act=False)
+        self.dw = ConvAct(channels, channels, 3, depthwise=True, act="relu6")
+        self.pw = ConvAct(channels, channels)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map [B, channels, H, W] to the same."""
@@ -125,10 +87,15 @@ class BlazePose(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.stem, self.stem_dw = Conv(3, 24, 3, 2), Conv(24, 24, 3, depthwise=True)
-        self.stem_pw = Conv(24, 24, act=False)
-        self.blocks = nn.ModuleList(Inverted(*numbers) for numbers in _BLOCKS)
-        self.last, self.last_dw = Conv(272, _DEEPEST), Conv(_DEEPEST, _DEEPEST, 3, depthwise=True)
+        self.stem = ConvAct(3, 24, 3, 2, act="relu6", even=True)
+        self.stem_dw = ConvAct(24, 24, 3, depthwise=True, act="relu6")
+        self.stem_pw = ConvAct(24, 24)
+        self.blocks = nn.ModuleList(
+            InvertedResidual(inputs, outputs, stride, hidden, kernel=kernel, even=True)
+            for inputs, hidden, outputs, kernel, stride in _BLOCKS
+        )
+        self.last = ConvAct(272, _DEEPEST, act="relu6")
+        self.last_dw = ConvAct(_DEEPEST, _DEEPEST, 3, depthwise=True, act="relu6")
         self.lateral = nn.ModuleList(Separable(channels, _PYRAMID) for channels in (32, 56, 160, _DEEPEST))
         self.skip = nn.ModuleList(Separable(*pair) for pair in ((56, 96), (160, 192), (_DEEPEST, 288)))
         self.down = nn.ModuleList(
@@ -147,16 +114,12 @@ class BlazePose(nn.Module):
         kept.append(self.last_dw(self.last(x)))
         x = self.lateral[3](kept[3])
         for level in (2, 1, 0):
-            x = _upsample(x) + self.lateral[level](kept[level])
+            x = upsample(x) + self.lateral[level](kept[level])
         for level, down in enumerate(self.down):
             x = down(x)
             if level < len(self.skip):
                 x = x + self.skip[level](kept[level + 1])
         return self.landmarks(x).view(-1, _POINTS, _VALUES)
-
-
-def _upsample(x: Tensor) -> Tensor:
-    return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
 
 
 def load_blazepose(path: Path) -> BlazePose:

@@ -12,13 +12,13 @@ from ttpose.geometry import Box
 from ttpose.model.pose_model import PoseModel
 from ttpose.personalize.crops import cut_crop
 from ttpose.personalize.rescore import can_rescore
-from ttpose.personalize.run import look_closely, settled
+from ttpose.personalize.run import settled
 from ttpose.personalize.second_opinion import SecondOpinion, second_opinion
 from ttpose.personalize.settings import PersonalizeSettings
 from ttpose.personalize.subject_crops import SubjectFrame
-from ttpose.personalize.views import BATCH
+from ttpose.personalize.views import BATCH, observe
 
-_HOW = PersonalizeSettings(rescore=True, second_opinion=True)
+_HOW = PersonalizeSettings(rescore=True)
 
 
 def opinion_beside(model: PoseModel) -> SecondOpinion:
@@ -53,9 +53,9 @@ def _ask(frames: Sequence[SubjectFrame], second: SecondOpinion) -> Iterator[Subj
             yield replace(frame, crop=None, seen=replace(frame.seen, second=next(said)[None]))
 
 
-def photo_keypoints(model: PoseModel, image: np.ndarray, boxes: Sequence[Box]) -> np.ndarray:
+def photo_keypoints(model: PoseModel, image: np.ndarray, boxes: Sequence[Box], second: SecondOpinion) -> np.ndarray:
     """Keypoints [N, K, 3] of the people in N boxes of one RGB uint8 image, in its pixels."""
     crops = [cut_crop(image, box, model.config.input_size, index=i) for i, box in enumerate(boxes)]
-    seen = look_closely(model, crops, _HOW)
+    seen = observe(model, crops, second=second)
     people = [seen.part(slice(i, i + 1)) for i in range(len(crops))]
     return np.concatenate([settled(person, [0.0], model.skeleton, _HOW)[0] for person in people])

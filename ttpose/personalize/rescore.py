@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from itertools import pairwise
 
@@ -105,9 +106,7 @@ def _rescore_block(
         moved[:, given.joints, None], np.concatenate([place, chance], -1), found[:, given.joints]
     )
     if seen.second is not None:
-        to = seen.second[:, given.joints, :2] - found[:, given.joints, :2]
-        near = np.linalg.norm(to, axis=-1, keepdims=True) < _NEAR * given.torso
-        found[:, given.joints, :2] += np.where(near, _SHARE * to, 0.0)
+        found = _nearer(found, seen.second, given.joints, _NEAR * given.torso, _SHARE)
     return found, moved
 
 
@@ -116,9 +115,15 @@ def between(found: np.ndarray, other: np.ndarray, skeleton: Skeleton) -> np.ndar
 
     The views' mean moves many joints a little, in some people always to the same side: half of it harms fewer of them.
     """
-    joints = limb_joints(skeleton)
-    to = (other - found)[:, joints, :2]
-    near = np.linalg.norm(to, axis=-1, keepdims=True) < _SAME * np.median(torso_lengths(found, skeleton))
-    mean = found.copy()
-    mean[:, joints, :2] += np.where(near, to / 2, 0.0)
-    return mean
+    torso = float(np.median(torso_lengths(found, skeleton)))
+    return _nearer(found, other, limb_joints(skeleton), _SAME * torso, 0.5)
+
+
+def _nearer(
+    found: np.ndarray, other: np.ndarray, joints: Sequence[int] | np.ndarray, within: float, share: float
+) -> np.ndarray:
+    """Some joints a share of the way towards another result's, where they are closer to it than so many pixels."""
+    moved, to = found.copy(), (other[..., :2] - found[..., :2])[:, joints]
+    near = np.linalg.norm(to, axis=-1, keepdims=True) < within
+    moved[:, joints, :2] += np.where(near, share * to, 0.0)
+    return moved

@@ -142,7 +142,7 @@ def _observation(model: PoseModel, seen: _Seen, crops: Sequence[PersonCrop], bac
         _in_source(seen.found, stride, back),
         _side_odds(seen.maps, seen.found[..., :2], list(model.skeleton.flip)).cpu().numpy(),
         seen.spread,
-        _in_source(seen.alone, _STRIDE, back),
+        _in_source((seen.plain or seen).found, _STRIDE, back),
         _in_source(peaks(seen.maps, _PEAKS), stride, back),
         np.array([crop.source_box.as_list() for crop in crops]),
         plain=None if seen.plain is None else _observation(model, seen.plain, crops, back),
@@ -167,14 +167,12 @@ class _Seen:
         maps: [B, K, h, w].
         found: Keypoints [B, K, 3] in the maps' cells, and their values.
         spread: The views' disagreement [B, K].
-        alone: The plain view's own keypoints [B, K, 3] in cells of the network's maps.
         plain: What the plain view alone shows, where there are others.
     """
 
     maps: Tensor
     found: Tensor
     spread: np.ndarray
-    alone: Tensor
     plain: _Seen | None = None
 
 
@@ -186,7 +184,7 @@ def _glance(model: PoseModel, crops: Sequence[PersonCrop]) -> _Seen:
 
 def _alone(out: PoseOutput) -> _Seen:
     found, agreed = _decoded(out), np.zeros(out.supervised.shape[:2], np.float32)
-    return _Seen(out.supervised.float(), found, agreed, found)
+    return _Seen(out.supervised.float(), found, agreed)
 
 
 def _decoded(out: PoseOutput) -> Tensor:
@@ -216,7 +214,7 @@ def _looks(model: PoseModel, crops: Sequence[PersonCrop], views: Sequence[Warp],
     anchor = _cells(torch.stack(anchors).mean(0), size / cells) if anchors else None
     positions = torch.stack([decode(m, anchor)[..., :2] for m in maps])
     spread = (positions.std(0, correction=0).norm(dim=-1) / cells).cpu().numpy()
-    return _Seen(mean, decode(mean, anchor), spread, alone[0].found, alone[0])
+    return _Seen(mean, decode(mean, anchor), spread, alone[0])
 
 
 def _cells(points: Tensor, stride: float) -> Tensor:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch.nn.functional as F
 from torch import Tensor, nn
+
+from ttpose.model.mobile_blocks import ConvAct, InvertedResidual, upsample
 
 
 @dataclass(frozen=True)
@@ -33,59 +34,6 @@ class MoveNetOutput:
     center: Tensor
     regress: Tensor
     offsets: Tensor
-
-
-class ConvAct(nn.Module):
-    """Convolution with TensorFlow's SAME padding, then nothing, ReLU or ReLU6."""
-
-    def __init__(
-        self,
-        inputs: int,
-        outputs: int,
-        kernel: int = 1,
-        stride: int = 1,
-        *,
-        depthwise: bool = False,
-        act: str | None = None,
-        bias: bool = True,
-    ) -> None:
-        super().__init__()
-        self.stride, self.kernel, self.act = stride, kernel, act
-        groups = inputs if depthwise else 1
-        padding = kernel // 2 if stride == 1 else 0
-        self.conv = nn.Conv2d(inputs, outputs, kernel, stride, padding=padding, groups=groups, bias=bias)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map [B, inputs, H, W] to [B, outputs, ceil(H / stride), ceil(W / stride)]."""
-        if self.stride == 2:
-            # SAME padding of an even side with stride 2 adds one row below and one column on the right only.
-            x = F.pad(x, (*_same_padding(x.shape[3], self.kernel), *_same_padding(x.shape[2], self.kernel)))
-        x = self.conv(x)
-        # In place, as nothing else needs the convolution's own output: a tenth of the network's time on a CPU.
-        if self.act == "relu6":
-            return F.relu6(x, inplace=True)
-        return F.relu(x, inplace=True) if self.act == "relu" else x
-
-
-def _same_padding(length: int, kernel: int) -> tuple[int, int]:
-    total = max((-(-length // 2) - 1) * 2 + kernel - length, 0)
-    return total // 2, total - total // 2
-
-
-class InvertedResidual(nn.Module):
-    """MobileNetV2 block (Sandler et al. 2018): expand, depthwise, project."""
-
-    def __init__(self, inputs: int, outputs: int, stride: int, hidden: int, *, expand: bool = True) -> None:
-        super().__init__()
-        self.residual = stride == 1 and inputs == outputs and expand
-        self.expand = ConvAct(inputs, hidden, act="relu6") if expand else None
-        self.dw = ConvAct(hidden, hidden, 3, stride, depthwise=True, act="relu6")
-        self.project = ConvAct(hidden, outputs)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map [B, inputs, H, W] to [B, outputs, H / stride, W / stride]."""
-        y = self.project(self.dw(self.expand(x) if self.expand is not None else x))
-        return x + y if self.residual else y
 
 
 class SeparableConv(nn.Module):
@@ -151,11 +99,7 @@ class MoveNet(nn.Module):
     def forward(self, images: Tensor) -> MoveNetOutput:
         """Pyramid and heads of images [B, 3, S, S], -1..1."""
         c2, c3, c4, c5 = self.backbone(images)
-        p4 = self.sep4(_upsample(self.lat5(c5)) + self.lat4(c4))
-        p3 = self.sep3(_upsample(p4) + self.lat3(c3))
-        p2 = self.sep2(_upsample(p3) + self.lat2(c2))
+        p4 = self.sep4(upsample(self.lat5(c5)) + self.lat4(c4))
+        p3 = self.sep3(upsample(p4) + self.lat3(c3))
+        p2 = self.sep2(upsample(p3) + self.lat2(c2))
         return MoveNetOutput(p4, p3, p2, self.heatmap(p2), self.center(p2), self.regress(p2), self.offset(p2))
-
-
-def _upsample(x: Tensor) -> Tensor:
-    return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
