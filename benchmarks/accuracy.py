@@ -15,13 +15,13 @@ from typing import Any
 
 import numpy as np
 
+from ttpose.adaptation.boxed_clip import PersonalizedClip
+from ttpose.adaptation.guard.metrics import GuardReport
+from ttpose.adaptation.settings import PRESETS, PersonalizeSettings, preset_named
+from ttpose.core.geometry import Box
 from ttpose.evaluation.clips import evaluate_clips
-from ttpose.geometry import Box
-from ttpose.personalize.boxed_clip import PersonalizedClip
-from ttpose.personalize.crops import cut_crop
-from ttpose.personalize.guard import GuardReport
-from ttpose.personalize.run import predict_clip
-from ttpose.personalize.settings import PRESETS, PersonalizeSettings, preset_named
+from ttpose.inference.crops import cut_crop
+from ttpose.inference.pipeline import predict_clip
 
 _BALANCED = PRESETS["balanced"]
 _ALONE = replace(_BALANCED, guard=False)

@@ -14,17 +14,18 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ttpose import geometry
-from ttpose.media import draw_skeleton, write_image
-from ttpose.model.pose_model import PoseModel
-from ttpose.model.shipped import load
-from ttpose.personalize.augment import view_batch
-from ttpose.personalize.crops import PersonCrop, cut_crop
-from ttpose.personalize.run import personalize_model, predict_clip
-from ttpose.personalize.settings import PRESETS
-from ttpose.personalize.views import VIEWS, observe
+from ttpose.adaptation.settings import PRESETS
+from ttpose.core import geometry
+from ttpose.data.labelled_clip import read_clip
+from ttpose.inference.crops import PersonCrop, cut_crop
+from ttpose.inference.pipeline import personalize_model, predict_clip
+from ttpose.inference.tta import VIEWS, observe
+from ttpose.inference.warps import view_batch
+from ttpose.media import write_image
+from ttpose.models.pose_model import PoseModel
+from ttpose.models.shipped import load
+from ttpose.report.drawing import draw_skeleton
 from ttpose.report.inside import repainted
-from ttpose.training.clip_format import read_clip
 
 _FRAMES = 6
 _SIDE = 224

@@ -15,12 +15,12 @@ from pathlib import Path
 
 import numpy as np
 
-from ttpose.evaluation.metrics import CLIP_RULE, bootstrap_mean, measure
-from ttpose.model.forest import Forest
-from ttpose.personalize.paths import PathCosts
-from ttpose.personalize.rescore import load_rescorer, rescore
-from ttpose.personalize.sides import exchange, settle_sides
-from ttpose.skeleton import COCO17
+from ttpose.core.skeleton import COCO17
+from ttpose.inference.refine.left_right import exchange, settle_sides
+from ttpose.inference.refine.rescoring import load_rescorer, rescore
+from ttpose.inference.refine.viterbi import PathCosts
+from ttpose.metrics.pck import CLIP_RULE, bootstrap_mean, measure
+from ttpose.models.boosted_trees import Forest
 from ttpose.training.observed_clips import LOOKS, ObservedClip, read_clip
 from ttpose.training.rescorer import RescorerSettings
 

@@ -19,17 +19,17 @@ from typing import Any
 
 import numpy as np
 
-from ttpose.evaluation.metrics import CLIP_RULE, bootstrap_mean, measure
-from ttpose.model.pose_model import PoseModel
-from ttpose.model.shipped import load
-from ttpose.personalize.crops import PersonCrop
-from ttpose.personalize.run import look_closely, personalize_model, settled
-from ttpose.personalize.settings import PRESETS, PersonalizeSettings
-from ttpose.personalize.views import Observation, observe
-from ttpose.skeleton import COCO17
+from ttpose.adaptation.settings import PRESETS, PersonalizeSettings
+from ttpose.core.skeleton import COCO17
+from ttpose.data.shards import Shard, read_shard
+from ttpose.inference.crops import PersonCrop
+from ttpose.inference.pipeline import look_closely, personalize_model, settled
+from ttpose.inference.tta import Observation, observe
+from ttpose.metrics.pck import CLIP_RULE, bootstrap_mean, measure
+from ttpose.models.pose_model import PoseModel
+from ttpose.models.shipped import load
 from ttpose.training.observed_clips import FRAME_S, shard_crops
 from ttpose.training.rescorer import RescorerSettings, part_of
-from ttpose.training.synthetic.shards import Shard, read_shard
 
 _LIMBS = np.arange(17) >= 5  # COCO order: shoulders to ankles; the face is a few pixels wide
 

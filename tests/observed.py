@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 
 from tests.painted import stepping
-from ttpose.geometry import Box
-from ttpose.personalize.views import Observation
-from ttpose.skeleton import COCO17
+from ttpose.core.geometry import Box
+from ttpose.core.skeleton import COCO17
+from ttpose.inference.tta import Observation
 
 
 def observation(keypoints: np.ndarray) -> Observation:

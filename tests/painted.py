@@ -7,8 +7,8 @@ import colorsys
 import cv2
 import numpy as np
 
-from ttpose.geometry import Box
-from ttpose.skeleton import COCO17
+from ttpose.core.geometry import Box
+from ttpose.core.skeleton import COCO17
 
 # A standing figure that faces the camera, in shares of a square about it; its left is on the right of the picture.
 # The face is wider than anyone's, so that small heatmaps tell its points apart.

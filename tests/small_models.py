@@ -9,12 +9,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tests.painted import GROUPS, dot_color, group_of
-from ttpose.model.checkpoint import load_model
-from ttpose.model.config import ModelConfig, mobile_config
-from ttpose.model.encoders import EncoderOutput
-from ttpose.model.pose_model import PoseModel, PoseOutput
-from ttpose.model.store import model_path
-from ttpose.skeleton import COCO17
+from ttpose.core.skeleton import COCO17
+from ttpose.models.checkpoint import load_model
+from ttpose.models.config import ModelConfig, mobile_config
+from ttpose.models.encoders import EncoderOutput
+from ttpose.models.pose_model import PoseModel, PoseOutput
+from ttpose.models.store import model_path
 
 
 def small_config(**changes) -> ModelConfig:

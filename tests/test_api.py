@@ -13,11 +13,11 @@ import pytest
 
 import ttpose
 from tests import sample
-from ttpose.errors import InputError, NoPersonError, UsageError, WeightsError
-from ttpose.personalize.second_opinion import SecondOpinion
-from ttpose.personalize.settings import PRESETS
+from ttpose.adaptation.settings import PRESETS
+from ttpose.core.errors import InputError, NoPersonError, UsageError, WeightsError
+from ttpose.core.skeleton import COCO17
+from ttpose.inference.ensemble import SecondOpinion
 from ttpose.results import read_json, write_json
-from ttpose.skeleton import COCO17
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +91,7 @@ def test_personalize_online(tmp_path: Path) -> None:
 
 
 def test_joints_of_a_video_are_rescored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from ttpose.personalize import run
+    from ttpose.inference import pipeline as run
 
     def raised(seen, times, skeleton):
         moved = seen.keypoints.copy()
@@ -146,8 +146,8 @@ def test_the_functions_keep_their_names_whatever_was_imported() -> None:
     code = """
 import ttpose, sys
 assert not {"torch", "cv2", "numpy"} & set(sys.modules)
-import ttpose.personalize.settings
-from ttpose.errors import InputError
+import ttpose.adaptation.settings
+from ttpose.core.errors import InputError
 for function in (ttpose.personalize, ttpose.predict, ttpose.personalize):
     try:
         function("none.mp4", device="cpu")
@@ -168,7 +168,7 @@ def test_a_clip_with_more_frames_than_are_kept_is_read_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: bool
 ) -> None:
     from ttpose import api
-    from ttpose.personalize import sources
+    from ttpose.adaptation import sources
 
     clip = sample.write_part(tmp_path / "part.mp4", range(24))
     settings = replace(PRESETS["fast"], steps=1, second_opinion=asked)

@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 
 from tests import clips, sample
 from ttpose.cli.app import app
-from ttpose.errors import InputError
+from ttpose.core.errors import InputError
 from ttpose.media import open_source, write_image
 from ttpose.results import KeypointResult, read_json
 
@@ -237,7 +237,7 @@ def test_a_loss_of_nan_leaves_the_base(tmp_path: Path, monkeypatch: pytest.Monke
     import torch
 
     import ttpose
-    from ttpose.personalize.objectives.distillation import Distillation
+    from ttpose.adaptation.losses.distillation import Distillation
 
     clip = sample.write_part(tmp_path / "short.mp4", range(3))
     monkeypatch.setattr(Distillation, "loss", lambda self, step: step.output.supervised.mean() * torch.nan)
@@ -284,8 +284,8 @@ def test_a_full_disk_is_one_line_and_leaves_no_part(most: int, unwritten: str, k
 def test_a_person_file_that_does_not_fit(tmp_path: Path) -> None:
     import resource
 
-    from ttpose.errors import OutputError
-    from ttpose.model.person import PersonDelta
+    from ttpose.core.errors import OutputError
+    from ttpose.models.person import PersonDelta
 
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     import torch

@@ -18,14 +18,14 @@ from typer.testing import CliRunner
 import ttpose
 from tests import sample
 from ttpose.cli.app import app
-from ttpose.files import sha256_of
-from ttpose.geometry import Box
+from ttpose.core.files import sha256_of
+from ttpose.core.geometry import Box
+from ttpose.core.skeleton import COCO17
+from ttpose.data.labelled_clip import write_clip
 from ttpose.media import open_source, read_image, write_image
-from ttpose.model.checkpoint import load_model, save_model
-from ttpose.model.store import model_path
+from ttpose.models.checkpoint import load_model, save_model
+from ttpose.models.store import model_path
 from ttpose.results import json_schema, read_json
-from ttpose.skeleton import COCO17
-from ttpose.training.clip_format import write_clip
 
 PARTS = range(0, 18)
 BARE = ("--no-overlay", "--no-report")
@@ -256,7 +256,7 @@ def test_evaluate_measures_labelled_clips(tmp_path: Path) -> None:
 
 def test_the_demo_does_the_main_job_on_the_sample(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import ttpose.sample
-    from ttpose.personalize.settings import PRESETS
+    from ttpose.adaptation.settings import PRESETS
 
     (tmp_path / "there").mkdir()
     short = sample.write_part(tmp_path / "there/dance.mp4", range(6))

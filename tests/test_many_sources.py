@@ -10,12 +10,12 @@ import pytest
 
 import ttpose
 from tests import sample
-from ttpose.errors import InputError, UsageError, WeightsError
+from ttpose.adaptation.sources import FEWEST_KEPT, MOST_KEPT, shares
+from ttpose.core.errors import InputError, UsageError, WeightsError
+from ttpose.core.progress import Progress
 from ttpose.media.images import write_image
-from ttpose.model.checkpoint import read_metadata
-from ttpose.model.person import PersonDelta
-from ttpose.personalize.sources import FEWEST_KEPT, MOST_KEPT, shares
-from ttpose.progress import Progress
+from ttpose.models.checkpoint import read_metadata
+from ttpose.models.person import PersonDelta
 
 HOW = {"preset": "fast", "steps": 1, "device": "cpu"}
 

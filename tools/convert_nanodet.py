@@ -18,8 +18,8 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from ttpose.files import atomic_path
-from ttpose.subject.nanodet import NanoDet
+from ttpose.core.files import atomic_path
+from ttpose.models.nanodet import NanoDet
 
 CLASSES = 80
 PERSON = 0

@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 
 import ttpose
-from ttpose.media import draw_skeleton, open_source, write_image
+from ttpose.media import open_source, write_image
+from ttpose.report.drawing import draw_skeleton
 from ttpose.results import KeypointResult
 from ttpose.sample import sample_clip
 

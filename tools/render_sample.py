@@ -14,20 +14,20 @@ import json
 from pathlib import Path
 
 import numpy as np
+from ttpose_synth import SyntheticAssets, SyntheticClip, render_person, sample_person
+from ttpose_synth.assets import Backgrounds
+from ttpose_synth.camera import CameraRanges
+from ttpose_synth.faults import FaultRanges
+from ttpose_synth.motion import MotionRanges
+from ttpose_synth.outfit import Collection
+from ttpose_synth.person import PersonRanges
+from ttpose_synth.room import RoomRanges
+from ttpose_synth.scene import ClipRanges
 
-from ttpose.files import write_text
+from ttpose.core.files import write_text
+from ttpose.core.skeleton import COCO17
 from ttpose.media import OverlayWriter
 from ttpose.sample import sample_clip
-from ttpose.skeleton import COCO17
-from ttpose.training.synthetic import SyntheticAssets, SyntheticClip, render_person, sample_person
-from ttpose.training.synthetic.assets import Backgrounds
-from ttpose.training.synthetic.camera import CameraRanges
-from ttpose.training.synthetic.faults import FaultRanges
-from ttpose.training.synthetic.motion import MotionRanges
-from ttpose.training.synthetic.outfit import Collection
-from ttpose.training.synthetic.person import PersonRanges
-from ttpose.training.synthetic.room import RoomRanges
-from ttpose.training.synthetic.scene import ClipRanges
 
 # Chosen by eye: a dance with turns, seen whole, in clothes that stand out from the room.
 _PERSON, _CLIP = 25, 0

@@ -9,33 +9,33 @@ from typing import Any
 
 import numpy as np
 
-from ttpose.errors import InputError, NoPersonError, UsageError
+from ttpose.adaptation.learned import Learned
+from ttpose.adaptation.same_person import OnBad, SharedPerson
+from ttpose.adaptation.session import Personalization, PersonRun
+from ttpose.adaptation.settings import Mode, PersonalizeSettings, preset_named
+from ttpose.adaptation.sources import clip_result, records_of, report_damage
+from ttpose.core.errors import InputError, NoPersonError, UsageError
+from ttpose.core.geometry import Box
+from ttpose.core.memory import keep_freed_memory
+from ttpose.core.progress import Named, Progress
+from ttpose.core.skeleton import Skeleton
 from ttpose.evaluation.clips import evaluate_clips
 from ttpose.evaluation.report import EvaluationReport
-from ttpose.geometry import Box
+from ttpose.inference.asked import asked, opinion_beside, photo_keypoints
+from ttpose.inference.ensemble import SecondOpinion
+from ttpose.inference.follow import follow_subject, gather
+from ttpose.inference.refine.rescoring import can_rescore
 from ttpose.media import Source, open_source
-from ttpose.memory import keep_freed_memory
-from ttpose.model.predictor import Predictor
-from ttpose.model.runtime import choose_device
-from ttpose.model.shipped import LoadedModel
-from ttpose.overlay import write_overlay, write_side_by_side
+from ttpose.models.device import choose_device
+from ttpose.models.predictor import Predictor
+from ttpose.models.shipped import LoadedModel
 from ttpose.people.weights import load_weights
-from ttpose.personalize.asked import asked, opinion_beside, photo_keypoints
-from ttpose.personalize.learned import Learned
-from ttpose.personalize.many_clips import OnBad, SharedPerson
-from ttpose.personalize.one_person import Personalization, PersonRun
-from ttpose.personalize.rescore import can_rescore
-from ttpose.personalize.second_opinion import SecondOpinion
-from ttpose.personalize.settings import Mode, PersonalizeSettings, preset_named
-from ttpose.personalize.sources import clip_result, records_of, report_damage
-from ttpose.personalize.subject_crops import follow_subject, gather
-from ttpose.progress import Named, Progress
+from ttpose.report.overlay import write_overlay, write_side_by_side
 from ttpose.report.page import write_report
 from ttpose.results import FrameRecord, KeypointResult, PersonRecord
-from ttpose.skeleton import Skeleton
-from ttpose.subject.finder import PersonFinder
-from ttpose.subject.refine import refine_box
-from ttpose.subject.track import track_subject
+from ttpose.tracking.box_correction import refine_box
+from ttpose.tracking.detector import PersonFinder
+from ttpose.tracking.track import track_subject
 
 __all__ = [
     "EvaluationReport", "Personalization", "Pose", "SharedPerson", "evaluate_clips", "learn_person", "load_model",
@@ -176,7 +176,7 @@ def personalize(
         base: Base weights; None takes the shipped ones.
         person: An earlier personalization of the same person to continue from: a person file, or a name in the
             person library. The result holds the changes of both.
-        settings: Instead of preset, mode, steps and seed, such as `ttpose.personalize.methods.method_named("tent")`.
+        settings: Instead of preset, mode, steps and seed, such as `ttpose.adaptation.methods.method_named("tent")`.
         progress: Hears the stages.
 
     Raises:

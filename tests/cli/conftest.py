@@ -4,9 +4,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from fake_api import FakeApi
 
 import ttpose
+from tests.cli.fake_api import FakeApi
 
 
 @pytest.fixture

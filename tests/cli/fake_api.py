@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from ttpose.errors import InputError, NoPersonError
-from ttpose.files import write_text
-from ttpose.geometry import Box
-from ttpose.progress import Progress
+from ttpose.core.errors import InputError, NoPersonError
+from ttpose.core.files import write_text
+from ttpose.core.geometry import Box
+from ttpose.core.progress import Progress
+from ttpose.core.skeleton import COCO17
 from ttpose.results import FrameRecord, KeypointResult, PersonRecord
-from ttpose.skeleton import COCO17
 
 
 def made_result(source: Path) -> KeypointResult:

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fake_api import FakeApi
 from typer.testing import CliRunner, Result
 
+from tests.cli.fake_api import FakeApi
 from ttpose.cli.app import app
-from ttpose.errors import WeightsError
-from ttpose.files import atomic_path, sha256_of
+from ttpose.core.errors import WeightsError
+from ttpose.core.files import atomic_path, sha256_of
 from ttpose.results import read_json
 
 

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fake_api import FakeApi
 from typer.testing import CliRunner, Result
 
+from tests.cli.fake_api import FakeApi
 from ttpose.cli.app import app
-from ttpose.geometry import Box
+from ttpose.core.geometry import Box
+from ttpose.core.skeleton import COCO17
 from ttpose.results import FrameRecord, KeypointResult, PersonRecord, read_json, write_json
-from ttpose.skeleton import COCO17
 
 
 def run(*words: str | Path) -> Result:

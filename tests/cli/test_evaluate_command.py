@@ -14,21 +14,21 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from fake_api import FakeApi
 from typer.testing import CliRunner
 
+from tests.cli.fake_api import FakeApi
+from tests.data.miniatures import make_clips, make_coco, make_penn
 from tests.small_models import small_model
-from tests.training.miniatures import make_clips, make_coco, make_penn
+from ttpose.adaptation.methods import METHODS, PARTS
 from ttpose.cli.app import app
 from ttpose.cli.evaluation_tables import tables
 from ttpose.cli.method_options import METHOD_NAMES, PART_NAMES
 from ttpose.cli.terminal import console
+from ttpose.core.files import sha256_of
 from ttpose.evaluation.protocol_report import JointCount, ProtocolReport, VideoScore
-from ttpose.files import sha256_of
-from ttpose.model.checkpoint import save_model
-from ttpose.model.person import PersonDelta
+from ttpose.models.checkpoint import save_model
+from ttpose.models.person import PersonDelta
 from ttpose.people.weights import load_base
-from ttpose.personalize.methods import METHODS, PARTS
 
 
 class FakeReport:

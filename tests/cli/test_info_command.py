@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fake_api import made_result
 from safetensors.numpy import save_file
 from typer.testing import CliRunner
 
+from tests.cli.fake_api import made_result
 from ttpose import __version__
 from ttpose.cli.app import app
 from ttpose.results import write_json

@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fake_api import FakeApi
 from typer.testing import CliRunner
 
+from tests.cli.fake_api import FakeApi
 from ttpose.cli.app import app
 
 

@@ -15,7 +15,7 @@ from ttpose import __version__
 
 TTPOSE = (sys.executable, "-m", "ttpose")
 ROOT = Path(__file__).resolve().parents[2]
-ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(Path(__file__).parent)]), "COLUMNS": "160"}
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "160"}
 
 
 def ttpose(*words: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -78,8 +78,8 @@ def test_a_reader_that_leaves_causes_no_traceback(tmp_path: Path) -> None:
 SLOW = """
 import sys, time
 import ttpose
-from fake_api import FakeApi
-from ttpose.files import atomic_path
+from tests.cli.fake_api import FakeApi
+from ttpose.core.files import atomic_path
 api = FakeApi()
 def slow(source, result, path):
     with atomic_path(path) as partial:

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fake_api import FakeApi, FakePerson
 from safetensors.numpy import save_file
 from typer.testing import CliRunner, Result
 
+from tests.cli.fake_api import FakeApi, FakePerson
 from ttpose.cli.app import app
-from ttpose.files import sha256_of
+from ttpose.core.files import sha256_of
 from ttpose.people.library import DATA_VARIABLE, Library
 from ttpose.results import read_json
 

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import pytest
-from dots import DotModel
+
+from tests.evaluation.dots import DotModel
 
 
 @pytest.fixture

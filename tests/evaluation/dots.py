@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ttpose.model.config import ModelConfig
-from ttpose.model.pose_model import PoseModel
-from ttpose.skeleton import PENN13, Skeleton
+from ttpose.core.skeleton import PENN13, Skeleton
+from ttpose.models.config import ModelConfig
+from ttpose.models.pose_model import PoseModel
 
 WIDTH, HEIGHT, DOT = 200, 160, 5
 

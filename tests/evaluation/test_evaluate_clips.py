@@ -10,14 +10,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from dots import POINTS, DotModel, draw
 
-from ttpose.errors import InputError, UsageError, WeightsError
+from tests.evaluation.dots import POINTS, DotModel, draw
+from ttpose.core.errors import InputError, UsageError, WeightsError
+from ttpose.core.geometry import Box
+from ttpose.core.progress import Progress
+from ttpose.core.skeleton import PENN13
+from ttpose.data.labelled_clip import write_clip
 from ttpose.evaluation.clips import evaluate_clips
-from ttpose.geometry import Box
-from ttpose.progress import Progress
-from ttpose.skeleton import PENN13
-from ttpose.training.clip_format import write_clip
 
 BOX = Box(40, 10, 120, 125)
 # The torso is 50 px, so 14 px is wrong at 0.2 (10 px).

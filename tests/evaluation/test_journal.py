@@ -8,16 +8,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from dots import POINTS, DotModel
-from test_protocol import make_video, still
 
-from ttpose.errors import InputError, OutputError, UsageError
+from tests.evaluation.dots import POINTS, DotModel
+from tests.evaluation.test_protocol import make_video, still
+from ttpose.adaptation.settings import preset_named
+from ttpose.core.errors import InputError, OutputError, UsageError
+from ttpose.core.progress import Progress
+from ttpose.data.datasets import Video
 from ttpose.evaluation.journal import Journal
 from ttpose.evaluation.protocol import PROTOCOLS, Method, run_protocol
 from ttpose.evaluation.protocol_report import ProtocolReport
-from ttpose.personalize.settings import preset_named
-from ttpose.progress import Progress
-from ttpose.training.datasets import Video
 
 SETTINGS = {"seed": 1, "methods": {"online": {"batch": 32}}}
 

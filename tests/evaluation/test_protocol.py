@@ -11,18 +11,18 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from dots import POINTS, DotModel, draw
 
-from ttpose.errors import InputError, UsageError
+from tests.evaluation.dots import POINTS, DotModel, draw
+from ttpose.adaptation.settings import preset_named
+from ttpose.core.errors import InputError, UsageError
+from ttpose.core.geometry import Box
+from ttpose.core.skeleton import COCO17, PENN13
+from ttpose.data.datasets import Video
+from ttpose.data.labelled_clip import LabelledFrame, write_clip
 from ttpose.evaluation import histogram, protocol
 from ttpose.evaluation.histogram import write_histogram
-from ttpose.evaluation.metrics import PENN_RULE, oks
 from ttpose.evaluation.protocol import PROTOCOLS, Method, Protocol, evaluate_dataset, run_protocol
-from ttpose.geometry import Box
-from ttpose.personalize.settings import preset_named
-from ttpose.skeleton import COCO17, PENN13
-from ttpose.training.clip_format import LabelledFrame, write_clip
-from ttpose.training.datasets import Video
+from ttpose.metrics.pck import PENN_RULE, oks
 
 BOX = Box(45, 10, 110, 125)
 WRONG = np.array([-14, 0])  # the torso is 50 px: 14 px are too many, 10 are allowed
@@ -143,7 +143,7 @@ def test_the_joints_mean_weighs_joints_equally(report: protocol.ProtocolReport) 
 
 
 def test_the_crop_is_the_protocols(tmp_path: Path, dot_model: DotModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    from ttpose.model import predictor
+    from ttpose.models import predictor
 
     pads = []
     cut = predictor.geometry.crop_matrix

@@ -4,7 +4,7 @@ import pytest
 
 from tests.live.dot_stream import DotFinder
 from tests.small_models import DotModel
-from ttpose.model.shipped import LoadedModel
+from ttpose.models.shipped import LoadedModel
 
 
 @pytest.fixture

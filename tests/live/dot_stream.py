@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from tests.painted import box_of, paint_dots, stepping
-from ttpose.geometry import Box
+from ttpose.adaptation.settings import PersonalizeSettings
+from ttpose.core.geometry import Box
 from ttpose.live.learner import LearnSettings
 from ttpose.media import Frame
-from ttpose.personalize.settings import PersonalizeSettings
-from ttpose.subject.finder import Detection
+from ttpose.tracking.detector import Detection
 
 SHAPE = (240, 360)
 #: Learning that takes milliseconds.

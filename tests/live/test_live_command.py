@@ -3,8 +3,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.sample import ttpose, write_part
-from ttpose.model.checkpoint import load_model, save_model
-from ttpose.model.store import model_path
+from ttpose.models.checkpoint import load_model, save_model
+from ttpose.models.store import model_path
 from ttpose.results import read_json
 
 

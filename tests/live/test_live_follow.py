@@ -6,12 +6,12 @@ import pytest
 from tests.live.dot_stream import DotFinder, near, picture, walking
 from tests.painted import standing
 from tests.small_models import DotModel
-from ttpose.errors import UsageError
-from ttpose.geometry import Box
+from ttpose.core.errors import UsageError
+from ttpose.core.geometry import Box
+from ttpose.core.skeleton import COCO17
 from ttpose.live.follow import Follower
-from ttpose.model.predictor import Predictor
-from ttpose.skeleton import COCO17
-from ttpose.subject.finder import Detection
+from ttpose.models.predictor import Predictor
+from ttpose.tracking.detector import Detection
 
 
 @pytest.fixture(scope="module")

@@ -9,13 +9,13 @@ import pytest
 
 from tests import clips
 from tests.live.dot_stream import FAST, SHAPE, near, picture, walking
-from ttpose.errors import InputError, NoPersonError
+from ttpose.core.errors import InputError, NoPersonError
+from ttpose.inference.crops import PersonCrop
 from ttpose.live.run import Live, LiveSettings, person_of
 from ttpose.live.streams import LiveSource, open_live
 from ttpose.live.window import Key
 from ttpose.media import Frame
-from ttpose.model.person import PersonDelta
-from ttpose.personalize.crops import PersonCrop
+from ttpose.models.person import PersonDelta
 from ttpose.results import read_json
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests import clips
 from tests.live.dot_stream import walking
-from ttpose.errors import InputError, UsageError
+from ttpose.core.errors import InputError, UsageError
 from ttpose.live.streams import Newest, open_live, paced
 
 

@@ -5,7 +5,7 @@ import sys
 import numpy as np
 import pytest
 
-from ttpose.errors import UsageError
+from ttpose.core.errors import UsageError
 from ttpose.live.window import Key, Window
 
 

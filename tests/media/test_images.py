@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from ttpose.errors import InputError, OutputError, TTPoseError
+from ttpose.core.errors import InputError, OutputError, TTPoseError
 from ttpose.media import open_source, read_image, write_image
 from ttpose.media.images import is_image
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ttpose.errors import UsageError
+from ttpose.core.errors import UsageError
 from ttpose.media import find_inputs
 
 

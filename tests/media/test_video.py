@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests import clips
-from ttpose.errors import InputError
+from ttpose.core.errors import InputError
 from ttpose.media import Frame, Source, open_source
 from ttpose.media.video import DAMAGED, SMEARED, VideoSource
 

@@ -11,7 +11,7 @@ from safetensors.numpy import save_file
 from typer.testing import CliRunner, Result
 
 from ttpose.cli.app import app
-from ttpose.errors import UsageError, WeightsError
+from ttpose.core.errors import UsageError, WeightsError
 from ttpose.people.library import DATA_VARIABLE, Library, data_folder, find_weights
 
 

@@ -10,10 +10,10 @@ from typer.testing import CliRunner
 
 from tests.small_models import small_model
 from ttpose.cli.app import app
-from ttpose.errors import UsageError, WeightsError
-from ttpose.files import sha256_of
-from ttpose.model.checkpoint import save_model
-from ttpose.model.person import PersonDelta
+from ttpose.core.errors import UsageError, WeightsError
+from ttpose.core.files import sha256_of
+from ttpose.models.checkpoint import save_model
+from ttpose.models.person import PersonDelta
 from ttpose.people.library import DATA_VARIABLE, Library
 from ttpose.people.weights import load_base, load_weights
 

@@ -7,16 +7,16 @@ import numpy as np
 import torch
 
 from tests.clips import HEIGHT, WIDTH
+from ttpose.adaptation.guard.metrics import Checks, GuardReport
+from ttpose.adaptation.samples import Samples
 from ttpose.api import Personalization
-from ttpose.geometry import Box
-from ttpose.model.config import ModelConfig
-from ttpose.model.person import PersonDelta
-from ttpose.model.pose_model import PoseModel
-from ttpose.personalize.crops import cut_crop
-from ttpose.personalize.guard import Checks, GuardReport
-from ttpose.report.samples import Samples
+from ttpose.core.geometry import Box
+from ttpose.core.skeleton import COCO17
+from ttpose.inference.crops import cut_crop
+from ttpose.models.config import ModelConfig
+from ttpose.models.person import PersonDelta
+from ttpose.models.pose_model import PoseModel
 from ttpose.results import FrameRecord, KeypointResult, PersonRecord
-from ttpose.skeleton import COCO17
 
 FRAMES = 40
 NASTY = "<script>alert(1)<\\script> & 'clip'.mp4"  # no "/", which no file name can have

@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 
 from tests.report.examples import figure, result_of
+from ttpose.core.skeleton import COCO17
 from ttpose.report.doubts import KINDS, Doubts, find_doubts
 from ttpose.report.motion import subject_keypoints
 from ttpose.results import KeypointResult
-from ttpose.skeleton import COCO17
 
 WRIST = COCO17.index("left_wrist")
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from tests.report.examples import figure, result_of
-from ttpose.geometry import Box
-from ttpose.jitter import jitter
+from ttpose.core.geometry import Box
+from ttpose.metrics.jitter import jitter
 from ttpose.report.motion import frame_times, motion_of, subject_keypoints, torso_length
 
 

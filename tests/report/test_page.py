@@ -12,8 +12,8 @@ import pytest
 
 from tests.clips import picture
 from tests.report.examples import FRAMES, NASTY, Clip, figure, made_for
-from ttpose.errors import OutputError
-from ttpose.files import sha256_of
+from ttpose.core.errors import OutputError
+from ttpose.core.files import sha256_of
 from ttpose.report.page import write_report
 from ttpose.results.smoothing import smooth
 
@@ -101,7 +101,7 @@ def test_failing_leaves_an_earlier_page_alone(clip: Clip, tmp_path: Path, monkey
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("ttpose.files.os.replace", full)
+    monkeypatch.setattr("ttpose.core.files.os.replace", full)
     with pytest.raises(OutputError):
         write_report(clip.path, clip.made, target)
     assert target.read_text() == "earlier"

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from ttpose.personalize.guard import STRENGTH, Checks, GuardReport
+from ttpose.adaptation.guard.metrics import STRENGTH, Checks, GuardReport
 from ttpose.report.words import check_rows, number, setting_rows, stage_rows, verdict_words
 
 

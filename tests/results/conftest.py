@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ttpose.geometry import Box
+from ttpose.core.geometry import Box
+from ttpose.core.skeleton import COCO17
 from ttpose.results import FrameRecord, KeypointResult, PersonRecord
-from ttpose.skeleton import COCO17
 
 
 @pytest.fixture

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from ttpose.core.skeleton import BBC7, COCO17
 from ttpose.results.angles import angle_names, joint_angles
-from ttpose.skeleton import BBC7, COCO17
 
 
 def standing() -> np.ndarray:

@@ -12,6 +12,7 @@ import pytest
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
+from ttpose.core.skeleton import COCO17
 from ttpose.results import (
     KeypointResult,
     joint_angles,
@@ -21,7 +22,6 @@ from ttpose.results import (
     write_csv,
     write_wide_csv,
 )
-from ttpose.skeleton import COCO17
 
 
 def test_pycocotools_loads_the_coco_file(result: KeypointResult, tmp_path: Path) -> None:

@@ -8,10 +8,10 @@ import jsonschema
 import numpy as np
 import pytest
 
-from ttpose.errors import InputError, OutputError
-from ttpose.geometry import Box
+from ttpose.core.errors import InputError, OutputError
+from ttpose.core.geometry import Box
+from ttpose.core.skeleton import COCO17, Skeleton
 from ttpose.results import SCHEMA, FrameRecord, KeypointResult, PersonRecord, json_schema, read_json, write_json
-from ttpose.skeleton import COCO17, Skeleton
 
 
 def test_a_written_file_keeps_to_the_schema(result: KeypointResult, tmp_path: Path) -> None:

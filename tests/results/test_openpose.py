@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ttpose.core.skeleton import COCO17, PENN13
 from ttpose.results import KeypointResult, smooth, write_openpose
-from ttpose.skeleton import COCO17, PENN13
 
 # POSE_BODY_25_BODY_PARTS and POSE_COCO_BODY_PARTS of OpenPose's documentation.
 _BODY25 = [

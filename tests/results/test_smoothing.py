@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from scipy.signal import savgol_filter
 
-from ttpose.errors import UsageError
-from ttpose.geometry import Box
+from ttpose.core.errors import UsageError
+from ttpose.core.geometry import Box
+from ttpose.core.skeleton import COCO17
 from ttpose.results import FrameRecord, KeypointResult, PersonRecord, json_schema, read_json, smooth, write_json
 from ttpose.results.filters import OneEuro, SavitzkyGolay
 from ttpose.results.smoothing import frame_times, only_smoothed, without_smoothing
-from ttpose.skeleton import COCO17
 
 NOSE, WRIST = COCO17.index("nose"), COCO17.index("left_wrist")
 

@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ttpose.errors import InputError, UsageError
-from ttpose.geometry import Box
+from ttpose.core.errors import InputError, UsageError
+from ttpose.core.geometry import Box
+from ttpose.core.skeleton import BBC7, COCO17, Skeleton
 from ttpose.results import FrameRecord, KeypointResult, PersonRecord, write_trc
 from ttpose.results.trc import height_in_pixels
-from ttpose.skeleton import BBC7, COCO17, Skeleton
 
 # Heights of a body of 1000 pixels by Winter's table.
 _LEVELS = {"ankle": 39, "knee": 285, "hip": 530, "shoulder": 818, "elbow": 630, "wrist": 485}

@@ -11,24 +11,25 @@ import pytest
 
 pytest.importorskip("numba", reason="numba comes with ttpose[training]")
 
+from ttpose_synth import SyntheticClip
+
 from tests.observed import misled, observation, walking
 from tests.painted import box_of, paint, stepping
 from tests.small_models import shipped_at
-from ttpose.errors import InputError
-from ttpose.model.checkpoint import read_metadata
-from ttpose.model.forest import Forest
-from ttpose.personalize.candidates import candidates, limb_joints
-from ttpose.personalize.crops import cut_crop
-from ttpose.personalize.rescore import rescore
-from ttpose.personalize.second_opinion import second_opinion
-from ttpose.personalize.views import VIEWS, observe
-from ttpose.skeleton import COCO17
+from ttpose.core.errors import InputError
+from ttpose.core.skeleton import COCO17
+from ttpose.data.shards import write_shard
+from ttpose.inference.crops import cut_crop
+from ttpose.inference.ensemble import second_opinion
+from ttpose.inference.refine.candidates import candidates, limb_joints
+from ttpose.inference.refine.rescoring import rescore
+from ttpose.inference.tta import VIEWS, observe
+from ttpose.models.boosted_trees import Forest
+from ttpose.models.checkpoint import read_metadata
 from ttpose.training import observed_clips, rescorer
 from ttpose.training.conventions import fit_convention, in_convention, scored_lengths
 from ttpose.training.observed_clips import LOOKS, ObservedClip, observe_shard, read_clip, write_clip
 from ttpose.training.rescorer import RescorerSettings, fit_rescorer, loosened, part_of, rows_of
-from ttpose.training.synthetic import SyntheticClip
-from ttpose.training.synthetic.shards import write_shard
 
 FLIP = np.array(COCO17.flip)
 NOTHING = np.zeros((17, 17), complex)

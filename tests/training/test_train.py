@@ -13,14 +13,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from miniatures import make_bbc, make_clips, make_coco, make_penn
 from safetensors.torch import load_file
-from train_script import small_plan
 
-from ttpose.errors import InputError, UsageError, WeightsError
-from ttpose.model.checkpoint import load_model
-from ttpose.progress import Progress
-from ttpose.skeleton import PENN13
+from tests.data.miniatures import make_bbc, make_clips, make_coco, make_penn
+from tests.training.train_script import small_plan
+from ttpose.core.errors import InputError, UsageError, WeightsError
+from ttpose.core.progress import Progress
+from ttpose.core.skeleton import PENN13
+from ttpose.models.checkpoint import load_model
 from ttpose.training.joint import train
 from ttpose.training.schedule import training_preset
 

@@ -7,19 +7,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from miniatures import make_clips
 
-from ttpose import geometry
-from ttpose.errors import UsageError, WeightsError
-from ttpose.geometry import Box
-from ttpose.model.config import ModelConfig
-from ttpose.model.other_heads import turned
-from ttpose.model.perceptual_features import perceptual_loss
-from ttpose.model.pose_model import PoseModel
-from ttpose.skeleton import COCO17, PENN13
+from tests.data.miniatures import make_clips
+from ttpose.core import geometry
+from ttpose.core.errors import UsageError, WeightsError
+from ttpose.core.geometry import Box
+from ttpose.core.skeleton import COCO17, PENN13
+from ttpose.data.datasets import Video, open_dataset
+from ttpose.data.labelled_clip import LabelledFrame
+from ttpose.models.config import ModelConfig
+from ttpose.models.other_heads import turned
+from ttpose.models.perceptual_features import perceptual_loss
+from ttpose.models.pose_model import PoseModel
 from ttpose.training.augment import Warp, draw_warp, warp_matrix
-from ttpose.training.clip_format import LabelledFrame
-from ttpose.training.datasets import Video, open_dataset
 from ttpose.training.losses import joints_in_cells, pose_loss
 from ttpose.training.methods import METHODS, training_method
 from ttpose.training.samples import BatchOrder, FramePairs

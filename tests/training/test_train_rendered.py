@@ -18,7 +18,7 @@ PATH = os.environ.get("TTPOSE_SYNTH_ASSETS", "")
 @pytest.mark.skipif(not PATH, reason="TTPOSE_SYNTH_ASSETS is not set: no asset file to render from")
 def test_a_minute_on_rendered_people_lowers_both_losses(tmp_path: Path) -> None:
     pytest.importorskip("numba", reason="numba comes with ttpose[training]")
-    from ttpose.training.synthetic.generate import RenderSettings, generate
+    from ttpose_synth.generate import RenderSettings, generate
 
     clips = tmp_path / "clips"
     generate(clips, Path(PATH), identities=4, settings=RenderSettings(clips=1, frames=8, size=96))

@@ -8,7 +8,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from ttpose.errors import InputError, WeightsError
+from ttpose.core.errors import InputError, WeightsError
 
 
 def describe_file(path: Path) -> dict[str, Any]:
@@ -36,7 +36,7 @@ def describe_file(path: Path) -> dict[str, Any]:
 def _describe_weights(path: Path) -> dict[str, Any]:
     from safetensors import SafetensorError, safe_open
 
-    from ttpose.files import sha256_of
+    from ttpose.core.files import sha256_of
 
     types: Counter[str] = Counter()
     try:

@@ -10,7 +10,7 @@ import typer
 
 from ttpose.cli import exports, options
 from ttpose.cli.session import session
-from ttpose.errors import UsageError
+from ttpose.core.errors import UsageError
 
 
 def convert(

@@ -56,8 +56,8 @@ def copy_sample(folder: Path) -> Path:
         UsageError: Another file of that name is there.
         OutputError: The folder cannot be written.
     """
-    from ttpose.errors import UsageError
-    from ttpose.files import atomic_path, sha256_of
+    from ttpose.core.errors import UsageError
+    from ttpose.core.files import atomic_path, sha256_of
     from ttpose.sample import sample_clip
 
     sample = sample_clip()

@@ -10,13 +10,13 @@ import typer
 from ttpose.cli import method_options, options
 from ttpose.cli.predict import Weights
 from ttpose.cli.session import session
-from ttpose.errors import UsageError
+from ttpose.core.errors import UsageError
 
 if TYPE_CHECKING:
+    from ttpose.adaptation.settings import PersonalizeSettings
     from ttpose.cli.reporting import Reporter
     from ttpose.evaluation.protocol_report import ProtocolReport
     from ttpose.evaluation.report import EvaluationReport
-    from ttpose.personalize.settings import PersonalizeSettings
 
 #: Files in the output folder.
 REPORT, TABLE, PICTURE, JOURNAL = "evaluation.json", "evaluation.csv", "gains.png", "videos.jsonl"
@@ -86,9 +86,9 @@ def evaluate(
         if (data is None) == (clips is None):
             raise UsageError("give --data KIND:PLACE or --clips DIR")
         columns = _columns(mode, "before,online,offline" if data else "offline" if personalize else "before")
+        from ttpose.adaptation.methods import method_named
         from ttpose.cli.machine import choose_device
         from ttpose.cli.terminal import console
-        from ttpose.personalize.methods import method_named
 
         settings = method_named(
             method,

@@ -10,7 +10,7 @@ import typer
 
 from ttpose.cli import options
 from ttpose.cli.session import session
-from ttpose.errors import UsageError
+from ttpose.core.errors import UsageError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -58,7 +58,7 @@ def export(
         target = output or weights.with_suffix(_SUFFIX[to.value])
         if target.exists() and not overwrite:
             raise UsageError(f"{target} is there already", "choose another name with -o, or add --overwrite")
-        from ttpose.model.export import export_model
+        from ttpose.models.export import export_model
         from ttpose.people.weights import load_weights
 
         loaded = load_weights(weights, base=base)
@@ -81,7 +81,7 @@ def sample_crop(size: int) -> np.ndarray:
     """A crop of the shipped clip's person, RGB uint8 [size, size, 3], to compare models on."""
     import numpy as np
 
-    from ttpose.geometry import Box, crop_matrix, warp
+    from ttpose.core.geometry import Box, crop_matrix, warp
     from ttpose.media import open_source
     from ttpose.sample import sample_clip
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ttpose.errors import UsageError
+from ttpose.core.errors import UsageError
 
 if TYPE_CHECKING:
     from ttpose.results import KeypointResult

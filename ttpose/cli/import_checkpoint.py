@@ -9,7 +9,7 @@ import typer
 
 from ttpose.cli import options
 from ttpose.cli.session import session
-from ttpose.errors import UsageError
+from ttpose.core.errors import UsageError
 
 
 def import_checkpoint(
@@ -25,9 +25,9 @@ def import_checkpoint(
     """Turn a checkpoint of the TTP paper's public implementation into a weights file; code in it is never run."""
     with session(quiet=True, debug=debug):
         _refuse_bad_output(output, overwrite)
-        from ttpose.files import sha256_of
-        from ttpose.model.checkpoint import save_model
-        from ttpose.model.reference import import_reference
+        from ttpose.core.files import sha256_of
+        from ttpose.models.checkpoint import save_model
+        from ttpose.models.paper_checkpoint import import_reference
 
         model = import_reference(checkpoint)
         notes = {"imported_from": checkpoint.name, "imported_sha256": sha256_of(checkpoint)}

@@ -43,7 +43,7 @@ def describe_this() -> dict[str, Any]:
     """The package, the machine and the shipped models, as JSON-ready values."""
     from ttpose.cli.contents import describe_file
     from ttpose.cli.machine import describe_machine
-    from ttpose.model.store import model_folders
+    from ttpose.models.store import model_folders
 
     found = {path.name: path for folder in reversed(model_folders()) for path in sorted(folder.glob("*.safetensors"))}
     models = [describe_file(path) for _, path in sorted(found.items())]

@@ -64,7 +64,7 @@ def live(
         from ttpose.live.streams import open_live
         from ttpose.live.window import Window
         from ttpose.people.weights import load_base, load_weights
-        from ttpose.subject.finder import PersonFinder
+        from ttpose.tracking.detector import PersonFinder
 
         chosen = choose_device(device)
         stream = open_live(source if source is not None else camera or 0, beside_window=display)
@@ -100,7 +100,7 @@ def live(
 
 
 def _check_use(camera: int | None, source: str | None, save: Path | None, output: Path | None, overwrite: bool) -> None:
-    from ttpose.errors import UsageError
+    from ttpose.core.errors import UsageError
 
     if camera is not None and source is not None:
         raise UsageError("--camera and --source are two places to look", "give one of them")

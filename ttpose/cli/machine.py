@@ -19,14 +19,14 @@ def cores() -> int:
 
 def devices() -> dict[str, str]:
     """The devices that torch can use, best first: name and what it is."""
-    from ttpose.model import runtime
+    from ttpose.models import device as runtime
 
     return {**runtime.devices(), "cpu": f"{cores()} cores"}
 
 
 def choose_device(name: str) -> str:
     """Turn `auto` into the best device there is, and refuse one that is not there with a `UsageError`."""
-    from ttpose.model import runtime
+    from ttpose.models import device as runtime
 
     return runtime.choose_device(name)
 

@@ -6,10 +6,10 @@ from typing import Annotated, Any
 
 import typer
 
-from ttpose.errors import UsageError
+from ttpose.core.errors import UsageError
 
 PANEL = "Method, baselines and ablations"
-#: For the help; `ttpose.personalize.methods.METHODS` and `PARTS` are too slow to import for that.
+#: For the help; `ttpose.adaptation.methods.METHODS` and `PARTS` are too slow to import for that.
 METHOD_NAMES = ("ours", "paper", "tent", "rotation", "confident")
 PART_NAMES = ("encoder", "self_head", "affinity", "pose_head", "norms", "decoder")
 
@@ -70,7 +70,7 @@ def changes(
     frame_steps: int,
     reset_per_frame: bool,
 ) -> dict[str, Any]:
-    """Keyword arguments of `ttpose.personalize.methods.method_named`; none where every option is left as it is."""
+    """Keyword arguments of `ttpose.adaptation.methods.method_named`; none where every option is left as it is."""
     given: dict[str, Any] = {
         "learn": None if learn is None else words(learn, "--learn"),
         "rate": rate,

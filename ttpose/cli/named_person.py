@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ttpose.batches.folders import output_folders
-from ttpose.errors import UsageError
-from ttpose.files import sha256_of
+from ttpose.core.errors import UsageError
+from ttpose.core.files import sha256_of
+from ttpose.jobs.folders import output_folders
 from ttpose.people.library import Library, check_name
 
 

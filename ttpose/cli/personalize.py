@@ -13,12 +13,12 @@ import typer
 from ttpose.cli import exports, method_options, options
 from ttpose.cli.session import session
 from ttpose.cli.weights_file import WeightsFile, fingerprint, path_of
-from ttpose.errors import UsageError
+from ttpose.core.errors import UsageError
 
 if TYPE_CHECKING:
     from ttpose.api import Personalization
-    from ttpose.batches.task import Product, Writer
-    from ttpose.progress import Progress
+    from ttpose.core.progress import Progress
+    from ttpose.jobs.task import Product, Writer
 
 Steps = Annotated[
     int | None, typer.Option(min=1, metavar="N", show_default="as the preset says", help="Learning steps.")
@@ -90,10 +90,10 @@ def personalize(
     report.html. With --same-person there is one person.safetensors for all inputs, in DIR.
     """
     with session(quiet=quiet, json_lines=json_lines, debug=debug) as reporter:
-        from ttpose.batches.run import run_batch
+        from ttpose.cli.execution import placed
         from ttpose.cli.named_person import NamedPerson
-        from ttpose.cli.placing import placed
         from ttpose.cli.same_person import check_same_person, run_same_person
+        from ttpose.jobs.run import run_batch
         from ttpose.media import find_inputs
 
         wanted = exports.Exports.chosen(formats, tables, height_m, openpose, smooth, fill_gaps)
@@ -127,7 +127,7 @@ def personalize(
 
 @dataclass(frozen=True)
 class Personalizing:
-    """The work of this command on each input (see `ttpose.batches.task.Work`).
+    """The work of this command on each input (see `ttpose.jobs.task.Work`).
 
     Attributes:
         how: Keyword arguments of `api.personalize` that change the result.
@@ -136,7 +136,7 @@ class Personalizing:
         wanted: Result files.
         side_by_side: Whether base and personalized are drawn beside each other.
         report: Whether the report page is written.
-        method: Keyword arguments of `ttpose.personalize.methods.method_named` beyond those in `how`.
+        method: Keyword arguments of `ttpose.adaptation.methods.method_named` beyond those in `how`.
         base: Weights to start from; None for the shipped ones.
         person: An earlier person to continue from, or None.
         draw_min_score: Of drawn keypoints; None takes the usual one.
@@ -166,7 +166,7 @@ class Personalizing:
 
     def clip_file_names(self, source: Path) -> tuple[str, ...]:
         """The same without the person file."""
-        from ttpose.batches.task import REPORT, overlay_name, side_by_side_name
+        from ttpose.jobs.task import REPORT, overlay_name, side_by_side_name
 
         drawn = [overlay_name(source)] * self.overlay + [side_by_side_name(source)] * self.side_by_side
         return (*self.wanted.file_names(), *drawn, *[REPORT] * self.report)
@@ -185,7 +185,7 @@ class Personalizing:
         start = {name: file.path for name, file in named.items() if file is not None}
         if not self.method:
             return {**self.how, **start}
-        from ttpose.personalize.methods import method_named
+        from ttpose.adaptation.methods import method_named
 
         settings = method_named(**{name: self.how[name] for name in ("mode", "steps", "seed")} | self.method)
         return {"subject": self.how["subject"], "settings": settings, **start}
@@ -193,8 +193,8 @@ class Personalizing:
     def product(self, source: Path, made: Personalization, progress: Progress, person: str = PERSON) -> Product:
         """The files of one input but the person file, which is at the path `person` from their folder."""
         from ttpose import api
-        from ttpose.batches.task import REPORT, Product, overlay_name, side_by_side_name
-        from ttpose.files import sha256_of
+        from ttpose.core.files import sha256_of
+        from ttpose.jobs.task import REPORT, Product, overlay_name, side_by_side_name
 
         prepared, drawing = self.wanted.prepare(made.keypoints), options.given("min_score", self.draw_min_score)
 

@@ -13,8 +13,8 @@ from ttpose.cli.session import session
 from ttpose.cli.weights_file import WeightsFile, fingerprint, path_of
 
 if TYPE_CHECKING:
-    from ttpose.batches.task import Product
-    from ttpose.progress import Progress
+    from ttpose.core.progress import Progress
+    from ttpose.jobs.task import Product
 
 Weights = Annotated[
     Path | None,
@@ -60,8 +60,8 @@ def predict(
     person of a photo is taken.
     """
     with session(quiet=quiet, json_lines=json_lines, debug=debug) as reporter:
-        from ttpose.batches.run import run_batch
-        from ttpose.cli.placing import placed
+        from ttpose.cli.execution import placed
+        from ttpose.jobs.run import run_batch
         from ttpose.media import find_inputs
 
         wanted = exports.Exports.chosen(formats, tables, height_m, openpose, smooth, fill_gaps)
@@ -76,7 +76,7 @@ def predict(
 
 @dataclass(frozen=True)
 class Predicting:
-    """The work of this command on each input (see `ttpose.batches.task.Work`).
+    """The work of this command on each input (see `ttpose.jobs.task.Work`).
 
     Attributes:
         weights: A person or a base; None takes the base.
@@ -109,14 +109,14 @@ class Predicting:
 
     def file_names(self, source: Path) -> tuple[str, ...]:
         """Keypoints, and the overlay."""
-        from ttpose.batches.task import overlay_name
+        from ttpose.jobs.task import overlay_name
 
         return (*self.wanted.file_names(), *((overlay_name(source),) if self.overlay else ()))
 
     def make(self, source: Path, progress: Progress) -> Product:
         """Keypoints of one input."""
         from ttpose import api
-        from ttpose.batches.task import Product, overlay_name
+        from ttpose.jobs.task import Product, overlay_name
 
         how: dict[str, Any] = {"weights": path_of(self.weights), "base": path_of(self.base), "subject": self.subject}
         how |= options.given("second_opinion", self.second_opinion or None)

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from ttpose import __version__
-from ttpose.batches.outcome import Outcome
 from ttpose.cli.streams import drop_stdout
-from ttpose.progress import Advance, Progress
+from ttpose.core.progress import Advance, Progress
+from ttpose.jobs.outcome import Outcome
 
 # Seconds between two progress events of one stage: smooth for a display, few enough to store.
 _JSON_INTERVAL = 0.5

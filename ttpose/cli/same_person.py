@@ -9,16 +9,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ttpose.batches.folders import ResultFolder, output_folders
-from ttpose.batches.outcome import Outcome
-from ttpose.batches.run import Running
-from ttpose.batches.summary import Summary
-from ttpose.batches.task import Product, Task, execute, finished_before
 from ttpose.cli.personalize import PERSON, Personalizing, guard_text
 from ttpose.cli.reporting import Reporter
-from ttpose.errors import InputError, UsageError
-from ttpose.files import sha256_of
-from ttpose.progress import Named, Progress
+from ttpose.core.errors import InputError, UsageError
+from ttpose.core.files import sha256_of
+from ttpose.core.progress import Named, Progress
+from ttpose.jobs.folders import ResultFolder, output_folders
+from ttpose.jobs.outcome import Outcome
+from ttpose.jobs.run import Running
+from ttpose.jobs.summary import Summary
+from ttpose.jobs.task import Product, Task, execute, finished_before
 
 if TYPE_CHECKING:
     from ttpose.api import SharedPerson

@@ -13,11 +13,11 @@ from typing import NoReturn
 
 import typer
 
-from ttpose.batches.log import warnings_as_notes
-from ttpose.batches.outcome import describe
 from ttpose.cli.reporting import JsonReporter, QuietReporter, Reporter
 from ttpose.cli.streams import drop_stdout
-from ttpose.errors import UsageError
+from ttpose.core.errors import UsageError
+from ttpose.jobs.log import warnings_as_notes
+from ttpose.jobs.outcome import describe
 
 
 @contextmanager

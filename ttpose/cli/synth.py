@@ -36,7 +36,7 @@ def synth(
 ) -> None:
     """Render labelled clips of synthetic people; what is finished in OUT is kept, so a run can be resumed."""
     with session(quiet=quiet, debug=debug) as reporter:
-        from ttpose.training.synthetic.generate import RenderSettings, generate
+        from ttpose_synth.generate import RenderSettings, generate
 
         settings = RenderSettings(
             clips=clips,

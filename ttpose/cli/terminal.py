@@ -23,9 +23,9 @@ from rich.table import Table
 from rich.text import Text
 
 from ttpose import __version__
-from ttpose.batches.outcome import Outcome
 from ttpose.cli.reporting import Reporter, print_error
-from ttpose.progress import Advance, Progress
+from ttpose.core.progress import Advance, Progress
+from ttpose.jobs.outcome import Outcome
 
 _COLOURS = {"done": "green", "skipped": "yellow", "failed": "red"}
 

@@ -31,8 +31,8 @@ class WeightsFile:
         """
         if given is None:
             return None
-        from ttpose.errors import WeightsError
-        from ttpose.files import sha256_of
+        from ttpose.core.errors import WeightsError
+        from ttpose.core.files import sha256_of
         from ttpose.people.library import find_weights
 
         path = find_weights(given)

@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ttpose import __version__
-from ttpose.errors import InputError
+from ttpose.core.errors import InputError
+from ttpose.core.progress import Progress
+from ttpose.data.labelled_clip import LabelledClip, distinct_names, find_clips, read_clip
 from ttpose.evaluation.loading import base_model
-from ttpose.evaluation.metrics import CLIP_RULE, Measured, by_name, jitter, measure
 from ttpose.evaluation.personalizer import PersonalizedCrops, Personalizer, own_personalizer
 from ttpose.evaluation.prediction import picture_reader, predict_frames
 from ttpose.evaluation.report import ClipScore, EvaluationReport, JointScore
-from ttpose.progress import Progress
-from ttpose.training.clip_format import LabelledClip, distinct_names, find_clips, read_clip
+from ttpose.metrics.pck import CLIP_RULE, Measured, by_name, jitter, measure
 
 if TYPE_CHECKING:
-    from ttpose.model.pose_model import PoseModel
-    from ttpose.personalize.settings import Mode, PersonalizeSettings
+    from ttpose.adaptation.settings import Mode, PersonalizeSettings
+    from ttpose.models.pose_model import PoseModel
 
 THRESHOLDS = (0.1, 0.2)
 STILLS = "stills"  # stands for the guard's verdict where there is no one person to personalize on
@@ -51,7 +51,7 @@ def evaluate_clips(
     at a time. A clip that fails on the way (a damaged picture) is listed in the report, the others go on.
 
     Args:
-        folder: Holds clips in the format of `ttpose.training.clip_format`.
+        folder: Holds clips in the format of `ttpose.data.labelled_clip`.
         weights: A person, by file or by name in the library, or a base, or a model; None takes `base`.
         base: The base that the person was made on; None takes the shipped one.
         personalize: Also personalize on each clip, from these weights anew each time, and measure the result.
@@ -69,7 +69,7 @@ def evaluate_clips(
         WeightsError: The weights cannot be used, or the person was made on another base.
         UsageError: No such preset or mode, two bases, or a person in the place of the base.
     """
-    from ttpose.model.predictor import Predictor
+    from ttpose.models.predictor import Predictor
 
     progress = progress or Progress()
     root = Path(folder)
@@ -78,8 +78,8 @@ def evaluate_clips(
     model, described = base_model(weights, device, base=base)
     adapt = None
     if personalize:
-        from ttpose.personalize.methods import fitted
-        from ttpose.personalize.settings import preset_named
+        from ttpose.adaptation.methods import fitted
+        from ttpose.adaptation.settings import preset_named
 
         settings = fitted(settings or preset_named(preset, mode=mode, steps=steps, seed=seed), model.config)
         adapt = partial(personalizer or own_personalizer(), model, settings=settings, progress=progress)

@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ttpose.errors import InputError
+from ttpose.core.errors import InputError
+from ttpose.core.geometry import Box
+from ttpose.core.progress import Advance, Progress
+from ttpose.data.datasets import Video
 from ttpose.evaluation.journal import Journal
-from ttpose.evaluation.metrics import PckRule, by_name, jitter, measure
 from ttpose.evaluation.personalizer import own_personalizer
 from ttpose.evaluation.prediction import picture_reader, predict_frames
 from ttpose.evaluation.protocol_report import BEFORE, JointCount, VideoScore
-from ttpose.geometry import Box
-from ttpose.progress import Advance, Progress
-from ttpose.training.datasets import Video
+from ttpose.metrics.pck import PckRule, by_name, jitter, measure
 
 if TYPE_CHECKING:
     from ttpose.evaluation.protocol import Method, Protocol
-    from ttpose.model.predictor import Predictor
+    from ttpose.models.predictor import Predictor
 
 
 class VideoEvaluation:
@@ -126,7 +126,7 @@ def _score(
 
 def _boxes(video: Video, pad: float) -> list[Box]:
     """The labels' boxes, scaled so that the predictor's own margin makes them the protocol's crops."""
-    from ttpose.model.predictor import CROP_PAD
+    from ttpose.models.predictor import CROP_PAD
 
     return [frame.box.scaled(pad / CROP_PAD) for frame in video.frames]
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ttpose.files import atomic_path, write_text
+from ttpose.core.files import atomic_path, write_text
 
 
 def write_report(report: Mapping[str, Any], path: Path | str) -> None:

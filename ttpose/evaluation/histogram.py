@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ttpose.errors import UsageError
-from ttpose.files import atomic_path
+from ttpose.core.errors import UsageError
+from ttpose.core.files import atomic_path
 
 _BIN = 2.5  # percentage points
 

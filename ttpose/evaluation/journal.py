@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ttpose.errors import OutputError, UsageError
+from ttpose.core.errors import OutputError, UsageError
 from ttpose.results.records import plain
 
 SCHEMA = "ttpose.videos/1"

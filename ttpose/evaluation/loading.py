@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ttpose.errors import UsageError
+from ttpose.core.errors import UsageError
 
 if TYPE_CHECKING:
-    from ttpose.model.pose_model import PoseModel
+    from ttpose.models.pose_model import PoseModel
 
 
 def base_model(
@@ -30,9 +30,9 @@ def base_model(
         WeightsError: The file is missing, damaged, not a ttpose model, or the person was made on another base.
         UsageError: There is no such device, two bases, or a person in the place of the base.
     """
-    from ttpose.model.pose_model import PoseModel
-    from ttpose.model.runtime import choose_device
-    from ttpose.model.shipped import BASE_FILE
+    from ttpose.models.device import choose_device
+    from ttpose.models.pose_model import PoseModel
+    from ttpose.models.shipped import BASE_FILE
     from ttpose.people.weights import load_weights
 
     if isinstance(weights, PoseModel):

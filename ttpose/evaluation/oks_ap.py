@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from ttpose.errors import InputError, UsageError
-from ttpose.evaluation.metrics import by_name
-from ttpose.training.datasets import Video
+from ttpose.core.errors import InputError, UsageError
+from ttpose.data.datasets import Video
+from ttpose.metrics.pck import by_name
 
 # The order of COCOeval.stats for keypoints.
 _NAMES = ("AP", "AP50", "AP75", "AP_medium", "AP_large", "AR", "AR50", "AR75", "AR_medium", "AR_large")

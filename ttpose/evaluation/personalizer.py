@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from ttpose.geometry import Box
-from ttpose.progress import Progress
+from ttpose.core.geometry import Box
+from ttpose.core.progress import Progress
 
 if TYPE_CHECKING:
-    from ttpose.model.pose_model import PoseModel
-    from ttpose.personalize.settings import PersonalizeSettings
+    from ttpose.adaptation.settings import PersonalizeSettings
+    from ttpose.models.pose_model import PoseModel
 
 
 class Verdict(Protocol):
@@ -59,6 +59,6 @@ class Personalizer(Protocol):
 
 def own_personalizer() -> Personalizer:
     """The package's own."""
-    from ttpose.personalize.boxed_clip import personalize_crops
+    from ttpose.adaptation.boxed_clip import personalize_crops
 
     return personalize_crops

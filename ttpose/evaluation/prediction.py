@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ttpose.geometry import Box
-from ttpose.progress import Progress
-from ttpose.training.clip_format import LabelledFrame
+from ttpose.core.geometry import Box
+from ttpose.core.progress import Progress
+from ttpose.data.labelled_clip import LabelledFrame
 
 if TYPE_CHECKING:
-    from ttpose.model.predictor import Predictor
+    from ttpose.models.predictor import Predictor
 
 
 def predict_frames(

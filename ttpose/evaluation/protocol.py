@@ -9,20 +9,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ttpose import __version__
-from ttpose.errors import InputError, UsageError
+from ttpose.core.errors import InputError, UsageError
+from ttpose.core.progress import Advance, Progress
+from ttpose.data.datasets import Split, Video, kind_of, open_dataset
 from ttpose.evaluation.each_video import VideoEvaluation, is_scored
 from ttpose.evaluation.journal import Journal
 from ttpose.evaluation.loading import base_model
-from ttpose.evaluation.metrics import BBC_RULE, CLIP_RULE, H36M_RULE, PENN_RULE, PckRule
 from ttpose.evaluation.oks_ap import oks_ap, require_pycocotools
 from ttpose.evaluation.personalizer import Personalizer
 from ttpose.evaluation.protocol_report import BEFORE, ProtocolReport
-from ttpose.progress import Advance, Progress
-from ttpose.training.datasets import Split, Video, kind_of, open_dataset
+from ttpose.metrics.pck import BBC_RULE, CLIP_RULE, H36M_RULE, PENN_RULE, PckRule
 
 if TYPE_CHECKING:
-    from ttpose.model.pose_model import PoseModel
-    from ttpose.personalize.settings import Mode, PersonalizeSettings
+    from ttpose.adaptation.settings import Mode, PersonalizeSettings
+    from ttpose.models.pose_model import PoseModel
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Protocol:
     pad: float
 
 
-#: The protocols of the kinds of dataset (`ttpose.training.datasets.KINDS`).
+#: The protocols of the kinds of dataset (`ttpose.data.datasets.KINDS`).
 PROTOCOLS = {
     "penn": Protocol(PENN_RULE, 1.25),  # the paper's crop
     "h36m": Protocol(H36M_RULE, 1.25),  # as Penn Action: its boxes are as tight
@@ -98,7 +98,7 @@ def evaluate_dataset(
         WeightsError: The weights cannot be used, or the person was made on another base.
         OutputError: The journal cannot be written.
     """
-    from ttpose.personalize.methods import method_named
+    from ttpose.adaptation.methods import method_named
 
     kind = kind_of(spec)
     annotations = _annotation_file(spec) if kind == "coco" else None
@@ -161,7 +161,7 @@ def run_protocol(
         InputError: Labels and model share no joint, or every video failed.
         OutputError: The journal cannot be written.
     """
-    from ttpose.model.predictor import Predictor
+    from ttpose.models.predictor import Predictor
 
     progress, predictor = progress or Progress(), Predictor(model)
     keypoints = predictor.skeleton.keypoints
@@ -206,7 +206,7 @@ def run_protocol(
 
 
 def _fitted(method: Method, model: PoseModel) -> Method:
-    from ttpose.personalize.methods import fitted
+    from ttpose.adaptation.methods import fitted
 
     return method if method.personalizer else replace(method, settings=fitted(method.settings, model.config))
 

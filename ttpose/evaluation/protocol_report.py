@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ttpose.evaluation.files import write_report, write_rows
-from ttpose.evaluation.metrics import Average, Interval, bootstrap_mean, group_means
+from ttpose.metrics.pck import Average, Interval, bootstrap_mean, group_means
 from ttpose.results.records import plain
 
 SCHEMA = "ttpose.protocol/1"

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ttpose.evaluation.files import write_report, write_rows
-from ttpose.evaluation.metrics import Interval, bootstrap_mean
+from ttpose.metrics.pck import Interval, bootstrap_mean
 from ttpose.results.records import plain
 
 SCHEMA = "ttpose.evaluation/1"
@@ -46,7 +46,7 @@ class ClipScore:
         joints: The scored joints.
         not_scored: The other labelled joints, each with the reason.
         before, after: PCK of the base and of the personalized predictions (None if it was not personalized).
-        jitter_before, jitter_after: See `ttpose.evaluation.metrics.jitter`, per frame²; NaN for stills.
+        jitter_before, jitter_after: See `ttpose.metrics.pck.jitter`, per frame²; NaN for stills.
         guard: The guard's verdict, or None.
         guard_figures: What the guard measured.
         timings: Seconds by stage of the personalization.

@@ -8,15 +8,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ttpose.geometry import Box
-from ttpose.skeleton import Skeleton
-from ttpose.subject.appearance import look_distance, look_of, mean_look
-from ttpose.subject.finder import Detection, Finder
-from ttpose.subject.people import parse_subject
-from ttpose.subject.refine import needs_redetection, refine_box
-from ttpose.subject.search import is_alone
-from ttpose.subject.settings import TrackSettings
-from ttpose.subject.tracklets import RECENT
+from ttpose.core.geometry import Box
+from ttpose.core.skeleton import Skeleton
+from ttpose.tracking.appearance import look_distance, look_of, mean_look
+from ttpose.tracking.box_correction import needs_redetection, refine_box
+from ttpose.tracking.detector import Detection, Finder
+from ttpose.tracking.search import is_alone
+from ttpose.tracking.settings import TrackSettings
+from ttpose.tracking.subject import parse_subject
+from ttpose.tracking.tracklets import RECENT
 
 #: Keypoints [K, 3] in image pixels of the person in a box of an RGB image.
 Look = Callable[[np.ndarray, Box], np.ndarray]

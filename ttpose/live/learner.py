@@ -8,18 +8,18 @@ import threading
 from collections import deque
 from dataclasses import dataclass, field, replace
 
-from ttpose.geometry import Box
+from ttpose.adaptation.adapter import Adapter
+from ttpose.adaptation.guard.metrics import RUN, STRENGTH, GuardReport
+from ttpose.adaptation.guard.selection import judge
+from ttpose.adaptation.offline import build_objectives
+from ttpose.adaptation.pseudo_labels import lessons, pseudo_labels
+from ttpose.adaptation.settings import PersonalizeSettings, preset_named
+from ttpose.core.geometry import Box
+from ttpose.inference.crops import PersonCrop, cut_crop
+from ttpose.inference.tta import VIEWS, Observation, join, observe
 from ttpose.media import Frame
-from ttpose.model.person import PersonDelta
-from ttpose.model.pose_model import PoseModel
-from ttpose.personalize.adapt import Adapter
-from ttpose.personalize.crops import PersonCrop, cut_crop
-from ttpose.personalize.guard import RUN, STRENGTH, GuardReport
-from ttpose.personalize.judge import judge
-from ttpose.personalize.offline import build_objectives
-from ttpose.personalize.settings import PersonalizeSettings, preset_named
-from ttpose.personalize.teacher import lessons, pseudo_labels
-from ttpose.personalize.views import VIEWS, Observation, join, observe
+from ttpose.models.person import PersonDelta
+from ttpose.models.pose_model import PoseModel
 
 _NICENESS = 10
 

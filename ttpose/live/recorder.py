@@ -8,10 +8,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from ttpose.errors import OutputError
-from ttpose.files import atomic_path
+from ttpose.core.errors import OutputError
+from ttpose.core.files import atomic_path
+from ttpose.core.skeleton import Skeleton
 from ttpose.results import FrameRecord, KeypointResult
-from ttpose.skeleton import Skeleton
 
 
 class Recorder:

@@ -12,20 +12,21 @@ from pathlib import Path
 
 import numpy as np
 
-from ttpose.errors import InputError, NoPersonError
-from ttpose.geometry import Box
+from ttpose.core.errors import InputError, NoPersonError
+from ttpose.core.geometry import Box
+from ttpose.core.progress import Progress
 from ttpose.live.follow import Follower, Sight
 from ttpose.live.learner import Learned, Learner, LearnSettings
 from ttpose.live.recorder import Recorder
 from ttpose.live.streams import LiveSource, Newest, paced
 from ttpose.live.window import Key, Window
-from ttpose.media import Frame, draw_skeleton
-from ttpose.model.person import PersonDelta
-from ttpose.model.predictor import Predictor
-from ttpose.model.shipped import LoadedModel
-from ttpose.progress import Progress
+from ttpose.media import Frame
+from ttpose.models.person import PersonDelta
+from ttpose.models.predictor import Predictor
+from ttpose.models.shipped import LoadedModel
+from ttpose.report.drawing import draw_skeleton
 from ttpose.results import FrameRecord, PersonRecord
-from ttpose.subject.finder import Finder
+from ttpose.tracking.detector import Finder
 
 # Frames whose times tell the speed that is shown.
 _RECENT = 30

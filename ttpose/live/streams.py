@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ttpose.errors import InputError
+from ttpose.core.errors import InputError
 from ttpose.media import Frame, open_source
 
 # A dead network stream is given up after this long; a live one never pauses for as long.

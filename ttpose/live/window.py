@@ -8,7 +8,7 @@ from enum import Enum
 
 import numpy as np
 
-from ttpose.errors import UsageError
+from ttpose.core.errors import UsageError
 
 _NAME = "ttpose live"
 _WIDEST, _HIGHEST = 1280, 720  # larger pictures are shown shrunk, so that they fit on a laptop's screen

@@ -2,8 +2,8 @@
 
 from ttpose.media.images import read_image, write_image
 from ttpose.media.inputs import find_inputs
-from ttpose.media.overlay import draw_skeleton
-from ttpose.media.source import Frame, Source, SourceInfo, open_source
+from ttpose.media.opening import open_source
+from ttpose.media.source import Frame, Source, SourceInfo
 from ttpose.media.writer import OverlayWriter
 
 __all__ = [
@@ -11,7 +11,6 @@ __all__ = [
     "OverlayWriter",
     "Source",
     "SourceInfo",
-    "draw_skeleton",
     "find_inputs",
     "open_source",
     "read_image",

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ttpose.errors import InputError, OutputError
-from ttpose.files import atomic_path
+from ttpose.core.errors import InputError, OutputError
+from ttpose.core.files import atomic_path
 
 _CONVERT = "convert it to JPEG or PNG first"
 # First bytes of the formats that OpenCV's wheels read on every platform.

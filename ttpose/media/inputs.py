@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from ttpose.errors import UsageError
+from ttpose.core.errors import UsageError
 
 #: Suffixes that are picked up inside folders, in lower case. A file named outright is judged by its content instead.
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})

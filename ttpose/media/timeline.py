@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ttpose.errors import InputError
+from ttpose.core.errors import InputError
 
 if TYPE_CHECKING:
     import av

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ttpose.core.memory import give_back_memory
 from ttpose.media.ahead import read_ahead
 from ttpose.media.source import Frame, Source, SourceInfo
 from ttpose.media.timeline import Orientation, Timeline, open_container, scan
-from ttpose.memory import give_back_memory
 
 if TYPE_CHECKING:
     import av

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ttpose.errors import InputError, OutputError
-from ttpose.files import atomic_path
+from ttpose.core.errors import InputError, OutputError
+from ttpose.core.files import atomic_path
 from ttpose.media.timeline import open_container
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from ttpose.errors import UsageError, WeightsError
-from ttpose.files import atomic_path
+from ttpose.core.errors import UsageError, WeightsError
+from ttpose.core.files import atomic_path
 
 SUFFIX = ".safetensors"
 #: Environment variable that names another data folder than the user's own.

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ttpose.errors import UsageError, WeightsError
-from ttpose.model.checkpoint import read_metadata
-from ttpose.model.person import PERSON_FORMAT
-from ttpose.model.shipped import LoadedModel, load, with_person
+from ttpose.core.errors import UsageError, WeightsError
+from ttpose.models.checkpoint import read_metadata
+from ttpose.models.person import PERSON_FORMAT
+from ttpose.models.shipped import LoadedModel, load, with_person
 from ttpose.people.library import find_weights
 
 
@@ -37,9 +37,12 @@ def load_weights(
 
 def load_base(path: Path | str | None = None, device: str = "cpu") -> LoadedModel:
     """Load a base, None for the shipped one; raises WeightsError, and UsageError for a person file."""
-    if path is not None and _is_person(find_weights(path)):
+    if path is None:
+        return load(None, device)
+    found = find_weights(path)
+    if _is_person(found):
         raise UsageError(f"{path} is a person, not a base", "give it as the person, and beside it the base it is for")
-    return load(path, device)
+    return load(found, device)
 
 
 def on_base(base: LoadedModel, person: Path | str) -> LoadedModel:

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from ttpose.media.overlay import LEFT, MIDDLE, RIGHT
+from ttpose.core.skeleton import Skeleton
+from ttpose.report.drawing import LEFT, MIDDLE, RIGHT
 from ttpose.report.filmstrip import Filmstrip
 from ttpose.report.motion import Motion
 from ttpose.results import KeypointResult
 from ttpose.results.angles import angle_names, joint_angles
-from ttpose.skeleton import Skeleton
 
 # Points of a curve: more than a screen has columns, few enough for a small page. Longer clips show means.
 _MOST_POINTS = 1500

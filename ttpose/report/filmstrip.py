@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ttpose.core.progress import Advance
 from ttpose.media import Source
-from ttpose.progress import Advance
 
 
 @dataclass(frozen=True)

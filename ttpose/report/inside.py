@@ -10,11 +10,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ttpose import geometry
-from ttpose.model.pose_model import PoseModel, PoseOutput
-from ttpose.personalize.augment import PLAIN, view_batch
-from ttpose.personalize.crops import PersonCrop
-from ttpose.report.samples import Samples
+from ttpose.adaptation.samples import Samples
+from ttpose.core import geometry
+from ttpose.inference.crops import PersonCrop
+from ttpose.inference.warps import PLAIN, view_batch
+from ttpose.models.pose_model import PoseModel, PoseOutput
 
 _STRIDE = 4
 

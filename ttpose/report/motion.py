@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ttpose.core.skeleton import torso_lengths
 from ttpose.results import KeypointResult
-from ttpose.skeleton import torso_lengths
 
 _TRUNK = {f"{side}_{part}" for side in ("left", "right") for part in ("shoulder", "hip")}
 # A person's torso in shares of the longer side of the box, where a keypoint set has no hips (upper-body sets).
@@ -21,7 +21,8 @@ class Motion:
     Attributes:
         confidence: Mean score of the keypoints, 0..1.
         speed: Mean over keypoints of the way since the frame before, torso lengths a second.
-        jitter: Median over keypoints of the acceleration, in sides of the person's box a frame², as in `ttpose.jitter`.
+        jitter: Median over keypoints of the acceleration, in sides of the person's box a frame²
+            (`ttpose.metrics.jitter`).
     """
 
     confidence: np.ndarray

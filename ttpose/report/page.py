@@ -12,10 +12,10 @@ import jinja2
 import numpy as np
 
 from ttpose import __version__
-from ttpose.files import sha256_of, write_text
-from ttpose.jitter import jitter
+from ttpose.core.files import sha256_of, write_text
+from ttpose.core.progress import Progress
 from ttpose.media import Source, open_source
-from ttpose.progress import Progress
+from ttpose.metrics.jitter import jitter
 from ttpose.report import words
 from ttpose.report.affinity import change_map, weights_map
 from ttpose.report.curves import film_values, plot_values, poses, skeleton_values

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ttpose.personalize.guard import GuardReport
+from ttpose.adaptation.guard.metrics import GuardReport
 
 # For each verdict: headline, and what it means.
 _VERDICTS = {

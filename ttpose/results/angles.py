@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ttpose.skeleton import Skeleton
+from ttpose.core.skeleton import Skeleton
 
 #: Keypoints that score less count as unseen; the same bound as for drawing.
 MIN_SCORE = 0.2

@@ -7,7 +7,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from ttpose.files import write_text
+from ttpose.core.files import write_text
 from ttpose.results.records import FrameRecord, KeypointResult, PersonRecord, plain
 
 

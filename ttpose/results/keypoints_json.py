@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ttpose.errors import InputError
-from ttpose.files import atomic_path
+from ttpose.core.errors import InputError
+from ttpose.core.files import atomic_path
 from ttpose.results.records import SCHEMA, KeypointResult
 
 _HINT = "keypoint files are made by `ttpose predict` and `ttpose personalize`"

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from ttpose.files import atomic_folder
+from ttpose.core.files import atomic_folder
+from ttpose.core.skeleton import Skeleton, convert
 from ttpose.results.records import KeypointResult, PersonRecord
-from ttpose.skeleton import Skeleton, convert
 
 _BODY = (
     "nose", "neck", "right_shoulder", "right_elbow", "right_wrist", "left_shoulder", "left_elbow", "left_wrist",

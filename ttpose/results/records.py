@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from ttpose.errors import InputError
-from ttpose.geometry import Box
-from ttpose.skeleton import Skeleton, skeleton_named
+from ttpose.core.errors import InputError
+from ttpose.core.geometry import Box
+from ttpose.core.skeleton import Skeleton, skeleton_named
 
 #: Name and version of the file format; a change that breaks readers raises the number.
 SCHEMA = "ttpose.keypoints/1"

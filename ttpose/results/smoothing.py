@@ -8,9 +8,9 @@ from typing import Literal
 
 import numpy as np
 
-from ttpose.errors import UsageError
-from ttpose.geometry import Box
-from ttpose.jitter import jitter
+from ttpose.core.errors import UsageError
+from ttpose.core.geometry import Box
+from ttpose.metrics.jitter import jitter
 from ttpose.results.angles import MIN_SCORE
 from ttpose.results.filters import OneEuro, SavitzkyGolay
 from ttpose.results.records import FrameRecord, KeypointResult, PersonRecord

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ttpose.files import atomic_path
+from ttpose.core.files import atomic_path
 from ttpose.results.angles import MIN_SCORE, angle_names, joint_angles
 from ttpose.results.records import KeypointResult, PersonRecord
 

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from ttpose.errors import InputError, UsageError
-from ttpose.files import atomic_path
+from ttpose.core.errors import InputError, UsageError
+from ttpose.core.files import atomic_path
+from ttpose.core.skeleton import Skeleton
 from ttpose.results.angles import MIN_SCORE
 from ttpose.results.records import KeypointResult
 from ttpose.results.smoothing import frame_times, track_of
-from ttpose.skeleton import Skeleton
 
 _KEYS = (
     "DataRate", "CameraRate", "NumFrames", "NumMarkers", "Units", "OrigDataRate", "OrigDataStartFrame",

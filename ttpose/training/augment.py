@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ttpose import geometry
-from ttpose.geometry import Box
+from ttpose.core import geometry
+from ttpose.core.geometry import Box
 from ttpose.training.schedule import JointSettings
 
 

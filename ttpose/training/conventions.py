@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ttpose.skeleton import Skeleton, torso_lengths
+from ttpose.core.skeleton import Skeleton, torso_lengths
 
 # What is further off than this, in torsos, or less sure, is an error and no convention.
 _FURTHEST, _LEAST_SCORE = 0.25, 0.5

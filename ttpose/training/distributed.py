@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from ttpose.errors import UsageError
+from ttpose.core.errors import UsageError
 
 
 @dataclass(frozen=True)

@@ -14,12 +14,12 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from ttpose.errors import InputError
-from ttpose.files import sha256_of
-from ttpose.model.checkpoint import save_model
-from ttpose.model.perceptual_features import perceptual_loss
-from ttpose.progress import Progress
-from ttpose.training.datasets import SPLIT_KINDS, Video, kind_of, open_dataset
+from ttpose.core.errors import InputError
+from ttpose.core.files import sha256_of
+from ttpose.core.progress import Progress
+from ttpose.data.datasets import SPLIT_KINDS, Video, kind_of, open_dataset
+from ttpose.models.checkpoint import save_model
+from ttpose.models.perceptual_features import perceptual_loss
 from ttpose.training.distributed import World, join_world
 from ttpose.training.logbook import Logbook
 from ttpose.training.methods import TrainingMethod, training_method

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ttpose.errors import UsageError
-from ttpose.files import write_text
+from ttpose.core.errors import UsageError
+from ttpose.core.files import write_text
 
 LOSSES_NAME, VALIDATION_NAME = "losses.csv", "validation.csv"
 

@@ -6,10 +6,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ttpose.model.bottleneck import draw_gaussians
-from ttpose.model.config import ModelConfig
-from ttpose.model.perceptual import PerceptualLoss
-from ttpose.model.pose_model import PoseModel, PoseOutput
+from ttpose.models.bottleneck import draw_gaussians
+from ttpose.models.config import ModelConfig
+from ttpose.models.perceptual import PerceptualLoss
+from ttpose.models.pose_model import PoseModel, PoseOutput
 
 _STRIDE = 4  # of the heatmaps; every encoder's
 _REACH = 3  # sigmas: a joint so far outside the map has no visible target
@@ -65,7 +65,7 @@ def reconstruction_loss(
 
 def rotation_loss(model: PoseModel, images: Tensor) -> Tensor:
     """Cross-entropy of which quarter turn each of the normalised images [B, 3, S, S] was given at random."""
-    from ttpose.model.other_heads import QUARTER_TURNS, turned
+    from ttpose.models.other_heads import QUARTER_TURNS, turned
 
     turns = torch.randint(QUARTER_TURNS, (len(images),), device=images.device)
     features = model.encoder(turned(images, turns)).features

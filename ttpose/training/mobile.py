@@ -17,12 +17,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
-from ttpose.model.checkpoint import load_model, read_tensors, save_model
-from ttpose.model.config import mobile_config
-from ttpose.model.encoders.mobile import MobileEncoder
-from ttpose.model.perceptual import PerceptualLoss
-from ttpose.model.perceptual_features import perceptual_loss
-from ttpose.model.pose_model import PoseModel
+from ttpose.models.checkpoint import load_model, read_tensors, save_model
+from ttpose.models.config import mobile_config
+from ttpose.models.encoders.mobile import MobileEncoder
+from ttpose.models.perceptual import PerceptualLoss
+from ttpose.models.perceptual_features import perceptual_loss
+from ttpose.models.pose_model import PoseModel
 from ttpose.training.logbook import Logbook
 from ttpose.training.mobile_losses import free_loss, free_points, joined_points, person_area, pose_loss
 from ttpose.training.mobile_pairs import Pair, PairAugmentation, PairSource, RenderedPairs, StillPairs, cut_pair

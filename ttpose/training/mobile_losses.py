@@ -6,9 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ttpose.model.bottleneck import draw_gaussians
-from ttpose.model.pose_model import PoseModel, PoseOutput
-from ttpose.model.transport import TransportReconstructor, part_maps, pixel_weight
+from ttpose.models.bottleneck import draw_gaussians
+from ttpose.models.pose_model import PoseModel, PoseOutput
+from ttpose.models.transport import TransportReconstructor, part_maps, pixel_weight
 
 # Free points keep this far from each other and from no keypoint, in shares of the crop: half a forearm.
 _APART = 0.06

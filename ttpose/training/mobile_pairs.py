@@ -11,11 +11,11 @@ from typing import Protocol
 
 import numpy as np
 
-from ttpose import geometry
-from ttpose.errors import InputError
-from ttpose.geometry import Box
-from ttpose.skeleton import COCO17, LSP14, convert
-from ttpose.training.synthetic.shards import Shard, read_shard
+from ttpose.core import geometry
+from ttpose.core.errors import InputError
+from ttpose.core.geometry import Box
+from ttpose.core.skeleton import COCO17, LSP14, convert
+from ttpose.data.shards import Shard, read_shard
 
 # A keypoint box ends inside the body: head, feet and clothes reach this share of its side further.
 _MARGIN = 0.1

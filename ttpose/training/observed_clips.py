@@ -8,15 +8,15 @@ from pathlib import Path
 
 import numpy as np
 
-from ttpose.errors import InputError
-from ttpose.files import atomic_path
-from ttpose.geometry import Box
-from ttpose.model.pose_model import PoseModel
-from ttpose.personalize.crops import PersonCrop, cut_crop
-from ttpose.personalize.second_opinion import second_opinion
-from ttpose.personalize.views import VIEWS, Observation, observe
-from ttpose.training.archives import read_arrays
-from ttpose.training.synthetic.shards import Shard, read_shard
+from ttpose.core.errors import InputError
+from ttpose.core.files import atomic_path
+from ttpose.core.geometry import Box
+from ttpose.data.archives import read_arrays
+from ttpose.data.shards import Shard, read_shard
+from ttpose.inference.crops import PersonCrop, cut_crop
+from ttpose.inference.ensemble import second_opinion
+from ttpose.inference.tta import VIEWS, Observation, observe
+from ttpose.models.pose_model import PoseModel
 
 #: As many views as the fast preset looks through, and as the others do.
 LOOKS = (1, 4)

@@ -17,12 +17,12 @@ from pathlib import Path
 
 import numpy as np
 
-from ttpose.errors import InputError
-from ttpose.model.forest import Forest
-from ttpose.model.shipped import load
-from ttpose.personalize.candidates import candidates
-from ttpose.personalize.sides import exchange, settle_sides
-from ttpose.skeleton import COCO17
+from ttpose.core.errors import InputError
+from ttpose.core.skeleton import COCO17
+from ttpose.inference.refine.candidates import candidates
+from ttpose.inference.refine.left_right import exchange, settle_sides
+from ttpose.models.boosted_trees import Forest
+from ttpose.models.shipped import load
 from ttpose.training.conventions import fit_convention, in_convention, scored_lengths
 from ttpose.training.observed_clips import ObservedClip, observe_shard, read_clip, write_clip
 

@@ -8,12 +8,12 @@ from typing import TypedDict
 import numpy as np
 from torch.utils.data import Dataset, Sampler
 
-from ttpose import geometry
-from ttpose.errors import InputError
-from ttpose.geometry import Box
-from ttpose.skeleton import Skeleton, convert
+from ttpose.core import geometry
+from ttpose.core.errors import InputError
+from ttpose.core.geometry import Box
+from ttpose.core.skeleton import Skeleton, convert
+from ttpose.data.datasets import LabelledFrame, Video
 from ttpose.training.augment import Warp, draw_warp, warp_matrix
-from ttpose.training.datasets import LabelledFrame, Video
 from ttpose.training.schedule import JointSettings
 
 # A picture that cannot be decoded is replaced by another sample; so many in a row mean that the disk is gone.

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from ttpose.errors import UsageError
-from ttpose.model.config import ModelConfig
+from ttpose.core.errors import UsageError
+from ttpose.models.config import ModelConfig
 
 
 @dataclass(frozen=True)

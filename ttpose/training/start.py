@@ -9,14 +9,14 @@ import numpy as np
 import torch
 from torch import nn
 
-from ttpose.errors import UsageError, WeightsError
-from ttpose.model.affinity import AffinityTransformer
-from ttpose.model.checkpoint import load_model
-from ttpose.model.config import ModelConfig
-from ttpose.model.encoders.resnet import ResNetEncoder
-from ttpose.model.pose_model import PoseModel
-from ttpose.skeleton import Skeleton, skeleton_named
-from ttpose.training.datasets import Video
+from ttpose.core.errors import UsageError, WeightsError
+from ttpose.core.skeleton import Skeleton, skeleton_named
+from ttpose.data.datasets import Video
+from ttpose.models.affinity import AffinityTransformer
+from ttpose.models.checkpoint import load_model
+from ttpose.models.config import ModelConfig
+from ttpose.models.encoders.resnet import ResNetEncoder
+from ttpose.models.pose_model import PoseModel
 
 
 def choose_skeleton(videos: list[Video], name: str | None) -> Skeleton:

@@ -15,8 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ttpose.errors import UsageError, WeightsError
-from ttpose.files import atomic_path
+from ttpose.core.errors import UsageError, WeightsError
+from ttpose.core.files import atomic_path
 
 STATE_NAME = "state.pt"
 _FORMAT = "ttpose.training/1"

@@ -10,13 +10,13 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from ttpose import geometry
-from ttpose.errors import InputError
-from ttpose.evaluation.metrics import BBC_RULE, CLIP_RULE, H36M_RULE, PENN_RULE, PckRule, Tally, measure
-from ttpose.model.decode import decode
-from ttpose.model.pose_model import PoseModel
+from ttpose.core import geometry
+from ttpose.core.errors import InputError
+from ttpose.data.datasets import Video
+from ttpose.metrics.pck import BBC_RULE, CLIP_RULE, H36M_RULE, PENN_RULE, PckRule, Tally, measure
+from ttpose.models.decode import decode
+from ttpose.models.pose_model import PoseModel
 from ttpose.training.augment import Warp, warp_matrix
-from ttpose.training.datasets import Video
 from ttpose.training.distributed import World
 from ttpose.training.samples import labels_of
 from ttpose.training.schedule import JointSettings

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ttpose.errors import UsageError
+from ttpose.core.errors import UsageError
 from ttpose.training.methods.base import TrainingMethod
 
 __all__ = ["METHODS", "TrainingMethod", "training_method"]

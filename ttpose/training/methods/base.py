@@ -8,9 +8,9 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
-from ttpose.model.config import ModelConfig, PoseHeadName, SelfTaskName
-from ttpose.model.perceptual import PerceptualLoss
-from ttpose.model.pose_model import PoseModel
+from ttpose.models.config import ModelConfig, PoseHeadName, SelfTaskName
+from ttpose.models.perceptual import PerceptualLoss
+from ttpose.models.pose_model import PoseModel
 from ttpose.training.schedule import JointSettings
 
 

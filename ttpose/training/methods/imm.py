@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from ttpose.model.other_heads import LinearHead
+from ttpose.models.other_heads import LinearHead
 from ttpose.training.losses import joints_in_cells, reconstruction_loss, weights_of
 from ttpose.training.methods.base import TrainingMethod
 

@@ -1,0 +1,107 @@
+"""Learning from several clips of one person: what belongs to time stays within each clip."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from tests.painted import box_of, paint, standing
+from ttpose.adaptation.guard import metrics as guard
+from ttpose.adaptation.guard.metrics import Checks, held_out, hold_out, run_checks
+from ttpose.adaptation.offline import _other_frames
+from ttpose.adaptation.pseudo_labels import pseudo_labels
+from ttpose.adaptation.settings import PersonalizeSettings
+from ttpose.adaptation.sources import names_of
+from ttpose.core.skeleton import COCO17
+from ttpose.inference.crops import PersonCrop, by_clip, cut_crop
+from ttpose.inference.tta import Observation
+
+
+def crop() -> PersonCrop:
+    points = standing(64)
+    return cut_crop(paint(points, 64), box_of(points), 64)
+
+
+def crops(*lengths: int) -> list[PersonCrop]:
+    """Clips of so many frames each, a tenth of a second apart, from 0 in each."""
+    one, found = crop(), []
+    for clip, length in enumerate(lengths):
+        found += [replace(one, index=len(found) + i, time_s=i / 10, clip=clip) for i in range(length)]
+    return found
+
+
+def test_clips_stand_apart() -> None:
+    assert by_clip(crops(3, 1, 2)) == [slice(0, 3), slice(3, 4), slice(4, 6)]
+    assert by_clip([]) == []
+
+
+def test_one_clip_is_held_out_from_as_ever() -> None:
+    for length in (1, 14, 15, 40, 96):
+        assert held_out(crops(length)) == hold_out(length)
+
+
+def test_each_long_clip_and_some_photos_are_held_out() -> None:
+    mixed = crops(30, 45, *[1] * 10)
+    held = held_out(mixed)
+    assert {mixed[i].clip for i in held} == {0, 1, 4, 9}
+    for start in (i for i in held if mixed[i].clip < 2 and i - 1 not in held):
+        assert {start + 1, start + 2} <= set(held)
+        assert mixed[start].clip == mixed[start + 2].clip
+    assert len(held) <= len(mixed) / 5 + 1
+    assert held_out(crops(1, 1)) == []
+    assert len(held_out(crops(*[40] * 30))) <= 24
+
+
+def test_frames_are_repainted_from_their_own_clip() -> None:
+    mixed, rng = crops(4, 5, 1), np.random.default_rng(0)
+    for target, source in zip(mixed * 9, _other_frames(rng, mixed, mixed * 9), strict=True):
+        assert source.index != target.index
+        assert source.clip == target.clip or target.clip == 2
+
+
+def test_sides_are_settled_within_each_clip() -> None:
+    """The second clip begins when the first does; tied together, its first frame would be turned like its last."""
+    skeleton, right = COCO17, standing(64)
+    turned = right[list(skeleton.flip)]
+    clip = crops(6)
+    mixed = [*clip, *(replace(c, index=c.index + 6, clip=1) for c in clip)]
+    keypoints = np.stack([right] * 6 + [turned] * 6)
+    odds, spread = np.full(keypoints.shape[:2], 0.01), np.zeros(keypoints.shape[:2])
+    boxes = np.array([crop.source_box.as_list() for crop in mixed])
+    seen = Observation(keypoints, odds, spread, keypoints, keypoints[:, :, None], boxes)
+    settings = PersonalizeSettings()
+    _, together = pseudo_labels(seen, [replace(c, clip=0, time_s=c.index / 10) for c in mixed], skeleton, settings)
+    assert together.any()  # one clip does not turn in a tenth of a second
+    _, apart = pseudo_labels(seen, mixed, skeleton, settings)
+    assert not apart.any()
+
+
+def test_checks_are_means_over_clips(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[int] = []
+
+    def check(model: object, base: np.ndarray | None, part: list[PersonCrop], *_: object) -> tuple[Checks, np.ndarray]:
+        looked.append(len(part))
+        assert base is None or len(base) == len(part)
+        value = float(part[0].clip + 1)
+        return Checks(value, value, value, value, value, value), np.full((len(part), 17, 3), value)
+
+    monkeypatch.setattr(guard, "_check_clip", check)
+    checks, keypoints = run_checks(None, np.zeros((8, 17, 3)), crops(6, 1, 1), None)  # type: ignore[arg-type]
+    assert looked == [6, 1, 1]
+    assert len(keypoints) == 8
+    assert checks.score == pytest.approx((6 * 1 + 2 + 3) / 8)
+    assert (checks.jumps, checks.limb_spread, checks.reconstruction) == (1, 1, 1)  # photos have no say in these
+
+
+def test_names_go_back_to_their_source_and_frame() -> None:
+    seen = [SimpleNamespace(media=SimpleNamespace(info=SimpleNamespace(path=Path(n))), frames=[0] * 3) for n in "ab"]
+    named = {i: np.full((17, 2), float(i)) for i in (0, 2, 4)}  # the second source's frame 1 has the number 3 + 1
+    found = names_of(seen, named)  # type: ignore[arg-type]
+    assert {path.name: {i: row[0, 0] for i, row in rows.items()} for path, rows in found.items()} == {
+        "a": {0: 0.0, 2: 2.0},
+        "b": {1: 4.0},
+    }

@@ -1,0 +1,1 @@
+"""The guard: label-free metrics on held-out frames decide which weights are used."""

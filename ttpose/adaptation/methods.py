@@ -1,0 +1,160 @@
+"""What a personalization can be: ours, the paper's, and what they are compared with, by name.
+
+Each method is one objective in `ttpose.adaptation.losses` and the settings that it runs with. The baselines share
+the paper's frame (Adam, batch 32, a step a frame, norm statistics and the Transformer frozen, no guard), so that what
+differs is what is learned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ttpose.adaptation.losses import Clip, Objective
+from ttpose.adaptation.settings import PAPER, Mode, PersonalizeSettings, preset_named
+from ttpose.core.errors import UsageError
+from ttpose.inference.refine.rescoring import can_rescore
+from ttpose.models.config import ModelConfig
+
+_POSE_PATH = ("encoder.", "self_head.", "affinity.", "pose_head.")
+#: Parts of a model that may learn, and what they are called in `PersonalizeSettings.trainable`.
+PARTS = {
+    "encoder": "encoder.",
+    "self_head": "self_head.",
+    "affinity": "affinity.",
+    "pose_head": "pose_head.",
+    "norms": "norms",
+    "decoder": "reconstructor.",
+}
+
+
+@dataclass(frozen=True)
+class PersonalizeMethod:
+    """A way to personalize.
+
+    Attributes:
+        about: One line.
+        settings: How it runs; None: as a preset says.
+    """
+
+    about: str
+    settings: PersonalizeSettings | None
+
+
+def _baseline(name: str, **changes: Any) -> PersonalizeSettings:
+    return replace(PAPER, preset=name, baseline=name, reconstruction=0.0, **changes)
+
+
+#: The methods; `paper` on models of `ttpose train --method separate` or `imm` is those baselines' personalization.
+METHODS = {
+    "ours": PersonalizeMethod("what many views say, distilled, with a guard, as --preset says", None),
+    "paper": PersonalizeMethod("reconstruction (TTP)", PAPER),
+    # Adam's rate for Tent is its authors' 1e-3. Their norm layers also take each batch's own statistics; here those
+    # stay the base's, as for every method, since a batch shows one person.
+    "tent": PersonalizeMethod(
+        "entropy of the heatmaps, norm layers only (Wang et al. 2021)",
+        _baseline("tent", trainable=("norms",), pose_rate=1e-3),
+    ),
+    "rotation": PersonalizeMethod(
+        "rotation prediction, encoder only (Sun et al. 2020)", _baseline("rotation", trainable=("encoder.",))
+    ),
+    "confident": PersonalizeMethod(
+        "the model's own predictions above a score as labels (Charles et al. 2016)",
+        _baseline("confident", trainable=_POSE_PATH, teacher_min_score=0.5),
+    ),
+}
+
+
+def method_named(
+    name: str = "ours",
+    *,
+    preset: str | None = None,
+    mode: Mode = "offline",
+    steps: int | None = None,
+    seed: int = 0,
+    learn: Sequence[str] | None = None,
+    rate: float | None = None,
+    min_score: float | None = None,
+    perceptual: str | None = None,
+    frame_steps: int = 1,
+    reset_per_frame: bool = False,
+) -> PersonalizeSettings:
+    """The settings of a method, with the caller's changes.
+
+    Args:
+        name: One of `METHODS`.
+        preset: Of ours, by default `balanced`; the others have none.
+        mode: `offline` or `online`.
+        steps: Offline, instead of the method's.
+        seed: Of all random draws.
+        learn: The `PARTS` that learn, instead of the method's.
+        rate: Learning rate of the pose path; the decoder's changes in proportion.
+        min_score: Pseudo-labels with a lower score do not teach.
+        perceptual: How repainted frames are compared, see `ttpose.models.perceptual_features`.
+        frame_steps: Steps a frame online.
+        reset_per_frame: Whether online begins anew with each frame.
+
+    Raises:
+        UsageError: There is no such method, preset, mode or part, or they do not go together.
+    """
+    if name not in METHODS:
+        raise UsageError(f"there is no personalization method {name!r}", f"choose one of {', '.join(METHODS)}")
+    own = METHODS[name].settings
+    if own is not None and preset not in (None, own.preset):
+        raise UsageError(f"--preset says how ours runs; --method {name} has no presets")
+    plain = preset_named(preset or "balanced" if own is None else "paper", mode=mode, steps=steps, seed=seed)
+    settings = plain if own is None else replace(own, mode=plain.mode, steps=plain.steps, seed=seed)
+    if rate is not None:
+        in_proportion = settings.decoder_rate * rate / settings.pose_rate
+        settings = replace(settings, pose_rate=rate, decoder_rate=in_proportion)
+    if min_score is not None:
+        settings = replace(settings, teacher_min_score=min_score)
+    settings = replace(settings, perceptual=perceptual, frame_steps=frame_steps, reset_per_frame=reset_per_frame)
+    return settings if learn is None else let_learn(settings, learn)
+
+
+def let_learn(settings: PersonalizeSettings, parts: Sequence[str]) -> PersonalizeSettings:
+    """The settings with only the named `PARTS` learning; raises UsageError for a part that there is none of."""
+    unknown = [part for part in parts if part not in PARTS]
+    if unknown or not parts:
+        raise UsageError(f"no model has a part {', '.join(unknown) or 'without a name'}", f"use {', '.join(PARTS)}")
+    trainable = tuple(PARTS[part] for part in parts if part != "decoder")
+    # The decoder is not of the pose path; it stays where its rate is 0.
+    return replace(settings, trainable=trainable, decoder_rate=settings.decoder_rate * ("decoder" in parts))
+
+
+def fitted(settings: PersonalizeSettings, config: ModelConfig) -> PersonalizeSettings:
+    """The settings as a model can run them.
+
+    A model that never learned to reconstruct has no decoder to warm up for the guard; and there is no warming up
+    where every frame begins anew. Rescoring knows how the shipped encoder's maps err, and no others.
+
+    Raises:
+        UsageError: The method needs what the model has not learned, or the model's head keeps gradients away.
+    """
+    if settings.reconstruction > 0 and config.self_task != "reconstruction":
+        learned = "rotation prediction" if config.self_task == "rotation" else "labels only"
+        raise UsageError(f"this model reconstructs nothing (it learned {learned})", "use another --method")
+    if settings.baseline == "rotation" and config.self_task != "rotation":
+        raise UsageError("this model has not learned to predict rotations", "train it with --method rotation")
+    if config.pose_head == "linear" and settings.reconstruction == 0 and "pose_head." not in settings.trainable:
+        raise UsageError("a linear map of keypoints learns by reconstruction only", "use --method paper")
+    if settings.mode == "online" and settings.reset_per_frame:
+        settings = replace(settings, decoder_warmup=0, rate_warmup=0)
+    if settings.rescore and not can_rescore(config):
+        settings = replace(settings, rescore=False)
+    if settings.second_opinion and not settings.rescore:  # nobody else would hear it
+        settings = replace(settings, second_opinion=False)
+    return settings if config.self_task == "reconstruction" else replace(settings, decoder_warmup=0)
+
+
+def baseline_objective(name: str, clip: Clip) -> Objective:
+    """A fresh objective of a baseline; `clip` holds the labels of `confident`."""
+    from ttpose.adaptation.losses.confident import Confident
+    from ttpose.adaptation.losses.entropy import Entropy
+    from ttpose.adaptation.losses.rotation import Rotation
+
+    if name == "confident":
+        return Confident(clip, 1.0)
+    return Rotation(1.0) if name == "rotation" else Entropy(1.0)

@@ -1,0 +1,156 @@
+"""Online: a step for every frame as it comes, predict it with the weights so far, carry on."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from ttpose.adaptation.adapter import Adapter
+from ttpose.adaptation.guard.metrics import held_out
+from ttpose.adaptation.guard.selection import chosen, guarded
+from ttpose.adaptation.losses import Clip
+from ttpose.adaptation.losses.distillation import Distillation
+from ttpose.adaptation.losses.keypoints import SelfTraining
+from ttpose.adaptation.losses.reconstruction import Reconstruction
+from ttpose.adaptation.offline import build_objectives
+from ttpose.adaptation.pseudo_labels import lessons, names_taught, pseudo_labels
+from ttpose.adaptation.settings import PersonalizeSettings
+from ttpose.core.progress import Progress
+from ttpose.inference.crops import PersonCrop
+from ttpose.inference.pipeline import Personalized, look_closely
+from ttpose.inference.tta import VIEWS, Observation, join, observe
+from ttpose.models.person import PersonDelta
+from ttpose.models.pose_model import PoseModel
+
+
+class OnlineAdapter:
+    """Adapts along a stream (Li et al. 2021, section 3.4): memory stays bounded by `settings.max_crops`.
+
+    The teacher, where there is one, is the base, so that errors do not feed on themselves.
+
+    Args:
+        base: The model to start from.
+        settings: How; `steps` says nothing here, every frame takes `frame_steps`.
+    """
+
+    def __init__(self, base: PoseModel, settings: PersonalizeSettings) -> None:
+        self.settings = settings
+        #: What the teacher saw in the newest frame, where there is one; without maps.
+        self.taught: Observation | None = None
+        self._seen: list[PersonCrop] = []
+        self._frames = 0
+        empty = Clip([], np.zeros((0, len(base.skeleton), 3)))
+        self.adapter = Adapter(base, build_objectives(empty, base, settings), settings)
+        #: What predicts: `settings.strength` of the change so far.
+        self.model = self.adapter.average if settings.strength == 1 else copy.deepcopy(base).eval()
+
+    def advance(self, crop: PersonCrop) -> Observation:
+        """Learn from one frame, then say what is in it."""
+        rng = self.adapter.rng
+        self._remember(crop)
+        if self.settings.reset_per_frame:
+            self._restart()
+        for objective in self.adapter.objectives:
+            if isinstance(objective, (SelfTraining, Distillation)):
+                keep_maps = isinstance(objective, Distillation)
+                seen = observe(self.adapter.base, [crop], VIEWS[: self.settings.views], keep_maps=keep_maps)
+                skeleton = self.adapter.base.skeleton
+                labels = pseudo_labels(seen, [crop], skeleton, self.settings)
+                objective.teach(lessons(seen, [crop], *labels, skeleton))
+                self.taught = replace(seen, maps=None)
+        for _ in range(self.settings.frame_steps):
+            sources = [self._seen[i] for i in rng.integers(len(self._seen), size=self.settings.batch)]
+            self.adapter.step([crop] * self.settings.batch, sources, first_plain=True)
+        self._weaken()
+        return look_closely(self.model, [crop], self.settings)
+
+    def run(self, crops: Iterable[PersonCrop]) -> Iterator[Observation]:
+        """`advance` for each frame."""
+        for crop in crops:
+            yield self.advance(crop)
+
+    def _remember(self, crop: PersonCrop) -> None:
+        """Keep a random sample of the frames so far, each as likely as any (reservoir sampling), and the newest."""
+        if len(self._seen) == self.settings.max_crops:
+            before, place = self._seen.pop(), int(self.adapter.rng.integers(self._frames))
+            if place < len(self._seen):
+                self._seen[place] = before
+        self._seen.append(crop)
+        self._frames += 1
+
+    @torch.no_grad()
+    def _weaken(self) -> None:
+        """Bring what predicts up to date."""
+        if self.model is self.adapter.average:
+            return
+        weights = (model.parameters() for model in (self.model, self.adapter.base, self.adapter.average))
+        for kept, start, learned in zip(*weights, strict=True):
+            torch.lerp(start, learned, self.settings.strength, out=kept)
+
+    def _restart(self) -> None:
+        """Forget what earlier frames taught."""
+        self.adapter.restart()
+        for objective in self.adapter.objectives:
+            if isinstance(objective, Reconstruction):
+                objective.perceptual.reset()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Streamed(Personalized):
+    """An online personalization of one clip.
+
+    Attributes:
+        seen: Each crop as the weights saw it that had learned from it and those before; where the guard took back a
+            part of the change, as the weights see it that it chose.
+    """
+
+    seen: Observation
+
+
+def personalize_stream(
+    base: PoseModel,
+    crops: Sequence[PersonCrop],
+    settings: PersonalizeSettings,
+    *,
+    base_sha256: str = "",
+    progress: Progress | None = None,
+) -> Streamed:
+    """Learn from each crop as it comes and predict it; at the end the guard checks the last weights.
+
+    Args:
+        base: Stays as it is.
+        crops: Of one clip, in order of time.
+        settings: How.
+        base_sha256: Fingerprint of the base's file, for the delta.
+        progress: Hears the stages.
+    """
+    progress, clock = progress or Progress(), time.perf_counter()
+    stream, parts, taught = OnlineAdapter(base, settings), [], []
+    with progress.stage("adapt and predict", len(crops)) as advance:
+        for seen in stream.run(crops):
+            parts.append(seen)
+            taught += [stream.taught] if stream.taught is not None else []
+            advance(1)
+    named = names_taught(pseudo_labels(join(taught), crops, base.skeleton, settings)[0], crops) if taught else {}
+    adapted = time.perf_counter()
+    whole = PersonDelta.between(base, stream.adapter.average, base_sha256, strength=settings.strength)
+    report = guarded(base, whole, checked_online(crops), settings, learned_from=True, progress=progress)
+    delta = chosen(whole, report)
+    model, everything = delta.apply(base).eval(), join(parts)
+    checked = time.perf_counter()
+    if report.verdict != "personalized":
+        with progress.stage("predict", len(crops)) as advance:
+            everything = look_closely(model, crops, settings, advance)
+    timings = {"adapt_s": adapted - clock, "guard_s": checked - adapted, "predict_s": time.perf_counter() - checked}
+    history = stream.adapter.history
+    return Streamed(model, delta, whole, report, history, timings, named, seen=everything)
+
+
+def checked_online(crops: Sequence[PersonCrop]) -> list[PersonCrop]:
+    """The crops that the guard checks at the end of a stream; each taught no more than any other."""
+    return [crops[i] for i in held_out(crops)] or list(crops)

@@ -1,0 +1,92 @@
+"""Several clips and photos of one person: learned from together, predicted one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from ttpose.adaptation.guard.metrics import GuardReport
+from ttpose.adaptation.learned import Learned
+from ttpose.adaptation.session import Personalization, PersonRun
+from ttpose.adaptation.sources import SeenSource, shares
+from ttpose.core.errors import InputError
+from ttpose.core.progress import Named, Progress
+from ttpose.media import open_source
+from ttpose.models.person import PersonDelta
+
+OnBad = Callable[[Path, InputError], None]
+
+
+class SharedPerson:
+    """A person who was learned, and what each source shows with the result.
+
+    Args:
+        run: How it goes.
+        learned: The person.
+        subject: Whom to follow in each source.
+        seen: Sources that were looked at, by path; each is given up once it is predicted.
+    """
+
+    def __init__(self, run: PersonRun, learned: Learned, subject: str, seen: dict[Path, SeenSource]) -> None:
+        self._run, self._subject, self._seen = run, subject, seen
+        # A run that goes on from the person file has no names of the teacher's, and must come to the same results.
+        self._learned = replace(learned, named={})
+        #: What was learned from, in order.
+        self.sources = tuple(seen)
+
+    @classmethod
+    def learn(cls, run: PersonRun, paths: Sequence[Path], subject: str, on_bad: OnBad | None) -> SharedPerson:
+        """Learn from all sources; one that cannot be used is told to `on_bad`, or (None) raises InputError."""
+        media = _usable([(path, partial(open_source, path)) for path in paths], on_bad)
+        most = shares([each.info.kind for each in media.values()])
+
+        def look(path: Path) -> SeenSource:
+            progress = Named(run.progress, path.name) if len(media) > 1 else run.progress
+            return run.look_at(media[path], subject, most, progress)
+
+        seen = _usable([(path, partial(look, path)) for path in media], on_bad)
+        return cls(run, run.learn(list(seen.values())), subject, seen)
+
+    @property
+    def person(self) -> PersonDelta:
+        """The delta to save."""
+        return self._learned.person
+
+    @property
+    def guard(self) -> GuardReport:
+        """Which weights were chosen and why."""
+        return self._learned.guard
+
+    @property
+    def timings(self) -> dict[str, float]:
+        """Seconds a stage of learning."""
+        return self._learned.timings
+
+    def predict(self, source: Path | str, progress: Progress | None = None) -> Personalization:
+        """The keypoints of a source; one that was not looked at before is now.
+
+        Raises:
+            InputError, NoPersonError: The source cannot be used.
+        """
+        path, progress = Path(source), progress or self._run.progress
+        seen = self._seen.pop(path, None) or self._run.look_at(open_source(path), self._subject, progress=progress)
+        return self._run.predict(seen, self._learned, progress)
+
+
+_T = TypeVar("_T")
+
+
+def _usable(attempts: Sequence[tuple[Path, Callable[[], _T]]], on_bad: OnBad | None) -> dict[Path, _T]:
+    """What the attempts on sources give, without those that fail by the source's own fault."""
+    found: dict[Path, _T] = {}
+    for position, (path, attempt) in enumerate(attempts):
+        try:
+            found[path] = attempt()
+        except InputError as error:
+            if on_bad is None or (not found and position == len(attempts) - 1):
+                raise
+            on_bad(path, error)
+    return found

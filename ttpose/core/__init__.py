@@ -1,0 +1,1 @@
+"""The ground floor: errors, atomic files, geometry, skeletons, progress."""

@@ -1,0 +1,1 @@
+"""Inference: crops, test-time augmentation, refinement and the ensemble. Nothing here learns."""

@@ -1,0 +1,94 @@
+"""A second opinion of where a person's joints are: another network looks at the pose that the first one found.
+
+Two networks that learned from different pictures err in different places. The second one (BlazePose) is less accurate
+by itself; beside the first it tells which of the first one's doubts are errors (docs/accuracy.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+import numpy as np
+import torch
+
+from ttpose.core import geometry
+from ttpose.core.geometry import Box
+from ttpose.core.skeleton import Skeleton
+from ttpose.inference.crops import PersonCrop
+from ttpose.models.blazepose import BLAZEPOSE_SIZE, LANDMARKS, BlazePose, load_blazepose
+from ttpose.models.store import model_path
+
+#: File name of the shipped network.
+SECOND_FILE = "blazepose_heavy.safetensors"
+# The crop as MediaPipe cuts it: a square about the middle of the hips, the torso upright, out to the furthest joint and
+# a quarter more.
+_ROOM = 1.25
+# Joints that score less do not make the crop larger; it has room for a torso and its head, and for a share of the box.
+_LEAST_SCORE, _LEAST_TORSOS, _LEAST_SHARE = 0.2, 1.2, 0.1
+
+
+class SecondOpinion:
+    """BlazePose, asked for the joints of a keypoint set."""
+
+    def __init__(self, network: BlazePose, skeleton: Skeleton) -> None:
+        self._network, self._flip = network, list(skeleton.flip)
+        self._numbers = np.array([LANDMARKS.get(name, -1) for name in skeleton.keypoints])
+        self._torso = [[skeleton.index(f"{side}_{part}") for side in ("left", "right")] for part in ("hip", "shoulder")]
+
+    def look(self, crops: Sequence[PersonCrop], keypoints: np.ndarray) -> np.ndarray:
+        """Look at crops, and at their mirror images.
+
+        Args:
+            crops: B of them.
+            keypoints: [B, K, 3] original pixels and scores, what was found; says where to look.
+
+        Returns:
+            [B, K, 4]: x and y in original pixels, the visibility 0..1, and how far the two looks are apart in original
+            pixels; NaN for joints that the network does not know.
+        """
+        to_crops = [
+            [geometry.compose(m, crop.to_source) for m in self._matrices(found, crop.source_box)]
+            for crop, found in zip(crops, keypoints, strict=True)
+        ]
+        views = [crop.view(m, BLAZEPOSE_SIZE) for crop, pair in zip(crops, to_crops, strict=True) for m in pair]
+        said = self._landmarks(np.stack(views)).reshape(len(crops), 2, -1, 3)
+        said[:, 1] = said[:, 1, self._flip]
+        for crop, pair, rows in zip(crops, to_crops, said, strict=True):
+            for matrix, row in zip(pair, rows, strict=True):
+                row[:, :2] = geometry.apply(geometry.compose(crop.to_source, geometry.invert(matrix)), row[:, :2])
+        apart = np.linalg.norm(said[:, 0, :, :2] - said[:, 1, :, :2], axis=-1)
+        return np.concatenate([said.mean(1), apart[..., None]], -1)
+
+    def _matrices(self, found: np.ndarray, box: Box) -> tuple[np.ndarray, np.ndarray]:
+        """From original pixels to the crop that shows the pose upright, and to its mirror image."""
+        hips, shoulders = (found[joints, :2].mean(0) for joints in self._torso)
+        up = shoulders - hips
+        reach = np.linalg.norm(found[found[:, 2] > _LEAST_SCORE, :2] - hips, axis=1).max(initial=0.0)
+        reach = max(reach, _LEAST_TORSOS * float(np.linalg.norm(up)), _LEAST_SHARE * box.side, 0.5)
+        square = Box.around(np.stack([hips - reach, hips + reach]))
+        turn = float(np.degrees(np.arctan2(up[0], -up[1])))
+        plain, mirrored = (
+            geometry.crop_matrix(square, BLAZEPOSE_SIZE, pad=_ROOM, rotation=turn, flip=flip) for flip in (False, True)
+        )
+        return plain, mirrored
+
+    @torch.inference_mode()
+    def _landmarks(self, views: np.ndarray) -> np.ndarray:
+        """RGB uint8 [B, S, S, 3] to the keypoint set's joints [B, K, 3] in their pixels, with visibilities 0..1."""
+        device = self._network.landmarks.weight.device
+        images = torch.from_numpy(views).to(device).permute(0, 3, 1, 2).float() / 255
+        said = self._network(images).cpu().double()  # MPS has no doubles
+        found = torch.cat([said[..., :2], said[..., 3:4].sigmoid()], -1).numpy()[:, self._numbers]
+        found[:, self._numbers < 0] = np.nan
+        return found
+
+
+@lru_cache(maxsize=1)
+def _network(device: str) -> BlazePose:
+    return load_blazepose(model_path(SECOND_FILE)).to(device)
+
+
+def second_opinion(skeleton: Skeleton, device: str = "cpu") -> SecondOpinion:
+    """The shipped network; raises WeightsError."""
+    return SecondOpinion(_network(str(device)), skeleton)

@@ -1,0 +1,129 @@
+"""Each keypoint put where it most likely is: trained trees weigh the candidates of a clip, paths run through them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from itertools import pairwise
+
+import numpy as np
+
+from ttpose.core.skeleton import Skeleton, skeleton_named, torso_lengths
+from ttpose.inference.refine.candidates import NEIGHBOURHOOD, candidates, limb_joints
+from ttpose.inference.refine.viterbi import PathCosts, likely_paths
+from ttpose.inference.tta import Observation
+from ttpose.models.boosted_trees import Forest
+from ttpose.models.config import ModelConfig
+from ttpose.models.store import model_path
+
+# How much more likely another place must be, by trees that know no second opinion and by those that do: less gains more
+# on rendered people, and risks more on real ones, among whom other people stand (docs/accuracy.md).
+_MARGINS = (0.05, 0.15)
+
+# Frames at a time at most, so that memory does not grow with the clip: the features of one take 20 kB.
+_BLOCK = 500
+
+# Where a second opinion is so near, in torsos, it counts for so much of the place: the mean of two networks is better
+# than either, on rendered people and on real ones.
+_NEAR, _SHARE = 0.3, 0.25
+
+# What all views and what the plain one give is the same place if it is no further apart than this, in torsos.
+_SAME = 0.15
+
+#: File names of the shipped trees, without and with a second opinion among what is known of a place.
+RESCORER_FILES = ("rescorer.safetensors", "rescorer_second.safetensors")
+
+
+def can_rescore(config: ModelConfig) -> bool:
+    """Whether the trees know how a model's maps err: they learned from those of the shipped encoder."""
+    return config.encoder == "movenet" and bool(limb_joints(skeleton_named(config.skeleton)))
+
+
+@lru_cache(maxsize=2)
+def load_rescorer(second: bool = False) -> Forest:
+    """The shipped trees, that know a second opinion or not; raises WeightsError."""
+    return Forest.load(model_path(RESCORER_FILES[second]))
+
+
+def rescore(
+    seen: Observation,
+    times: np.ndarray,
+    skeleton: Skeleton,
+    forest: Forest | None = None,
+    margin: float | None = None,
+    costs: PathCosts | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Choose among the candidates of every limb joint: the likeliest path over the clip.
+
+    Args:
+        seen: Of N frames in order of time, under settled names; a second opinion is taken into account.
+        times: [N] seconds.
+        skeleton: The keypoint set, with arms and legs.
+        forest: Tells a place's probability from its features; None takes the shipped trees.
+        margin: How much more likely another place must be than the keypoint's own; None takes the default.
+        costs: Of the paths; None takes the default.
+
+    Returns:
+        Keypoints [N, K, 3] in original pixels, and which were moved to another place, bool [N, K]. A keypoint that was
+        moved has its new place's probability as its score; the others keep theirs.
+    """
+    asked = seen.second is not None
+    forest = forest or load_rescorer(asked)
+    margin = _MARGINS[asked] if margin is None else margin
+    found, moved = seen.keypoints.copy(), np.zeros(seen.keypoints.shape[:2], bool)
+    blocks = -(-len(found) // _BLOCK)
+    # Equally long, since lengths of limbs and of the torso are a block's own and a few frames do not show them.
+    for start, stop in pairwise(np.linspace(0, len(found), blocks + 1).astype(int)):
+        first, rows = max(start - NEIGHBOURHOOD, 0), slice(start, stop)
+        around = slice(first, stop + NEIGHBOURHOOD)
+        block, shifted = _rescore_block(seen.part(around), times[around], skeleton, forest, margin, costs)
+        inside = slice(start - first, stop - first)
+        found[rows], moved[rows] = block[inside], shifted[inside]
+    return found, moved
+
+
+def _rescore_block(
+    seen: Observation,
+    times: np.ndarray,
+    skeleton: Skeleton,
+    forest: Forest,
+    margin: float,
+    costs: PathCosts | None,
+) -> tuple[np.ndarray, np.ndarray]:
+    given = candidates(seen, times, skeleton)
+    # A keypoint that has no other place to go needs no judging.
+    judged = given.worth & (given.worth.sum(2, keepdims=True) > 1)
+    probability = np.where(judged, 0.0, 1.0)
+    probability[judged] = forest.probability(given.features[judged])
+    lead = np.where(np.arange(probability.shape[2]) == 0, margin, 0.0)
+    best = likely_paths(probability + lead, given.worth, given.places, times, given.torso, costs)[..., None]
+    moved = np.zeros(seen.keypoints.shape[:2], bool)
+    moved[:, given.joints] = best[..., 0] > 0
+    found = seen.keypoints.copy()
+    place = np.take_along_axis(given.places, best[..., None], 2)[:, :, 0]
+    chance = np.take_along_axis(probability, best, 2)
+    found[:, given.joints] = np.where(
+        moved[:, given.joints, None], np.concatenate([place, chance], -1), found[:, given.joints]
+    )
+    if seen.second is not None:
+        found = _nearer(found, seen.second, given.joints, _NEAR * given.torso, _SHARE)
+    return found, moved
+
+
+def between(found: np.ndarray, other: np.ndarray, skeleton: Skeleton) -> np.ndarray:
+    """Keypoints [N, K, 3] with each limb joint half-way to another result's where the two are close.
+
+    The views' mean moves many joints a little, in some people always to the same side: half of it harms fewer of them.
+    """
+    torso = float(np.median(torso_lengths(found, skeleton)))
+    return _nearer(found, other, limb_joints(skeleton), _SAME * torso, 0.5)
+
+
+def _nearer(
+    found: np.ndarray, other: np.ndarray, joints: Sequence[int] | np.ndarray, within: float, share: float
+) -> np.ndarray:
+    """Some joints a share of the way towards another result's, where they are closer to it than so many pixels."""
+    moved, to = found.copy(), (other[..., :2] - found[..., :2])[:, joints]
+    near = np.linalg.norm(to, axis=-1, keepdims=True) < within
+    moved[:, joints, :2] += np.where(near, share * to, 0.0)
+    return moved

@@ -1,0 +1,52 @@
+"""A path becomes a source: images and videos, told apart by their content."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from ttpose.core.errors import InputError, UsageError
+from ttpose.media.images import is_animated_webp, is_heic, is_image, read_image
+from ttpose.media.source import Frame, Source, SourceInfo
+from ttpose.media.video import VideoSource
+
+
+class ImageSource(Source):
+    """A still image: one frame at time 0."""
+
+    def __init__(self, path: Path) -> None:
+        self._image = read_image(path)
+        height, width = self._image.shape[:2]
+        self.info = SourceInfo(path, "image", width, height, 1, None, None, 0)
+        self.decoder = "opencv"
+        self.warnings = []
+
+    def frames(self, step: int = 1) -> Iterator[Frame]:
+        """Give the image."""
+        yield Frame(0, 0.0, self._image)
+
+
+def open_source(path: Path | str) -> Source:
+    """Open a video or image, told apart by content, whatever the name's suffix.
+
+    Raises:
+        InputError: The file is missing, empty, no media, or damaged beyond reading; one line that names it.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise UsageError(f"{path} is a folder", "name the files in it")
+    try:
+        with open(path, "rb") as handle:
+            head = handle.read(32)
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror or error}", "check the path and permissions") from error
+    if not head:
+        raise InputError(f"{path} is empty (0 bytes)", "copy or export it again")
+    if is_heic(head):
+        raise InputError(f"{path} is a HEIC photo, which is not supported", "convert it to JPEG or PNG")
+    if is_image(head):
+        source = ImageSource(path)
+        if is_animated_webp(head):
+            source.warnings.append("animated WebP: only its first picture is used")
+        return source
+    return VideoSource(path)

@@ -1,0 +1,87 @@
+"""The model for people who have pictures, not tensors: numpy in, numpy out, original pixel coordinates."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from ttpose.core import geometry
+from ttpose.core.geometry import Box
+from ttpose.core.skeleton import Skeleton
+from ttpose.models.decode import decode
+from ttpose.models.pose_model import PoseModel
+
+#: Side of the crop over the longer side of a person's box; MoveNet's accuracy is best near it.
+CROP_PAD = 1.1
+_STRIDE = 4
+_BATCH = 4  # crops a forward: larger ones cost memory and gain no speed on a CPU
+
+
+class Predictor:
+    """Keypoints of crops, or of boxes in an image.
+
+    Args:
+        model: A pose model; it is used in evaluation mode, where it is.
+    """
+
+    def __init__(self, model: PoseModel) -> None:
+        self.model = model.eval()
+
+    @property
+    def skeleton(self) -> Skeleton:
+        """The keypoint set of the predictions."""
+        return self.model.skeleton
+
+    @property
+    def input_size(self) -> int:
+        """Side S of the square crops."""
+        return self.model.config.input_size
+
+    def predict_crops(self, crops: np.ndarray) -> np.ndarray:
+        """Keypoints of crops.
+
+        Args:
+            crops: RGB uint8 [N, S, S, 3].
+
+        Returns:
+            float64 [N, K, 3]: x, y in crop pixels, score 0..1.
+        """
+        parts = [self._forward(crops[start : start + _BATCH]) for start in range(0, len(crops), _BATCH)]
+        return np.concatenate(parts) if parts else np.zeros((0, len(self.skeleton), 3))
+
+    def predict(self, image: np.ndarray, boxes: Sequence[Box]) -> np.ndarray:
+        """Keypoints of the people in boxes of one image.
+
+        Args:
+            image: RGB uint8 [H, W, 3].
+            boxes: Person boxes in image pixels.
+
+        Returns:
+            float64 [N, K, 3]: x, y in image pixels, score 0..1.
+        """
+        maps = [geometry.crop_matrix(box, self.input_size, pad=CROP_PAD) for box in boxes]
+        if not maps:
+            return np.zeros((0, len(self.skeleton), 3))
+        crops = np.stack([geometry.warp(image, matrix, self.input_size) for matrix in maps])
+        return to_image(self.predict_crops(crops), maps)
+
+    @torch.inference_mode()
+    def _forward(self, crops: np.ndarray) -> np.ndarray:
+        images = torch.from_numpy(np.ascontiguousarray(crops)).to(self.model.device).permute(0, 3, 1, 2)
+        out = self.model(self.model.normalise(images))
+        found = (
+            decode(out.supervised, out.encoded.anchors, out.encoded.offsets).cpu().double().numpy()
+        )  # MPS has no float64
+        found[..., :2] = geometry.heatmap_to_crop(found[..., :2], _STRIDE)
+        found[..., 2] = np.clip(found[..., 2], 0.0, 1.0)
+        return found
+
+
+def to_image(keypoints: np.ndarray, matrices: Sequence[np.ndarray]) -> np.ndarray:
+    """Crop keypoints [N, K, 3] to image pixels, given each crop's map from image to crop [2, 3]."""
+    out = keypoints.copy()
+    for row, matrix in zip(out, matrices, strict=True):
+        row[:, :2] = geometry.apply(geometry.invert(matrix), row[:, :2])
+    return out
