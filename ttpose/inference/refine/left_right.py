@@ -65,8 +65,8 @@ def correct_swaps(
         times: [N] seconds.
         skeleton: The keypoint set.
         costs: Weights.
-        named: [N, K, 2] image pixels, what was settled for these frames before, NaN where nothing was; being away from
-            it costs as much as movement does.
+        reference: [N, K, 2] image pixels, where left and right are known, such as corrected frames, NaN elsewhere;
+            being away from it costs as much as movement does.
 
     Returns:
         The keypoints with swapped limbs where that is cheaper [N, K, 3], and which limbs were swapped, bool
@@ -82,9 +82,11 @@ def correct_swaps(
         own += _away_costs(candidates, reference, groups, skeleton, costs)
     moves = _move_costs(candidates, times, groups, skeleton, costs)
     turns = _turn_costs(candidates, times, groups, skeleton, costs)
-    path = second_order_viterbi(own[:, None], moves[:1], lambda frame: (turns[frame - 2] + moves[frame - 1])[None])[
-        :, 0
-    ]
+
+    def bound(frame: int) -> np.ndarray:
+        return np.asarray(turns[frame - 2] + moves[frame - 1])[None]
+
+    path = second_order_viterbi(own[:, None], moves[:1], bound)[:, 0]
     return candidates[np.arange(len(path)), path], np.array(_SWAPS)[path]
 
 

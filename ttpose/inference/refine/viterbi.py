@@ -96,7 +96,7 @@ def second_order_viterbi(own: np.ndarray, first: np.ndarray, turns: Callable[[in
 
 
 def _turns(at: np.ndarray, gaps: np.ndarray, costs: ViterbiCosts) -> np.ndarray:
-    """[L, C two before, C before, C here]: the cost of each change of velocity between three frames' candidates [3, L, C, 2]."""
+    """[L, C two before, C before, C here]: cost of each change of velocity between three frames' positions `at`."""
     longest = gaps.max()
     if longest > costs.reach_s:
         _, joints, count, _ = at.shape
