@@ -128,8 +128,8 @@ PRESETS = {
     # Fewer frames and steps, one view of each frame with what was learned: what `predict` gives.
     "fast": replace(_BALANCED, preset="fast", steps=12, max_crops=48, refine=REFINE_PRESETS["fast"]),
     "balanced": _BALANCED,
-    # More frames and steps; two more views and twice as many steps made real clips worse (docs/experiments.md). First the
-    # decoder learns the clip's colours, so that the guard can check how well the person is repainted.
+    # More frames and steps; two more views and twice as many steps made real clips worse (docs/experiments.md). First
+    # the decoder learns the clip's colours, so that the guard can check how well the person is repainted.
     "thorough": replace(_BALANCED, preset="thorough", steps=60, decoder_warmup=10, max_crops=256, ema=0.95),
     "paper": PAPER,
 }

@@ -111,7 +111,7 @@ def measure(
 
 
 def _mean(checks: Sequence[GuardMetrics], frames: Sequence[int]) -> GuardMetrics:
-    """Means over clips, weighted by frames; single frames tell nothing of movement, of lengths and of reconstruction."""
+    """Means over clips, weighted by frames; single frames tell nothing of movement, lengths and reconstruction."""
     if len(checks) == 1:
         return checks[0]
     moving, paired = ([n if n >= least else 0 for n in frames] for least in (RUN, 2))
