@@ -22,7 +22,7 @@ from ttpose.core import geometry
 from ttpose.core.errors import UsageError
 from ttpose.core.progress import Progress
 from ttpose.inference.crops import cut_crop
-from ttpose.inference.pipeline import personalize_model
+from ttpose.adaptation.personalize import personalize_model
 from ttpose.inference.tta import TTA_VIEWS, predict_tta
 from ttpose.inference.warps import PLAIN
 from ttpose.models.person import PersonDelta

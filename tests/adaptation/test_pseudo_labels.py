@@ -10,7 +10,8 @@ from ttpose.adaptation.pseudo_labels import distillation_targets, pseudo_labels
 from ttpose.adaptation.settings import PersonalizeSettings
 from ttpose.core import geometry
 from ttpose.core.skeleton import COCO17
-from ttpose.inference.tta import TTA_VIEWS, TTAPrediction, predict_tta
+from ttpose.inference.prediction import TTAPrediction
+from ttpose.inference.tta import TTA_VIEWS, predict_tta
 
 SETTINGS = PersonalizeSettings(teacher_min_score=0.25)
 

@@ -19,7 +19,7 @@ from ttpose.adaptation.pseudo_labels import pseudo_labels
 from ttpose.adaptation.settings import PersonalizeSettings
 from ttpose.core.skeleton import COCO17
 from ttpose.inference.crops import PersonCrop, by_clip, cut_crop
-from ttpose.inference.tta import TTAPrediction
+from ttpose.inference.prediction import TTAPrediction
 
 
 def crop() -> PersonCrop:

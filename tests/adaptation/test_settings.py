@@ -6,7 +6,7 @@ import pytest
 
 from ttpose.adaptation.settings import PAPER, PRESETS, preset_named
 from ttpose.core.errors import UsageError
-from ttpose.inference.warps import Augmentation
+from ttpose.adaptation.augment import Augmentation
 
 
 def test_the_paper_preset_is_the_papers():

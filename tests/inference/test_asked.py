@@ -41,7 +41,7 @@ def test_frames_hear_their_own_opinion_and_let_their_crops_go(walk):
     together = gather(heard)
     rows = [0, 1, 2, *range(4, 10)]
     assert np.array_equal(together.keypoints, seen.keypoints[rows])
-    assert np.array_equal(together.second[..., :2], seen.keypoints[rows][..., :2] + [6, 0])
+    assert np.array_equal(together.ensemble[..., :2], seen.keypoints[rows][..., :2] + [6, 0])
 
 
 def test_nobody_in_any_frame_is_asked_about():
