@@ -6,11 +6,12 @@ import torch
 
 from tests.observed import observation
 from tests.painted import GROUPS, box_of, dot_color, paint_dots, standing
-from tests.small_models import DotModel
+from tests.small_models import CountedDots, DotModel
 from ttpose.core import geometry
 from ttpose.core.skeleton import COCO17
 from ttpose.inference.crops import cut_crop
-from ttpose.inference.tta import TTA_VIEWS, join, predict_tta, tta_view
+from ttpose.inference.prediction import join
+from ttpose.inference.tta import TTA_VIEWS, ViewOutput, plain_view, predict_tta, tta_view
 from ttpose.models.predictor import Predictor
 
 MIRRORED = tta_view(0, 1.0, True)
@@ -122,18 +123,37 @@ def test_all_that_the_plain_view_shows_is_kept_where_there_are_others(dots, walk
     assert np.array_equal(again.single_view.keypoints, seen.single_view.keypoints)
 
 
-def test_a_second_opinion_is_of_what_all_views_found_and_kept_with_its_frames(dots, walk):
-    class Echo:
-        def look(self, crops, found):
-            numbers = np.array([crop.index for crop in crops], float)[:, None, None]
-            return np.concatenate([found, np.broadcast_to(numbers, (*found.shape[:2], 1))], -1)
+def test_a_known_output_for_the_plain_view_is_not_computed_again(walk):
+    crops = walk[2][:7]
+    model = CountedDots()
+    plain = plain_view(model, crops)
+    assert model.predicted == 7
+    for views in (1, 4):
+        model.predicted = 0
+        known = predict_tta(model, crops, TTA_VIEWS[:views], plain=plain)
+        assert model.predicted == (views - 1) * 7
+        anew = predict_tta(model, crops, TTA_VIEWS[:views])
+        for name in ("keypoints", "side_odds", "spread", "single_view_keypoints", "peaks"):
+            assert np.allclose(getattr(known, name), getattr(anew, name), atol=1e-4), name
 
-    seen = predict_tta(dots, walk[2][:7], TTA_VIEWS[:2], ensemble=Echo())
-    assert np.array_equal(seen.ensemble[..., :3], seen.keypoints)
-    assert seen.ensemble[:, 0, 3].tolist() == list(range(7))
-    assert seen.part(slice(2, 4)).ensemble[:, 0, 3].tolist() == [2, 3]
-    assert np.array_equal(join([seen.part(slice(0, 3)), seen.part(slice(3, 7))]).ensemble, seen.ensemble)
-    assert predict_tta(dots, walk[2][:1]).ensemble is None
+
+def test_rows_of_an_output(walk):
+    plain = plain_view(CountedDots(), walk[2][:5])
+    some = plain.rows([3, 1])
+    assert torch.equal(some.heatmaps, plain.heatmaps[[3, 1]]) and torch.equal(some.anchors, plain.anchors[[3, 1]])
+    assert some.offsets is None
+    again = ViewOutput.cat([plain.rows([0, 1]), plain.rows([2, 3, 4])])
+    assert torch.equal(again.heatmaps, plain.heatmaps) and again.offsets is None
+
+
+@pytest.mark.parametrize("views", [1, 3])
+def test_maps_are_kept_where_they_are_asked_for(dots, walk, views):
+    assert predict_tta(dots, walk[2][:5], TTA_VIEWS[:views]).maps is None
+    seen = predict_tta(dots, walk[2][:5], TTA_VIEWS[:views], keep_maps=True)
+    assert seen.maps.dtype == torch.float16 and seen.maps.shape[:2] == (5, 17)
+    assert torch.equal(seen.part([1, 4]).maps, seen.maps[[1, 4]])
+    highest = seen.maps.flatten(2).max(2).values.numpy()
+    assert np.allclose(highest, seen.peaks[:, :, 0, 2], atol=0.2), "the maps that were decoded"
 
 
 class _TwoDots(DotModel):

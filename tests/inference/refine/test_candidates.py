@@ -9,8 +9,8 @@ import pytest
 from tests.observed import misled, observation, walking
 from ttpose.core.geometry import Box
 from ttpose.core.skeleton import BBC7, COCO17, H36M16, LSP14, PENN13
-from ttpose.inference.refine.candidates import candidates, limb_joints
 from ttpose.inference.prediction import TTAPrediction
+from ttpose.inference.refine.candidates import candidates, limb_joints
 
 # A person who faces the camera, its left on the right of the picture; a torso of 100 pixels.
 _FIGURE = {
@@ -247,7 +247,13 @@ def _carried(seen: TTAPrediction, matrix: np.ndarray, shift: tuple[float, float]
 
     corners = [Box(*row).corners @ matrix.T + shift for row in seen.boxes]
     boxes = np.array([Box.around(pair).as_list() for pair in corners])
-    return replace(seen, keypoints=carry(seen.keypoints), single_view_keypoints=carry(seen.single_view_keypoints), peaks=carry(seen.peaks), boxes=boxes)
+    return replace(
+        seen,
+        keypoints=carry(seen.keypoints),
+        single_view_keypoints=carry(seen.single_view_keypoints),
+        peaks=carry(seen.peaks),
+        boxes=boxes,
+    )
 
 
 def _turned(degrees: float) -> np.ndarray:

@@ -182,7 +182,9 @@ def test_exchanged_limbs_take_all_that_was_seen_along(distinct):
         # The odds were for the name that is gone.
         sign = np.where(np.isin(np.arange(17), limbs), -1, 1)
         assert np.array_equal(found.side_odds[row], sign * distinct.side_odds[row, order])
-    assert np.array_equal(found.single_view_keypoints, distinct.single_view_keypoints), "the plain view alone keeps its own names"
+    assert np.array_equal(found.single_view_keypoints, distinct.single_view_keypoints), (
+        "the plain view alone keeps its own names"
+    )
 
 
 def test_exchanging_twice_changes_nothing(distinct):

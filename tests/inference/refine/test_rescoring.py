@@ -10,11 +10,11 @@ from tests.small_models import small_config
 from ttpose.adaptation.methods import fitted, method_named
 from ttpose.adaptation.settings import PRESETS
 from ttpose.core.skeleton import BBC7, COCO17, PENN13, torso_lengths
+from ttpose.inference.prediction import TTAPrediction
 from ttpose.inference.refine import rescoring as module
 from ttpose.inference.refine.candidates import candidates, limb_joints
 from ttpose.inference.refine.rescoring import average_where_close, can_rescore, load_rescorer, rescore
 from ttpose.inference.refine.viterbi import ViterbiCosts
-from ttpose.inference.prediction import TTAPrediction
 from ttpose.models.config import mobile_config
 
 TIMES = np.arange(20) / 25
@@ -271,16 +271,16 @@ def test_only_maps_that_the_trees_know_are_rescored():
 @pytest.mark.parametrize("preset", ["fast", "balanced", "thorough"])
 def test_ours_rescore_where_the_model_can(preset):
     settings = method_named("ours", preset=preset)
-    assert settings.rescore and settings.correct_swaps
+    assert settings.refine.rescore and settings.refine.correct_swaps
     assert fitted(settings, mobile_config()) == settings
-    assert fitted(replace(settings, mode="online"), mobile_config()).rescore
+    assert fitted(replace(settings, mode="online"), mobile_config()).refine.rescore
     other = small_config(skeleton=COCO17.name)
-    assert fitted(settings, other) == replace(settings, rescore=False, ensemble=False)
-    assert settings.ensemble == (preset != "fast")
-    assert not fitted(settings, replace(mobile_config(), skeleton=BBC7.name)).rescore
+    assert fitted(settings, other).refine == replace(settings.refine, rescore=False, ensemble=False)
+    assert settings.refine.ensemble == (preset != "fast")
+    assert not fitted(settings, replace(mobile_config(), skeleton=BBC7.name)).refine.rescore
 
 
 def test_the_paper_and_what_it_is_compared_with_do_not_rescore():
-    assert not PRESETS["paper"].rescore
+    assert not PRESETS["paper"].refine.rescore
     for name in ("paper", "tent", "rotation", "confident"):
-        assert not method_named(name).rescore, name
+        assert not method_named(name).refine.rescore, name
