@@ -87,10 +87,10 @@ class Task:
 
 def overlay_name(source: Path) -> str:
     """`overlay.jpg` for a photo, `overlay.mp4` for anything else, judged by the file's first bytes."""
-    from ttpose.media.images import is_image
+    from ttpose.media.images import is_photo
 
     with suppress(OSError), open(source, "rb") as handle:  # reading it will say what is wrong with the file
-        return "overlay.jpg" if is_image(handle.read(16)) else "overlay.mp4"
+        return "overlay.jpg" if is_photo(source, handle.read(16)) else "overlay.mp4"
     return "overlay.mp4"
 
 
