@@ -25,7 +25,7 @@ from ttpose.inference.asked import asked, ensemble_for, photo_keypoints
 from ttpose.inference.ensemble import EnsembleMember
 from ttpose.inference.follow import follow_subject, gather
 from ttpose.inference.refine.rescoring import can_rescore
-from ttpose.media import Source, open_source
+from ttpose.media import Reading, Source, open_source
 from ttpose.models.device import choose_device
 from ttpose.models.predictor import Predictor
 from ttpose.models.shipped import LoadedModel

@@ -7,8 +7,9 @@ import sys
 
 def main() -> None:
     """Run the `ttpose` command and exit: 0 done, 1 something failed, 2 wrong use, 130 interrupted."""
-    from ttpose.cli.streams import drop_stdout
+    from ttpose.cli.streams import drop_stdout, prepare_streams
 
+    prepare_streams()
     code: int | str | None = 0
     try:
         from ttpose.cli.app import app
@@ -24,4 +25,8 @@ def main() -> None:
     except BrokenPipeError:
         drop_stdout()
         code = 1
+    except OSError as error:  # a full disk, or a stream that cannot be written
+        drop_stdout()
+        print(f"ttpose: cannot write the output: {error.strerror or error}", file=sys.stderr)
+        code = code or 1
     sys.exit(code)

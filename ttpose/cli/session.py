@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import signal
+import os
 import sys
-import threading
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
-from types import FrameType
-from typing import NoReturn
 
 import typer
 
 from ttpose.cli.reporting import JsonReporter, QuietReporter, Reporter
 from ttpose.cli.streams import drop_stdout
 from ttpose.core.errors import UsageError
+from ttpose.core.stopping import ends_when_asked
 from ttpose.jobs.log import warnings_as_notes
 from ttpose.jobs.outcome import describe
 
@@ -28,7 +26,8 @@ def session(*, quiet: bool = False, json_lines: bool = False, debug: bool = Fals
     """
     reporter = _reporter(quiet, json_lines)
     try:
-        with _polite_kill(), warnings_as_notes(reporter.note, debug), _own_stdout(json_lines):
+        _check_working_directory()
+        with ends_when_asked(), warnings_as_notes(reporter.note, debug), _own_stdout(json_lines):
             yield reporter
     except KeyboardInterrupt:
         reporter.failure("interrupted; nothing half-written was left, finished results are kept", None)
@@ -58,21 +57,12 @@ def _reporter(quiet: bool, json_lines: bool) -> Reporter:
     return TerminalReporter()
 
 
-@contextmanager
-def _polite_kill() -> Iterator[None]:
-    """Let SIGTERM unwind the stack like Ctrl-C does, so that no partial file stays behind."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def leave(number: int, frame: FrameType | None) -> NoReturn:
-        raise SystemExit(128 + number)
-
-    before = signal.signal(signal.SIGTERM, leave)
+def _check_working_directory() -> None:
+    """Relative names mean nothing without it, and libraries end the process over it."""
     try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+        os.getcwd()
+    except OSError:
+        raise UsageError("the working directory is not there any more", "change to another one first") from None
 
 
 @contextmanager

@@ -9,6 +9,7 @@ import typer
 
 from ttpose.cli import options
 from ttpose.cli.session import session
+from ttpose.core.files import check_folder
 
 
 def synth(
@@ -36,6 +37,7 @@ def synth(
 ) -> None:
     """Render labelled clips of synthetic people; what is finished in OUT is kept, so a run can be resumed."""
     with session(quiet=quiet, debug=debug) as reporter:
+        check_folder(out)
         from ttpose_synth.generate import RenderSettings, generate
 
         settings = RenderSettings(
