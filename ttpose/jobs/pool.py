@@ -15,6 +15,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
 from ttpose.core.errors import TTPoseError
+from ttpose.core.memory import keep_freed_memory
 from ttpose.core.progress import Progress
 from ttpose.core.stopping import ends_when_asked
 from ttpose.jobs.folders import ResultFolder
@@ -156,6 +157,7 @@ def _deaf_to_interrupts() -> Iterator[None]:
 
 def _work(connection: Connection, threads: int) -> None:
     """A worker's whole life: take a task, do it, say how it went."""
+    keep_freed_memory()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with ends_when_asked(_PATIENCE_OF_WORKERS):
         _work_on(connection, threads)

@@ -59,4 +59,4 @@ def open_source(path: Path | str, reading: Reading | None = None) -> Source:
         if is_animated_webp(head):
             source.warnings.append("animated WebP: only its first picture is used")
         return source
-    return VideoSource(path, reading=reading or Reading())
+    return VideoSource(path, reading=reading)

@@ -39,8 +39,9 @@ class VideoSource(Source):
     pixels for a quarter turn) and plain; it raises where the data is damaged, and then PyAV takes over at that frame.
     """
 
-    def __init__(self, path: Path, *, reading: Reading = Reading(), use_decord: bool = True) -> None:
-        self._path, self._reading = path, reading
+    def __init__(self, path: Path, *, reading: Reading | None = None, use_decord: bool = True) -> None:
+        reading = reading or Reading()
+        self._path = path
         self._line = line = scan(path, reading.stream, reading.fps)
         count = (line.declared - line.missing or None) if line.pts is None else len(line.pts)
         square = line.shape.is_square
