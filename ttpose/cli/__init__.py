@@ -9,6 +9,7 @@ def main() -> None:
     """Run the `ttpose` command and exit: 0 done, 1 something failed, 2 wrong use, 130 interrupted."""
     from ttpose.cli.streams import drop_stdout, prepare_streams
     from ttpose.core.memory import keep_freed_memory
+    from ttpose.core.stopping import STOPPED, leave_at_once
 
     keep_freed_memory()
 
@@ -32,4 +33,6 @@ def main() -> None:
         drop_stdout()
         print(f"ttpose: cannot write the output: {error.strerror or error}", file=sys.stderr)
         code = code or 1
+    if code in STOPPED:
+        leave_at_once(code)
     sys.exit(code)

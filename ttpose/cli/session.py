@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import traceback
@@ -40,7 +41,7 @@ def session(*, quiet: bool = False, json_lines: bool = False, debug: bool = Fals
     except Exception as error:
         if debug:
             traceback.print_exc()
-        message, hint = describe(error)
+        message, hint = _no_output(error) or describe(error)
         reporter.failure(message, hint)
         raise typer.Exit(2 if isinstance(error, UsageError) else 1) from None
     finally:
@@ -55,6 +56,13 @@ def _reporter(quiet: bool, json_lines: bool) -> Reporter:
     from ttpose.cli.terminal import TerminalReporter
 
     return TerminalReporter()
+
+
+def _no_output(error: Exception) -> tuple[str, str | None] | None:
+    """The line and hint where our own stdout or stderr cannot be written, such as on a full disk; else None."""
+    if isinstance(error, OSError) and error.filename is None and error.errno in (errno.ENOSPC, errno.EBADF, errno.EIO):
+        return f"the output cannot be written: {error.strerror}", "look where it is redirected to"
+    return None
 
 
 def _check_working_directory() -> None:

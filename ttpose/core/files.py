@@ -33,7 +33,7 @@ def atomic_path(target: Path | str) -> Iterator[Path]:
         OutputError: The folder or file cannot be written (no permission, disk full), or the name is a device's.
     """
     target = Path(target)
-    check_file(target)
+    _refuse_special(target)
     partial = target.with_name(fitting(f".{target.stem}", f".{uuid.uuid4().hex[:8]}.partial{target.suffix}"))
     _partial.add(partial)
     try:
@@ -123,6 +123,11 @@ def check_file(target: Path | str) -> None:
     """Fail where a file could not be put, before the work for it is done; raises OutputError."""
     target = Path(target)
     check_folder(target.parent)
+    _refuse_special(target)
+
+
+def _refuse_special(target: Path) -> None:
+    """Keep devices and pipes from being replaced by a file of their name."""
     try:
         kind = stat.S_IFMT(target.stat().st_mode)
     except OSError:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -16,7 +18,9 @@ from ttpose.core.files import remove_partial
 
 # Python looks at signals between two of its own steps. A library that waits for data or computes for long keeps it
 # from doing so; after these seconds the process ends all the same.
-_PATIENCE = {signal.SIGTERM: 1.3, signal.SIGINT: 5.0}
+_PATIENCE: dict[int, float] = {signal.SIGTERM: 1.3, signal.SIGINT: 5.0}
+#: Exit codes of a process that was asked to end.
+STOPPED = frozenset({128 + signal.SIGTERM, 128 + signal.SIGINT})
 # For child processes to remove what they have half-written.
 _CHILDREN_S = 0.3
 
@@ -42,6 +46,15 @@ def ends_when_asked(patience: Mapping[int, float] = _PATIENCE) -> Iterator[None]
 def leave(number: int, frame: FrameType | None) -> NoReturn:
     """A signal handler that unwinds the stack."""
     raise SystemExit(128 + number)
+
+
+def leave_at_once(code: int) -> NoReturn:
+    """End a process that has unwound already; taking large libraries apart object by object may take seconds."""
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code)
 
 
 @contextmanager

@@ -28,7 +28,7 @@ Begin = Callable[[int], Progress]
 
 _PATIENCE_S = 10.0  # for a worker to tidy up; one step of a large model on a slow machine takes a few seconds
 # A worker that is asked to end does so before its parent's own patience is over, which it would be killed after.
-_PATIENCE_OF_WORKERS = {signal.SIGTERM: 0.8}
+_PATIENCE_OF_WORKERS: dict[int, float] = {signal.SIGTERM: 0.8}
 
 
 def run_in_processes(

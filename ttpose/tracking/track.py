@@ -142,7 +142,7 @@ def _survey(
             samples.append(frame.index)
             shots.append((shots[-1] if shots else 0) + cut)
             linker.add(frame.index, frame.time_s, shots[-1], people, looks)
-        advance(max(source.passed - passed, 0))  # those after the last sample
+        advance(max(getattr(source, "passed", 0) - passed, 0))  # those after the last sample
     linker.cut()
     persons = join(linker.finished, settings)
     if len(samples) >= settings.least_samples:
