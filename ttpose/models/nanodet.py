@@ -6,6 +6,7 @@ aggregation neck without weights of its own, and one small head per level. Batch
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -114,7 +115,12 @@ class NanoDet(nn.Module):
         Returns:
             Scores [B, N] in 0..1, and boxes [B, N, 4] as x0, y0, x1, y1 in pixels of the given images.
         """
-        scores, boxes = zip(*(_decode(raw, s) for raw, s in zip(self.raw(images), STRIDES, strict=True)), strict=True)
+        return self.decode(self.raw(images))
+
+    @staticmethod
+    def decode(levels: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        """Scores [B, N] and boxes [B, N, 4], as in `forward`, of what `raw` gives."""
+        scores, boxes = zip(*(_decode(raw, s) for raw, s in zip(levels, STRIDES, strict=True)), strict=True)
         return torch.cat(scores, dim=1), torch.cat(boxes, dim=1)
 
     def raw(self, images: Tensor) -> list[Tensor]:
