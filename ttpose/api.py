@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from ttpose.adaptation.learned import Learned
+from ttpose.adaptation.learned import PersonalizedWeights
 from ttpose.adaptation.same_person import OnBad, SharedPerson
-from ttpose.adaptation.session import Personalization, PersonRun
+from ttpose.adaptation.session import Personalization, PersonalizationSession
 from ttpose.adaptation.settings import Mode, PersonalizeSettings, preset_named
 from ttpose.adaptation.sources import clip_result, records_of, report_damage
 from ttpose.core.errors import InputError, NoPersonError, UsageError
@@ -21,8 +21,8 @@ from ttpose.core.progress import Named, Progress
 from ttpose.core.skeleton import Skeleton
 from ttpose.evaluation.clips import evaluate_clips
 from ttpose.evaluation.report import EvaluationReport
-from ttpose.inference.asked import asked, opinion_beside, photo_keypoints
-from ttpose.inference.ensemble import SecondOpinion
+from ttpose.inference.asked import asked, ensemble_for, photo_keypoints
+from ttpose.inference.ensemble import EnsembleMember
 from ttpose.inference.follow import follow_subject, gather
 from ttpose.inference.refine.rescoring import can_rescore
 from ttpose.media import Source, open_source
@@ -34,7 +34,7 @@ from ttpose.report.overlay import write_overlay, write_side_by_side
 from ttpose.report.page import write_report
 from ttpose.results import FrameRecord, KeypointResult, PersonRecord
 from ttpose.tracking.box_correction import refine_box
-from ttpose.tracking.detector import PersonFinder
+from ttpose.tracking.detector import PersonDetector
 from ttpose.tracking.track import track_subject
 
 __all__ = [
@@ -55,7 +55,7 @@ class Pose:
     def __init__(self, loaded: LoadedModel) -> None:
         self.loaded = loaded
         self._predictor = Predictor(loaded.model)
-        self._finder: PersonFinder | None = None
+        self._finder: PersonDetector | None = None
 
     @property
     def skeleton(self) -> Skeleton:
@@ -85,7 +85,7 @@ class Pose:
         return {"keypoints": keypoints, "box": where.as_list(), "names": list(self.skeleton.keypoints)}
 
     def _largest(self, image: np.ndarray) -> Box:
-        self._finder = self._finder or PersonFinder.load(str(self.loaded.model.device))
+        self._finder = self._finder or PersonDetector.load(str(self.loaded.model.device))
         people = self._finder.find([image])[0]
         if not people:
             raise NoPersonError("no person was found in the image", "give a box")
@@ -113,7 +113,7 @@ def predict(
     weights: Path | str | None = None,
     base: Path | str | None = None,
     subject: str | None = None,
-    second_opinion: bool = False,
+    ensemble: bool = False,
     device: str = "auto",
     progress: Progress | None = None,
 ) -> KeypointResult:
@@ -124,9 +124,9 @@ def predict(
         weights: Person file, name in the person library, or base file; None takes the base.
         base: The base that the person was made on; None takes the shipped one.
         subject: "auto", "largest", "center" or "X,Y"; None takes "auto" in a video and everybody in a photo.
-        second_opinion: Whether a second network is asked, too: better keypoints in about twice the time.
+        ensemble: Whether a second network is asked, too: better keypoints in about twice the time.
         device: "auto", "cpu", "cuda", "cuda:N" or "mps".
-        progress: Hears the stages.
+        progress: Receives progress.
 
     Raises:
         InputError: The file cannot be read.
@@ -136,13 +136,13 @@ def predict(
     keep_freed_memory()
     progress = progress or Progress()
     loaded, media = load_weights(weights, choose_device(device), base=base), open_source(source)
-    second = opinion_beside(loaded.model) if second_opinion else None
-    finder = PersonFinder.load(str(loaded.model.device))
+    second = ensemble_for(loaded.model) if ensemble else None
+    detector = PersonDetector.load(str(loaded.model.device))
     if media.info.kind == "image" and subject is None:
-        return _predict_photo(media, loaded, finder, second)
-    track = track_subject(media, finder, subject=subject or "auto", progress=progress)
+        return _predict_photo(media, loaded, detector, second)
+    track = track_subject(media, detector, subject=subject or "auto", progress=progress)
     with progress.stage("predict", media.info.frames) as advance:
-        seen = follow_subject(media, track, loaded.model, finder, advance, crops=second is not None)
+        seen = follow_subject(media, track, loaded.model, detector, advance, crops=second is not None)
         frames = list(seen if second is None else asked(seen, second))
     report_damage(media, progress)
     settings = PersonalizeSettings(rescore=can_rescore(loaded.model.config))
@@ -177,14 +177,14 @@ def personalize(
         person: An earlier personalization of the same person to continue from: a person file, or a name in the
             person library. The result holds the changes of both.
         settings: Instead of preset, mode, steps and seed, such as `ttpose.adaptation.methods.method_named("tent")`.
-        progress: Hears the stages.
+        progress: Receives progress.
 
     Raises:
         UsageError: Unknown preset, mode, subject or device.
         InputError, NoPersonError, WeightsError: See there.
     """
     settings = settings or preset_named(preset, mode=mode, steps=steps, seed=seed)
-    run = PersonRun.begin(settings, device, base, person, progress)
+    run = PersonalizationSession.begin(settings, device, base, person, progress)
     seen = run.look_at(open_source(source), subject)
     return run.online(seen) if run.settings.mode == "online" else run.predict(seen, run.learn([seen]))
 
@@ -257,17 +257,17 @@ def learn_person(
         raise UsageError("no input was given", "name videos and photos of the person")
     if settings.mode == "online":
         raise UsageError("online learning takes one input at a time")
-    run = PersonRun.begin(settings, device, base, person, progress)
+    run = PersonalizationSession.begin(settings, device, base, person, progress)
     if learned is not None:
-        return SharedPerson(run, Learned.load(Path(learned), run.base), subject, {})
+        return SharedPerson(run, PersonalizedWeights.load(Path(learned), run.base), subject, {})
     return SharedPerson.learn(run, [*dict.fromkeys(map(Path, sources))], subject, on_bad)
 
 
 def _predict_photo(
-    media: Source, loaded: LoadedModel, finder: PersonFinder, second: SecondOpinion | None
+    media: Source, loaded: LoadedModel, detector: PersonDetector, second: EnsembleMember | None
 ) -> KeypointResult:
     frame = next(iter(media.frames()))
-    people = finder.find([frame.image])[0] if frame.image is not None else []
+    people = detector.find([frame.image])[0] if frame.image is not None else []
     if frame.image is None or not people:
         raise NoPersonError(
             f"{media.info.path}: no person was found", "try --subject largest, which also looks at enlarged parts"

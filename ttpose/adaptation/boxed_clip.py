@@ -14,7 +14,7 @@ from ttpose.adaptation.settings import PersonalizeSettings
 from ttpose.core.geometry import Box
 from ttpose.core.progress import Progress
 from ttpose.inference.crops import PersonCrop, cut_crop
-from ttpose.inference.pipeline import personalize_model, predict_clip, settled
+from ttpose.inference.pipeline import personalize_model, predict_clip, refine_prediction
 from ttpose.models.pose_model import PoseModel
 
 
@@ -52,7 +52,7 @@ def personalize_crops(
         boxes: The person's box in each frame.
         settings: How.
         times: Seconds; None takes 25 frames a second.
-        progress: Hears the stages.
+        progress: Receives progress.
     """
     read = images if callable(images) else images.__getitem__
     when = times if times is not None else [i / 25 for i in range(len(boxes))]
@@ -62,7 +62,7 @@ def personalize_crops(
         return _online(model, crops, settings, progress)
     done = personalize_model(model, crops, settings, progress=progress)
     clock = time.perf_counter()
-    keypoints = predict_clip(done.model, crops, settings, progress, done.named)
+    keypoints = predict_clip(done.model, crops, settings, progress, done.reference)
     timings = done.timings | {"predict_s": time.perf_counter() - clock}
     return PersonalizedClip(keypoints, done.guard, timings, done.model)
 
@@ -71,6 +71,6 @@ def _online(
     model: PoseModel, crops: Sequence[PersonCrop], settings: PersonalizeSettings, progress: Progress | None
 ) -> PersonalizedClip:
     done = personalize_stream(model, crops, settings, progress=progress)
-    named = [done.named.get(crop.index) for crop in crops]
-    keypoints, _ = settled(done.seen, [crop.time_s for crop in crops], model.skeleton, settings, named)
+    reference = [done.reference.get(crop.index) for crop in crops]
+    keypoints, _ = refine_prediction(done.seen, [crop.time_s for crop in crops], model.skeleton, settings, reference)
     return PersonalizedClip(keypoints, done.guard, done.timings, done.model)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ttpose.adaptation.guard.metrics import Checks, GuardReport
+from ttpose.adaptation.guard.metrics import GuardMetrics, GuardReport
 from ttpose.core.errors import WeightsError
 from ttpose.models.person import PersonDelta
 from ttpose.models.shipped import LoadedModel
@@ -17,7 +17,7 @@ from ttpose.people.weights import on_base
 
 
 @dataclass(frozen=True)
-class Learned:
+class PersonalizedWeights:
     """A person, and how it came about.
 
     Attributes:
@@ -34,18 +34,18 @@ class Learned:
     guard: GuardReport
     timings: dict[str, float]
     history: list[dict[str, float]]
-    named: dict[Path, dict[int, np.ndarray]] = field(default_factory=dict)
+    reference: dict[Path, dict[int, np.ndarray]] = field(default_factory=dict)
 
     @classmethod
-    def load(cls, path: Path, base: LoadedModel) -> Learned:
+    def load(cls, path: Path, base: LoadedModel) -> PersonalizedWeights:
         """From a person file; raises WeightsError, also where it does not say what the guard chose."""
         model = on_base(base, path)
         person = PersonDelta.load(path, base.base_sha256)
         try:
             told = json.loads(person.notes["guard"])
-            names = [field.name for field in dataclasses.fields(Checks)]
+            names = [field.name for field in dataclasses.fields(GuardMetrics)]
             kinds: dict[str, float] = next(iter(told["figures"].values()), {})
-            checks = {kind: Checks(**{name: told["figures"][name][kind] for name in names}) for kind in kinds}
+            checks = {kind: GuardMetrics(**{name: told["figures"][name][kind] for name in names}) for kind in kinds}
             guard = GuardReport(told["verdict"], told["reason"], checks)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise WeightsError(f"{path} does not say how it was made", "personalize again") from error

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ttpose.adaptation.losses import Clip, Objective
+from ttpose.adaptation.losses import Clip, Loss
 from ttpose.adaptation.settings import PAPER, Mode, PersonalizeSettings, preset_named
 from ttpose.core.errors import UsageError
 from ttpose.inference.refine.rescoring import can_rescore
@@ -144,12 +144,12 @@ def fitted(settings: PersonalizeSettings, config: ModelConfig) -> PersonalizeSet
         settings = replace(settings, decoder_warmup=0, rate_warmup=0)
     if settings.rescore and not can_rescore(config):
         settings = replace(settings, rescore=False)
-    if settings.second_opinion and not settings.rescore:  # nobody else would hear it
-        settings = replace(settings, second_opinion=False)
+    if settings.ensemble and not settings.rescore:  # nobody else would hear it
+        settings = replace(settings, ensemble=False)
     return settings if config.self_task == "reconstruction" else replace(settings, decoder_warmup=0)
 
 
-def baseline_objective(name: str, clip: Clip) -> Objective:
+def baseline_loss(name: str, clip: Clip) -> Loss:
     """A fresh objective of a baseline; `clip` holds the labels of `confident`."""
     from ttpose.adaptation.losses.confident import Confident
     from ttpose.adaptation.losses.entropy import Entropy

@@ -12,8 +12,8 @@ from ttpose.adaptation.settings import PersonalizeSettings
 from ttpose.core import geometry
 from ttpose.core.skeleton import Skeleton
 from ttpose.inference.crops import PersonCrop, by_clip
-from ttpose.inference.refine.left_right import exchange, limb_groups, settle_sides
-from ttpose.inference.tta import Observation
+from ttpose.inference.refine.left_right import apply_swaps, correct_swaps, limb_groups
+from ttpose.inference.tta import TTAPrediction
 
 # A label counts half as much when its views disagree by this share of the crop: 3 % of a crop is about 10 % of the
 # person's torso, the finer of the two PCK thresholds.
@@ -23,15 +23,15 @@ _SPREAD = 0.03
 _REACH = 1 / 12
 
 
-def lessons(
-    seen: Observation,
+def distillation_targets(
+    seen: TTAPrediction,
     crops: Sequence[PersonCrop],
     labels: np.ndarray,
-    exchanged: np.ndarray,
+    swapped: np.ndarray,
     skeleton: Skeleton,
     rows: Sequence[int] | None = None,
 ) -> Clip:
-    """What objectives learn from: pseudo-labels with sides settled, and the maps where the observation kept them.
+    """What losses learn from: pseudo-labels with sides settled, and the maps where the observation kept them.
 
     The maps of limbs that had to be renamed are emptied, and teach nothing: what a model learns from one clip it says
     of others too, and one that had learned to rename limbs named them wrongly there more often.
@@ -39,16 +39,16 @@ def lessons(
     Args:
         seen: The base's observation of `crops` through the teacher's views.
         crops: The same frames, in order of time in each clip.
-        labels, exchanged: Of the same frames, from `pseudo_labels`.
+        labels, swapped: Of the same frames, from `pseudo_labels`.
         skeleton: The keypoint set.
         rows: The crops that are learned from, None for all.
     """
     chosen = list(range(len(crops)) if rows is None else rows)
-    taught, exchanged = Clip(crops, labels, seen.maps).part(chosen), exchanged[chosen]
+    taught, swapped = Clip(crops, labels, seen.maps).part(chosen), swapped[chosen]
     if taught.maps is None:
         return taught
     for limb, group in enumerate(limb_groups(skeleton)):
-        renamed = torch.from_numpy(np.flatnonzero(exchanged[:, limb]))
+        renamed = torch.from_numpy(np.flatnonzero(swapped[:, limb]))
         taught.maps[renamed[:, None], torch.tensor(group, dtype=torch.long)] = 0  # a skeleton may lack the limb
     for maps, label, crop in zip(taught.maps, taught.labels, taught.crops, strict=True):
         maps *= _near(label, crop, maps.shape[-1])  # one at a time: all windows take much memory
@@ -65,7 +65,7 @@ def _near(label: np.ndarray, crop: PersonCrop, cells: int) -> torch.Tensor:
 
 
 def pseudo_labels(
-    seen: Observation, crops: Sequence[PersonCrop], skeleton: Skeleton, settings: PersonalizeSettings
+    seen: TTAPrediction, crops: Sequence[PersonCrop], skeleton: Skeleton, settings: PersonalizeSettings
 ) -> tuple[np.ndarray, np.ndarray]:
     """Labels for crops from what the base saw in them.
 
@@ -73,26 +73,26 @@ def pseudo_labels(
         seen: The base's observation of `crops` through the teacher's views.
         crops: The same frames, in order of time in each clip.
         skeleton: The keypoint set.
-        settings: `teacher_min_score` and `settle_sides` are used.
+        settings: `teacher_min_score` and `correct_swaps` are used.
 
     Returns:
-        Labels [N, K, 3] in the cut-outs' pixels, the third value the trust 0..1, and which limbs were exchanged, bool
+        Labels [N, K, 3] in the cut-outs' pixels, the third value the trust 0..1, and which limbs were swapped, bool
         [N, 2] (legs, arms).
     """
-    exchanged = np.zeros((len(crops), 2), bool)
-    if settings.settle_sides:
+    swapped = np.zeros((len(crops), 2), bool)
+    if settings.correct_swaps:
         times = np.array([crop.time_s for crop in crops])
         for part in by_clip(crops):
-            _, exchanged[part] = settle_sides(seen.keypoints[part], seen.sides[part], times[part], skeleton)
-    named = exchange(seen, exchanged, skeleton)
-    labels = named.keypoints.copy()
-    trust = labels[..., 2] / (1 + (named.spread / _SPREAD) ** 2)
+            _, swapped[part] = correct_swaps(seen.keypoints[part], seen.sides[part], times[part], skeleton)
+    reference = apply_swaps(seen, swapped, skeleton)
+    labels = reference.keypoints.copy()
+    trust = labels[..., 2] / (1 + (reference.spread / _SPREAD) ** 2)
     labels[..., 2] = np.where(labels[..., 2] > settings.teacher_min_score, trust, 0.0)
     for row, crop in zip(labels, crops, strict=True):
         row[:, :2] = geometry.apply(geometry.invert(crop.to_source), row[:, :2])
-    return labels, exchanged
+    return labels, swapped
 
 
-def names_taught(labels: np.ndarray, crops: Sequence[PersonCrop]) -> dict[int, np.ndarray]:
+def reference_keypoints(labels: np.ndarray, crops: Sequence[PersonCrop]) -> dict[int, np.ndarray]:
     """Labels of `pseudo_labels` in original pixels, [K, 2] by the crops' numbers."""
     return {c.index: geometry.apply(c.to_source, row[:, :2]) for c, row in zip(crops, labels, strict=True)}

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from ttpose.adaptation.guard.metrics import GuardReport
-from ttpose.adaptation.learned import Learned
-from ttpose.adaptation.session import Personalization, PersonRun
-from ttpose.adaptation.sources import SeenSource, shares
+from ttpose.adaptation.learned import PersonalizedWeights
+from ttpose.adaptation.session import Personalization, PersonalizationSession
+from ttpose.adaptation.sources import ObservedClip, shares
 from ttpose.core.errors import InputError
 from ttpose.core.progress import Named, Progress
 from ttpose.media import open_source
@@ -30,20 +30,24 @@ class SharedPerson:
         seen: Sources that were looked at, by path; each is given up once it is predicted.
     """
 
-    def __init__(self, run: PersonRun, learned: Learned, subject: str, seen: dict[Path, SeenSource]) -> None:
+    def __init__(
+        self, run: PersonalizationSession, learned: PersonalizedWeights, subject: str, seen: dict[Path, ObservedClip]
+    ) -> None:
         self._run, self._subject, self._seen = run, subject, seen
         # A run that goes on from the person file has no names of the teacher's, and must come to the same results.
-        self._learned = replace(learned, named={})
+        self._learned = replace(learned, reference={})
         #: What was learned from, in order.
         self.sources = tuple(seen)
 
     @classmethod
-    def learn(cls, run: PersonRun, paths: Sequence[Path], subject: str, on_bad: OnBad | None) -> SharedPerson:
+    def learn(
+        cls, run: PersonalizationSession, paths: Sequence[Path], subject: str, on_bad: OnBad | None
+    ) -> SharedPerson:
         """Learn from all sources; one that cannot be used is told to `on_bad`, or (None) raises InputError."""
         media = _usable([(path, partial(open_source, path)) for path in paths], on_bad)
         most = shares([each.info.kind for each in media.values()])
 
-        def look(path: Path) -> SeenSource:
+        def look(path: Path) -> ObservedClip:
             progress = Named(run.progress, path.name) if len(media) > 1 else run.progress
             return run.look_at(media[path], subject, most, progress)
 

@@ -10,18 +10,18 @@ from pathlib import Path
 
 from ttpose.adaptation import sources
 from ttpose.adaptation.guard.metrics import GuardReport, held_out
-from ttpose.adaptation.learned import Learned
+from ttpose.adaptation.learned import PersonalizedWeights
 from ttpose.adaptation.methods import fitted
 from ttpose.adaptation.online import checked_online, personalize_stream
 from ttpose.adaptation.samples import Samples
 from ttpose.adaptation.settings import PersonalizeSettings
-from ttpose.adaptation.sources import SeenSource
+from ttpose.adaptation.sources import ObservedClip
 from ttpose.core.errors import InputError
 from ttpose.core.memory import keep_freed_memory
 from ttpose.core.progress import Progress
 from ttpose.inference.crops import PersonCrop, spread
 from ttpose.inference.pipeline import personalize_model
-from ttpose.inference.tta import observe
+from ttpose.inference.tta import predict_tta
 from ttpose.media import Source
 from ttpose.models.config import ReconstructorName
 from ttpose.models.device import choose_device
@@ -30,7 +30,7 @@ from ttpose.models.pose_model import PoseModel
 from ttpose.models.shipped import LoadedModel
 from ttpose.people.weights import load_base, on_base
 from ttpose.results import KeypointResult
-from ttpose.tracking.detector import PersonFinder
+from ttpose.tracking.detector import PersonDetector
 
 # For the estimate: looks tried, and how many looks as long these take, in processor time of one core. Repainting was
 # measured with the shipped model, and with a model of the paper's kind and VGG16.
@@ -66,7 +66,7 @@ class Personalization:
 
 
 @dataclass(frozen=True)
-class PersonRun:
+class PersonalizationSession:
     """One personalization: what it starts from, and how it goes on.
 
     Attributes:
@@ -74,12 +74,12 @@ class PersonRun:
         start: What the run starts from: the base, or the base with an earlier person's changes.
         finder: Of people.
         settings: How.
-        progress: Hears the stages.
+        progress: Receives progress.
     """
 
     base: LoadedModel
     start: LoadedModel
-    finder: PersonFinder
+    detector: PersonDetector
     settings: PersonalizeSettings
     progress: Progress
 
@@ -91,27 +91,27 @@ class PersonRun:
         base: Path | str | None,
         person: Path | str | None,
         progress: Progress | None,
-    ) -> PersonRun:
+    ) -> PersonalizationSession:
         """Load what is needed; raises UsageError and WeightsError."""
         keep_freed_memory()
         loaded = load_base(base, choose_device(device))
         start = loaded if person is None else on_base(loaded, person)
-        finder = PersonFinder.load(str(loaded.model.device))
+        detector = PersonDetector.load(str(loaded.model.device))
         progress = progress or Progress()
         if not settings.guard:
             progress.note(f"{settings.preset} has no guard: what is learned counts even where it makes keypoints worse")
-        return cls(loaded, start, finder, fitted(settings, loaded.model.config), progress)
+        return cls(loaded, start, detector, fitted(settings, loaded.model.config), progress)
 
     def look_at(
         self, media: Source, subject: str, most: int | None = None, progress: Progress | None = None
-    ) -> SeenSource:
+    ) -> ObservedClip:
         """Find the subject in a source and keep at most `most` crops."""
         if most is None:
             most = sources.MOST_ONLINE if self.settings.mode == "online" else sources.MOST_KEPT
         progress = progress or self.progress
-        return sources.look_at(media, self.start, self.finder, subject=subject, most=most, progress=progress)
+        return sources.look_at(media, self.start, self.detector, subject=subject, most=most, progress=progress)
 
-    def learn(self, seen: Sequence[SeenSource]) -> Learned:
+    def learn(self, seen: Sequence[ObservedClip]) -> PersonalizedWeights:
         """Adapt on all sources together."""
         crops, timings = sources.crops_of(seen), _first_timings(seen)
         self._estimate(seen, crops)
@@ -121,21 +121,23 @@ class PersonRun:
         delta, personal = self._relative_to_base(done.delta, done.model)
         guard = self._report(done.guard)
         person = replace(delta, notes=self._notes(guard, seen))
-        named = sources.names_of(seen, done.named)
-        return Learned(person, personal, guard, timings | done.timings, done.history, named)
+        reference = sources.references_of(seen, done.reference)
+        return PersonalizedWeights(person, personal, guard, timings | done.timings, done.history, reference)
 
-    def predict(self, source: SeenSource, learned: Learned, progress: Progress | None = None) -> Personalization:
+    def predict(
+        self, source: ObservedClip, learned: PersonalizedWeights, progress: Progress | None = None
+    ) -> Personalization:
         """A source's keypoints with what was learned."""
         clock, personal, guard = time.perf_counter(), learned.model, learned.guard
-        named = learned.named.get(source.media.info.path, {})
+        reference = learned.reference.get(source.media.info.path, {})
         keypoints = sources.predict_again(
-            source, personal, self.finder, self.settings, guard, progress or self.progress, named
+            source, personal, self.detector, self.settings, guard, progress or self.progress, reference
         )
         timings = learned.timings | {"predict_s": time.perf_counter() - clock}
         samples = Samples.of(self.start.model, personal.model, source.store.crops)
         return Personalization(keypoints, source.keypoints, learned.person, guard, timings, learned.history, samples)
 
-    def online(self, source: SeenSource) -> Personalization:
+    def online(self, source: ObservedClip) -> Personalization:
         """Learn from each frame as it comes, and predict it."""
         store, timings = source.store, _first_timings([source])
         if not store.complete:
@@ -150,7 +152,7 @@ class PersonRun:
         )
         delta, personal = self._relative_to_base(done.delta, done.model)
         guard = self._report(done.guard)
-        keypoints = sources.result_from(source, done.seen, personal, self.settings, guard, done.named)
+        keypoints = sources.result_from(source, done.seen, personal, self.settings, guard, done.reference)
         person = replace(delta, notes=self._notes(guard, [source]))
         samples = Samples.of(self.start.model, personal.model, store.crops)
         return Personalization(
@@ -170,7 +172,7 @@ class PersonRun:
             return guard
         return replace(guard, reason=f"{guard.reason} (the base here is the earlier personalization)")
 
-    def _notes(self, guard: GuardReport, seen: Sequence[SeenSource]) -> dict[str, str]:
+    def _notes(self, guard: GuardReport, seen: Sequence[ObservedClip]) -> dict[str, str]:
         """Metadata of the person file."""
         names = [source.media.info.path.name for source in seen]
         notes = {
@@ -185,20 +187,20 @@ class PersonRun:
             notes["continues"] = self.start.person_sha256
         return notes
 
-    def _estimate(self, seen: Sequence[SeenSource], crops: Sequence[PersonCrop]) -> None:
+    def _estimate(self, seen: Sequence[ObservedClip], crops: Sequence[PersonCrop]) -> None:
         """Say how long adapting and predicting will take, from how long a few more looks take.
 
         The time of the first look at the sources would say less: it has reading in it, and what is done only once.
         """
         model = self.start.model
-        each = self.settings.predict_views + _SECOND_LOOKS * self.settings.second_opinion
+        each = self.settings.predict_views + _SECOND_LOOKS * self.settings.ensemble
         looks = looks_to_adapt(self.settings, crops, model.config.reconstructor)
         # A source that was not kept whole is read and looked at as the first time.
         looks += sum(s.store.offered * each for s in seen if s.store.complete or each > 1)
         again_s = sum(source.look_s for source in seen if not source.store.complete)
         few = [crops[i * len(crops) // _TRIED] for i in range(_TRIED)]
         clock = time.perf_counter()
-        observe(model, few)
+        predict_tta(model, few)
         seconds = looks * (time.perf_counter() - clock) / len(few) + again_s
         self.progress.note(f"adapting on {self.base.model.device}: about {max(seconds, 1):.0f} s")
 
@@ -211,7 +213,7 @@ def looks_to_adapt(
     painted = settings.batch * min(settings.reconstruction_batch / settings.together, 1.0) * paint
     warm_step = min(settings.reconstruction_batch, settings.batch) * (1 + paint)
     step = settings.batch * _STEP_LOOKS + painted * (settings.reconstruction > 0)
-    teach = settings.views * settings.teaches
+    teach = settings.views * settings.uses_pseudo_labels
     if settings.mode == "online":
         steps = len(crops) * settings.frame_steps
         warm = min(settings.decoder_warmup, steps)
@@ -220,9 +222,9 @@ def looks_to_adapt(
     kept = [crops[i] for i in spread(len(crops), settings.max_crops)]
     held = len(held_out(kept)) if settings.guard else 0
     adapt = settings.decoder_warmup * warm_step + (settings.steps or len(kept) - held) * step
-    check = (held or len(kept)) * (_CHECK_LOOKS + _CHECK_PAINT_LOOKS * settings.paints) * settings.guard
+    check = (held or len(kept)) * (_CHECK_LOOKS + _CHECK_PAINT_LOOKS * settings.reconstructs) * settings.guard
     return len(kept) * teach + adapt + check
 
 
-def _first_timings(seen: Sequence[SeenSource]) -> dict[str, float]:
+def _first_timings(seen: Sequence[ObservedClip]) -> dict[str, float]:
     return {"find_s": sum(s.find_s for s in seen), "base_s": sum(s.look_s for s in seen)}

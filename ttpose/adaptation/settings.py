@@ -35,16 +35,16 @@ class PersonalizeSettings:
             shifts, which otherwise stay.
         baseline: The objective of one of the baselines in `ttpose.adaptation.methods`, or None.
         perceptual: Network that compares repainted frames, a form of `ttpose.models.perceptual_features`.
-        reconstruction, distillation, self_training, consistency, anchor: Weights of the objectives; 0 leaves one out.
+        reconstruction, distillation, self_training, consistency, anchor: Weights of the losses; 0 leaves one out.
         reconstruction_batch: How many of the views that are taken `together` are also reconstructed; a step of the
             warm-up takes no others.
         views: Test-time views of the teacher that names the pseudo-labels.
         predict_views: Test-time views of the final predictions; as in `views`.
         teacher_min_score: Pseudo-labels with a lower score do not teach.
-        settle_sides: Whether left and right are made consistent over time in pseudo-labels and results.
+        correct_swaps: Whether left and right are made consistent over time in pseudo-labels and results.
         rescore: Whether the results' keypoints may move to where trained trees find them more likely
             (`ttpose.inference.refine.rescoring`).
-        second_opinion: Whether a second network is asked about what is rescored (`ttpose.inference.ensemble`).
+        ensemble: Whether a second network is asked about what is rescored (`ttpose.inference.ensemble`).
         max_crops: Most frames kept for learning, evenly over the clip.
         guard: Whether label-free checks may fall back to the base.
         augmentation: Random views.
@@ -66,7 +66,7 @@ class PersonalizeSettings:
     rate_warmup: int = 5
     clip_norm: float | None = 1.0
     ema: float | None = 0.9
-    strength: float = 1.0
+    interpolation: float = 1.0
     trainable: tuple[str, ...] = ("encoder.", "self_head.")
     baseline: str | None = None
     perceptual: str | None = None
@@ -79,21 +79,21 @@ class PersonalizeSettings:
     views: int = 4
     predict_views: int = 1
     teacher_min_score: float = 0.25
-    settle_sides: bool = True
+    correct_swaps: bool = True
     rescore: bool = False
-    second_opinion: bool = False
+    ensemble: bool = False
     max_crops: int = 96
     guard: bool = True
     augmentation: Augmentation = field(default_factory=lambda: Augmentation(rotation_sd=20.0))
     seed: int = 0
 
     @property
-    def paints(self) -> bool:
+    def reconstructs(self) -> bool:
         """Whether the reconstruction nets learn at all."""
         return self.reconstruction > 0 or self.decoder_warmup > 0
 
     @property
-    def teaches(self) -> bool:
+    def uses_pseudo_labels(self) -> bool:
         """Whether the teacher is needed."""
         return self.distillation > 0 or self.self_training > 0 or self.baseline == "confident"
 
@@ -114,7 +114,7 @@ PAPER = PersonalizeSettings(
     self_training=0.0,
     reconstruction_batch=32,
     views=1,
-    settle_sides=False,
+    correct_swaps=False,
     max_crops=100_000,
     guard=False,
     augmentation=Augmentation(scale=(0.75, 1.25), shift_sd=0.0, contrast=0.0, tint=0.0, brightness=0.0),
@@ -127,15 +127,15 @@ _MILD = Augmentation(rotation_sd=10.0, scale=(0.78, 1.05), contrast=0.1, tint=0.
 _BALANCED = PersonalizeSettings(
     distillation=1.0,
     self_training=0.0,
-    strength=0.25,
+    interpolation=0.25,
     predict_views=4,
     rescore=True,
-    second_opinion=True,
+    ensemble=True,
     augmentation=_MILD,
 )
 PRESETS = {
     # Fewer frames and steps, one view of each frame with what was learned: what `predict` gives.
-    "fast": replace(_BALANCED, preset="fast", steps=12, max_crops=48, predict_views=1, second_opinion=False),
+    "fast": replace(_BALANCED, preset="fast", steps=12, max_crops=48, predict_views=1, ensemble=False),
     "balanced": _BALANCED,
     # More frames and steps; two more views and twice as many steps made real clips worse (docs/accuracy.md). First the
     # decoder learns the clip's colours, so that the guard can check how well the person is repainted.

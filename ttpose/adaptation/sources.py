@@ -16,13 +16,13 @@ from ttpose.core.progress import Progress
 from ttpose.core.skeleton import Skeleton
 from ttpose.inference.crops import PersonCrop
 from ttpose.inference.follow import CropStore, SubjectFrame, follow_subject, gather
-from ttpose.inference.pipeline import look_closely, settled
-from ttpose.inference.tta import Observation, join
+from ttpose.inference.pipeline import predict_crops, refine_prediction
+from ttpose.inference.tta import TTAPrediction, join
 from ttpose.media import Source
 from ttpose.models.shipped import LoadedModel
 from ttpose.results import FrameRecord, KeypointResult, PersonRecord
 from ttpose.tracking.box_correction import refine_box
-from ttpose.tracking.detector import PersonFinder
+from ttpose.tracking.detector import PersonDetector
 from ttpose.tracking.track import SubjectTrack, track_subject
 
 # Crops kept in memory for the final prediction: 0.44 MB each, 8 seconds at 30 frames a second. A longer clip is
@@ -33,7 +33,7 @@ FEWEST_KEPT = 8  # of each of many clips
 
 
 @dataclass(frozen=True)
-class SeenSource:
+class ObservedClip:
     """A source after the first look.
 
     Attributes:
@@ -53,75 +53,75 @@ class SeenSource:
 
 
 def look_at(
-    media: Source, start: LoadedModel, finder: PersonFinder, *, subject: str, most: int, progress: Progress
-) -> SeenSource:
+    media: Source, start: LoadedModel, detector: PersonDetector, *, subject: str, most: int, progress: Progress
+) -> ObservedClip:
     """Follow the subject through a source and keep at most `most` crops; raises NoPersonError."""
     clock = time.perf_counter()
-    track = track_subject(media, finder, subject=subject, progress=progress)
+    track = track_subject(media, detector, subject=subject, progress=progress)
     found_at = time.perf_counter()
     frames, store = [], CropStore(most)
     with progress.stage("read and predict with the base", media.info.frames) as advance:
-        for frame in follow_subject(media, track, start.model, finder, advance):
+        for frame in follow_subject(media, track, start.model, detector, advance):
             if frame.crop is not None:
                 store.offer(frame.crop)
             frames.append(replace(frame, crop=None))
     report_damage(media, progress)
     if not store.crops:
         raise NoPersonError(f"{media.info.path}: no person was found", "try --subject X,Y on a person")
-    plain = PersonalizeSettings(settle_sides=False)
+    plain = PersonalizeSettings(correct_swaps=False)
     keypoints = clip_result(media, start, records_of(frames, gather(frames), start.model.skeleton, plain))
-    return SeenSource(media, frames, store, keypoints, found_at - clock, time.perf_counter() - found_at)
+    return ObservedClip(media, frames, store, keypoints, found_at - clock, time.perf_counter() - found_at)
 
 
 def predict_again(
-    source: SeenSource,
+    source: ObservedClip,
     personal: LoadedModel,
-    finder: PersonFinder,
+    detector: PersonDetector,
     settings: PersonalizeSettings,
     guard: GuardReport,
     progress: Progress,
-    named: Mapping[int, np.ndarray],
+    reference: Mapping[int, np.ndarray],
 ) -> KeypointResult:
     """All frames with the personalized weights, from the kept crops or a second reading; `named` as in `records_of`."""
-    seen = _look_again(source, personal, finder, settings, progress)
-    return result_from(source, seen, personal, settings, guard, named)
+    seen = _look_again(source, personal, detector, settings, progress)
+    return result_from(source, seen, personal, settings, guard, reference)
 
 
 def result_from(
-    source: SeenSource,
-    seen: Observation,
+    source: ObservedClip,
+    seen: TTAPrediction,
     model: LoadedModel,
     settings: PersonalizeSettings,
     guard: GuardReport,
-    named: Mapping[int, np.ndarray],
+    reference: Mapping[int, np.ndarray],
 ) -> KeypointResult:
     """The keypoint file of a source from new observations of its frames that have any; `named` as in `records_of`."""
-    records = records_of(source.frames, seen, model.model.skeleton, settings, named)
+    records = records_of(source.frames, seen, model.model.skeleton, settings, reference)
     return clip_result(source.media, model, records, guard)
 
 
 def _look_again(
-    source: SeenSource,
+    source: ObservedClip,
     personal: LoadedModel,
-    finder: PersonFinder,
+    detector: PersonDetector,
     settings: PersonalizeSettings,
     progress: Progress,
-) -> Observation:
+) -> TTAPrediction:
     frames, store = source.frames, source.store
-    closer = settings.predict_views > 1 or settings.second_opinion  # than following the person looks
+    closer = settings.predict_views > 1 or settings.ensemble  # than following the person looks
     with progress.stage("predict", store.offered if store.complete else len(frames)) as advance:
         if store.complete:
-            return look_closely(personal.model, store.crops, settings, advance)
+            return predict_crops(personal.model, store.crops, settings, advance)
         boxes = tuple(frame.box for frame in frames)
         track = SubjectTrack(boxes, (False,) * len(boxes), 1, 0)
         parts = []
-        for frame in follow_subject(source.media, track, personal.model, finder, advance):
+        for frame in follow_subject(source.media, track, personal.model, detector, advance):
             if frames[frame.index].seen is not None and frame.crop is not None:
-                parts.append(look_closely(personal.model, [frame.crop], settings) if closer else frame.seen)
+                parts.append(predict_crops(personal.model, [frame.crop], settings) if closer else frame.seen)
         return join([part for part in parts if part is not None])
 
 
-def crops_of(sources: Sequence[SeenSource]) -> list[PersonCrop]:
+def crops_of(sources: Sequence[ObservedClip]) -> list[PersonCrop]:
     """The kept crops of all sources, each with a number of its own and its clip's."""
     found: list[PersonCrop] = []
     first = 0
@@ -131,12 +131,14 @@ def crops_of(sources: Sequence[SeenSource]) -> list[PersonCrop]:
     return found
 
 
-def names_of(sources: Sequence[SeenSource], named: Mapping[int, np.ndarray]) -> dict[Path, dict[int, np.ndarray]]:
+def references_of(
+    sources: Sequence[ObservedClip], reference: Mapping[int, np.ndarray]
+) -> dict[Path, dict[int, np.ndarray]]:
     """What is known by the numbers of `crops_of`, by source and number of frame."""
     found, first = {}, 0
     for source in sources:
         frames = range(len(source.frames))
-        found[source.media.info.path] = {i: named[first + i] for i in frames if first + i in named}
+        found[source.media.info.path] = {i: reference[first + i] for i in frames if first + i in reference}
         first += len(frames)
     return found
 
@@ -149,19 +151,19 @@ def shares(kinds: Sequence[str]) -> int:
 
 def records_of(
     frames: Sequence[SubjectFrame],
-    seen: Observation,
+    seen: TTAPrediction,
     skeleton: Skeleton,
     settings: PersonalizeSettings,
-    named: Mapping[int, np.ndarray] | None = None,
+    reference: Mapping[int, np.ndarray] | None = None,
 ) -> list[FrameRecord]:
     """One record for every frame, in order, with sides settled where the settings say so.
 
     `named` has keypoints [K, 2] whose sides were settled before, in original pixels, by number of frame.
     """
     observed = [frame for frame in frames if frame.seen is not None]
-    known = [(named or {}).get(frame.index) for frame in observed]
+    known = [(reference or {}).get(frame.index) for frame in observed]
     times = [frame.time_s for frame in observed]
-    found = iter(zip(*settled(seen, times, skeleton, settings, known), strict=True))
+    found = iter(zip(*refine_prediction(seen, times, skeleton, settings, known), strict=True))
     return [_record(frame, *next(found), skeleton) if _is_seen(frame) else _empty(frame) for frame in frames]
 
 
@@ -173,13 +175,13 @@ def _empty(frame: SubjectFrame) -> FrameRecord:
     return FrameRecord(frame.index, frame.time_s, (), frame.note)
 
 
-def _record(frame: SubjectFrame, keypoints: np.ndarray, exchanged: np.ndarray, skeleton: Skeleton) -> FrameRecord:
+def _record(frame: SubjectFrame, keypoints: np.ndarray, swapped: np.ndarray, skeleton: Skeleton) -> FrameRecord:
     if frame.box is None:
         return _empty(frame)
     notes = [frame.note] if frame.note else []
-    limbs = [name for name, was in zip(("legs", "arms"), exchanged, strict=True) if was]
+    limbs = [name for name, was in zip(("legs", "arms"), swapped, strict=True) if was]
     if limbs:
-        notes.append(f"left and right {' and '.join(limbs)} exchanged to agree with the frames around")
+        notes.append(f"left and right {' and '.join(limbs)} swapped to agree with the frames around")
     person = PersonRecord(1, refine_box(frame.box, keypoints, skeleton=skeleton), keypoints)
     return FrameRecord(frame.index, frame.time_s, (person,), "; ".join(notes) or None)
 

@@ -90,7 +90,7 @@ def personalize(
     report.html. With --same-person there is one person.safetensors for all inputs, in DIR.
     """
     with session(quiet=quiet, json_lines=json_lines, debug=debug) as reporter:
-        from ttpose.cli.execution import placed
+        from ttpose.cli.execution import execution_of
         from ttpose.cli.named_person import NamedPerson
         from ttpose.cli.same_person import check_same_person, run_same_person
         from ttpose.jobs.run import run_batch
@@ -98,7 +98,7 @@ def personalize(
 
         wanted = exports.Exports.chosen(formats, tables, height_m, openpose, smooth, fill_gaps)
         sources = find_inputs(inputs)  # before anything slow is imported
-        where = placed(device, jobs, scheduler, overwrite=overwrite, debug=debug)
+        where = execution_of(device, jobs, scheduler, overwrite=overwrite, debug=debug)
         if preset is not None and method not in ("ours", preset.value):
             raise UsageError(f"--preset says how ours runs; --method {method} has no presets", "leave one of them out")
         chosen = (preset or options.Preset.balanced).value
@@ -235,7 +235,7 @@ def guard_text(guard: Any, continued: bool = False) -> str:
     }
     measured = {name: value for name, value in guard.figures.items() if not _is_missing(value)}
     figures = ", ".join(_figure(name, value) for name, value in measured.items())
-    return words[guard.verdict] + (f" ({figures})" if figures else "")
+    return words[guard.decision] + (f" ({figures})" if figures else "")
 
 
 def _is_missing(value: Any) -> bool:

@@ -60,13 +60,13 @@ def predict(
     person of a photo is taken.
     """
     with session(quiet=quiet, json_lines=json_lines, debug=debug) as reporter:
-        from ttpose.cli.execution import placed
+        from ttpose.cli.execution import execution_of
         from ttpose.jobs.run import run_batch
         from ttpose.media import find_inputs
 
         wanted = exports.Exports.chosen(formats, tables, height_m, openpose, smooth, fill_gaps)
         sources = find_inputs(inputs)  # before anything slow is imported
-        where = placed(device, jobs, scheduler, overwrite=overwrite, debug=debug)
+        where = execution_of(device, jobs, scheduler, overwrite=overwrite, debug=debug)
         person = WeightsFile.named(weights, absolute=scheduler is not None)  # as results name it
         start = WeightsFile.named(base)
         work = Predicting(person, start, subject, where.device, wanted, overlay, draw_min_score, second_opinion)

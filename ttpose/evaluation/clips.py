@@ -60,7 +60,7 @@ def evaluate_clips(
         steps: Instead of the preset's.
         seed: Of the personalization and of the bootstrap intervals.
         device: A torch device or "auto".
-        progress: Listens.
+        progress: Receives progress.
         personalizer: Instead of `ttpose.personalize`'s own.
         settings: Instead of preset, mode, steps and the personalization's seed.
 
@@ -150,7 +150,7 @@ def _score(
         after=None if then is None else _figures(then),
         jitter_before=jitter(found, boxes) if clip.person is not None else float("nan"),
         jitter_after=None if after is None else jitter(after.keypoints, boxes),
-        guard=None if after is None else after.guard.verdict,
+        guard=None if after is None else after.guard.decision,
         guard_figures=None if after is None else after.guard.to_dict(),
         timings={} if after is None else dict(after.timings),
     )

@@ -32,7 +32,7 @@ class VideoEvaluation:
         methods: Ways to personalize.
         journal: Finished videos, or None.
         keep_predictions: Whether `found` is wanted.
-        progress: Listens.
+        progress: Receives progress.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class VideoEvaluation:
                 self.predictor.model, picture_reader(video.frames), boxes, settings=method.settings, progress=quiet
             )
             found[method.name] = after.keypoints
-            guards[method.name], seconds[method.name] = after.guard.verdict, float(sum(after.timings.values()))
+            guards[method.name], seconds[method.name] = after.guard.decision, float(sum(after.timings.values()))
             advance(len(video))
         score = _score(video, self.protocol.rule, self.predictor.skeleton.keypoints, found, guards, seconds)
         entry = {"score": asdict(score), "found": found if self.keep_predictions else None}

@@ -28,7 +28,7 @@ def predict_frames(
         predictor: The model.
         frames: T frames.
         name: Of the clip, for the progress.
-        progress: Listens.
+        progress: Receives progress.
         boxes: Instead of the labels' boxes.
 
     Returns:

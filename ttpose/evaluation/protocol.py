@@ -88,7 +88,7 @@ def evaluate_dataset(
         seed: Of the bootstrap intervals.
         device: A torch device or "auto".
         journal: File of finished videos; a run that is repeated with it goes on where it was cut short.
-        progress: Listens.
+        progress: Receives progress.
 
     Raises:
         UsageError: The dataset's description or a mode is not known, the method does not fit the model, the journal
@@ -149,7 +149,7 @@ def run_protocol(
         protocol: The rule and the crop.
         methods: Ways to personalize.
         seed: Of the bootstrap intervals.
-        progress: Listens.
+        progress: Receives progress.
         about: More for the report's settings.
         annotations: The COCO file that the videos come from, for OKS-AP.
         journal: File of finished videos, see `Journal`; what failed is tried again.

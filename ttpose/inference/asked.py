@@ -11,24 +11,24 @@ from ttpose.adaptation.settings import PersonalizeSettings
 from ttpose.core.errors import UsageError
 from ttpose.core.geometry import Box
 from ttpose.inference.crops import cut_crop
-from ttpose.inference.ensemble import SecondOpinion, second_opinion
+from ttpose.inference.ensemble import EnsembleMember, ensemble
 from ttpose.inference.follow import SubjectFrame
-from ttpose.inference.pipeline import settled
+from ttpose.inference.pipeline import refine_prediction
 from ttpose.inference.refine.rescoring import can_rescore
-from ttpose.inference.tta import BATCH, observe
+from ttpose.inference.tta import BATCH, predict_tta
 from ttpose.models.pose_model import PoseModel
 
 _HOW = PersonalizeSettings(rescore=True)
 
 
-def opinion_beside(model: PoseModel) -> SecondOpinion:
+def ensemble_for(model: PoseModel) -> EnsembleMember:
     """The second opinion for a model; raises UsageError where nothing weighs the two."""
     if not can_rescore(model.config):
         raise UsageError("a second opinion goes with the shipped base and its persons only", "leave out this option")
-    return second_opinion(model.skeleton, str(model.device))
+    return ensemble(model.skeleton, str(model.device))
 
 
-def asked(frames: Iterable[SubjectFrame], second: SecondOpinion) -> Iterator[SubjectFrame]:
+def asked(frames: Iterable[SubjectFrame], second: EnsembleMember) -> Iterator[SubjectFrame]:
     """Frames with what the second network says beside what was seen; their crops are let go."""
     waiting: list[SubjectFrame] = []
     for frame in frames:
@@ -39,7 +39,7 @@ def asked(frames: Iterable[SubjectFrame], second: SecondOpinion) -> Iterator[Sub
     yield from _ask(waiting, second)
 
 
-def _ask(frames: Sequence[SubjectFrame], second: SecondOpinion) -> Iterator[SubjectFrame]:
+def _ask(frames: Sequence[SubjectFrame], second: EnsembleMember) -> Iterator[SubjectFrame]:
     crops, found = [], []
     for frame in frames:
         if frame.crop is not None and frame.seen is not None:
@@ -53,9 +53,9 @@ def _ask(frames: Sequence[SubjectFrame], second: SecondOpinion) -> Iterator[Subj
             yield replace(frame, crop=None, seen=replace(frame.seen, second=next(said)[None]))
 
 
-def photo_keypoints(model: PoseModel, image: np.ndarray, boxes: Sequence[Box], second: SecondOpinion) -> np.ndarray:
+def photo_keypoints(model: PoseModel, image: np.ndarray, boxes: Sequence[Box], second: EnsembleMember) -> np.ndarray:
     """Keypoints [N, K, 3] of the people in N boxes of one RGB uint8 image, in its pixels."""
     crops = [cut_crop(image, box, model.config.input_size, index=i) for i, box in enumerate(boxes)]
-    seen = observe(model, crops, second=second)
+    seen = predict_tta(model, crops, second=second)
     people = [seen.part(slice(i, i + 1)) for i in range(len(crops))]
-    return np.concatenate([settled(person, [0.0], model.skeleton, _HOW)[0] for person in people])
+    return np.concatenate([refine_prediction(person, [0.0], model.skeleton, _HOW)[0] for person in people])

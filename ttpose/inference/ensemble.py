@@ -20,7 +20,7 @@ from ttpose.models.blazepose import BLAZEPOSE_SIZE, LANDMARKS, BlazePose, load_b
 from ttpose.models.store import model_path
 
 #: File name of the shipped network.
-SECOND_FILE = "blazepose_heavy.safetensors"
+BLAZEPOSE_FILE = "blazepose_heavy.safetensors"
 # The crop as MediaPipe cuts it: a square about the middle of the hips, the torso upright, out to the furthest joint and
 # a quarter more.
 _ROOM = 1.25
@@ -28,7 +28,7 @@ _ROOM = 1.25
 _LEAST_SCORE, _LEAST_TORSOS, _LEAST_SHARE = 0.2, 1.2, 0.1
 
 
-class SecondOpinion:
+class EnsembleMember:
     """BlazePose, asked for the joints of a keypoint set."""
 
     def __init__(self, network: BlazePose, skeleton: Skeleton) -> None:
@@ -86,9 +86,9 @@ class SecondOpinion:
 
 @lru_cache(maxsize=1)
 def _network(device: str) -> BlazePose:
-    return load_blazepose(model_path(SECOND_FILE)).to(device)
+    return load_blazepose(model_path(BLAZEPOSE_FILE)).to(device)
 
 
-def second_opinion(skeleton: Skeleton, device: str = "cpu") -> SecondOpinion:
+def ensemble(skeleton: Skeleton, device: str = "cpu") -> EnsembleMember:
     """The shipped network; raises WeightsError."""
-    return SecondOpinion(_network(str(device)), skeleton)
+    return EnsembleMember(_network(str(device)), skeleton)

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from ttpose.core.geometry import Box
 from ttpose.core.progress import Advance
 from ttpose.inference.crops import PersonCrop, cut_crop
-from ttpose.inference.tta import VIEWS, Observation, join, observe
+from ttpose.inference.tta import TTA_VIEWS, TTAPrediction, join, predict_tta
 from ttpose.media import Frame, Source
 from ttpose.models.pose_model import PoseModel
 from ttpose.tracking.box_correction import needs_redetection, refine_box
-from ttpose.tracking.detector import Finder
+from ttpose.tracking.detector import Detector
 from ttpose.tracking.track import SubjectTrack
 
 _BATCH = 8
@@ -39,12 +39,12 @@ class SubjectFrame:
     time_s: float
     crop: PersonCrop | None
     box: Box | None
-    seen: Observation | None
+    seen: TTAPrediction | None
     note: str | None
 
 
 def follow_subject(
-    source: Source, track: SubjectTrack, model: PoseModel, finder: Finder, advance: Advance, *, crops: bool = True
+    source: Source, track: SubjectTrack, model: PoseModel, detector: Detector, advance: Advance, *, crops: bool = True
 ) -> Iterator[SubjectFrame]:
     """Every decoded frame in order; pixels are let go as soon as they are cut.
 
@@ -54,20 +54,20 @@ def follow_subject(
     for frame in source.frames():
         waiting.append(frame)
         if len(waiting) == _BATCH:
-            yield from _look(waiting, track, model, finder, crops)
+            yield from _look(waiting, track, model, detector, crops)
             advance(len(waiting))
             waiting = []
-    yield from _look(waiting, track, model, finder, crops)
+    yield from _look(waiting, track, model, detector, crops)
     advance(len(waiting))
 
 
 def _look(
-    frames: Sequence[Frame], track: SubjectTrack, model: PoseModel, finder: Finder, crops: bool
+    frames: Sequence[Frame], track: SubjectTrack, model: PoseModel, detector: Detector, crops: bool
 ) -> Iterator[SubjectFrame]:
     boxes = {f.index: track.box_at(f.index) for f in frames if f.image is not None}
     known = [(f, box) for f in frames if (box := boxes.get(f.index)) is not None]
     found = _observe(model, known, crops)
-    again = [(f, better) for f, box in known if (better := _better_box(f, box, found[f.index], model, finder)) != box]
+    again = [(f, better) for f, box in known if (better := _better_box(f, box, found[f.index], model, detector)) != box]
     found |= _observe(model, again, crops)
     for frame in frames:
         if frame.index not in found:
@@ -79,7 +79,7 @@ def _look(
         yield SubjectFrame(frame.index, frame.time_s, crop if crops else None, box, seen, frame.note)
 
 
-_Found = dict[int, tuple[PersonCrop, Box, Observation]]
+_Found = dict[int, tuple[PersonCrop, Box, TTAPrediction]]
 
 
 def _observe(model: PoseModel, pairs: Sequence[tuple[Frame, Box]], with_margin: bool) -> _Found:
@@ -92,17 +92,17 @@ def _observe(model: PoseModel, pairs: Sequence[tuple[Frame, Box]], with_margin: 
     ]
     if not crops:
         return {}
-    seen = observe(model, crops, VIEWS[:1])
+    seen = predict_tta(model, crops, TTA_VIEWS[:1])
     return {crop.index: (crop, box, row(seen, i)) for i, (crop, (_, box)) in enumerate(zip(crops, pairs, strict=True))}
 
 
 def _better_box(
-    frame: Frame, box: Box, found: tuple[PersonCrop, Box, Observation], model: PoseModel, finder: Finder
+    frame: Frame, box: Box, found: tuple[PersonCrop, Box, TTAPrediction], model: PoseModel, detector: Detector
 ) -> Box:
     """The box itself, or the one to look at instead."""
     keypoints = found[2].keypoints[0]
     if needs_redetection(box, keypoints) and frame.image is not None:
-        near = [d.box for d in finder.find([frame.image])[0] if d.box.iou(box) > _EXPECTED]
+        near = [d.box for d in detector.find([frame.image])[0] if d.box.iou(box) > _EXPECTED]
         if near:
             best = max(near, key=box.iou)
             return best if best.iou(box) < _SAME_BOX else box
@@ -111,12 +111,12 @@ def _better_box(
     return refined if refined.iou(box) < _SAME_BOX else box
 
 
-def row(seen: Observation, position: int) -> Observation:
+def row(seen: TTAPrediction, position: int) -> TTAPrediction:
     """One frame of an observation."""
     return seen.part(slice(position, position + 1))
 
 
-def gather(frames: Sequence[SubjectFrame]) -> Observation:
+def gather(frames: Sequence[SubjectFrame]) -> TTAPrediction:
     """The observations of the frames that have one, in order."""
     return join([f.seen for f in frames if f.seen is not None])
 

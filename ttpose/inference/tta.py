@@ -13,8 +13,8 @@ from torch import Tensor
 from ttpose.core import geometry
 from ttpose.core.progress import Advance
 from ttpose.inference.crops import PersonCrop
-from ttpose.inference.ensemble import SecondOpinion
-from ttpose.inference.warps import Warp, view_batch
+from ttpose.inference.ensemble import EnsembleMember
+from ttpose.inference.warps import Warp, warped_batch
 from ttpose.models.decode import decode, peaks
 from ttpose.models.pose_model import PoseModel, PoseOutput
 
@@ -27,25 +27,25 @@ _EMPTY = 0.05
 _PEAKS = 4  # the fifth is the right place in hardly any frame
 
 
-def still_view(rotation: float, scale: float, flip: bool) -> Warp:
+def tta_view(rotation: float, scale: float, flip: bool) -> Warp:
     """A view without any change of light."""
     return Warp(rotation, scale, (0.0, 0.0), flip, np.ones(3), 0.0)
 
 
 #: The plain view and closer ones, mirrored or turned, in the order in which they pay most: four are better than one in
 #: every set of labelled clips and stills at hand, the fifth and later ones hardly more (docs/accuracy.md).
-VIEWS = (
-    still_view(0, 1.0, False),
-    still_view(0, 0.82, True),
-    still_view(15, 0.82, True),
-    still_view(-15, 0.82, False),
-    still_view(0, 1.0, True),
-    still_view(0, 0.91, False),
+TTA_VIEWS = (
+    tta_view(0, 1.0, False),
+    tta_view(0, 0.82, True),
+    tta_view(15, 0.82, True),
+    tta_view(-15, 0.82, False),
+    tta_view(0, 1.0, True),
+    tta_view(0, 0.91, False),
 )
 
 
 @dataclass(frozen=True)
-class Observation:
+class TTAPrediction:
     """What the model saw in N frames.
 
     Attributes:
@@ -57,7 +57,7 @@ class Observation:
             others have the score 0.
         boxes: [N, 4] the person's box in each original image: x, y, width, height.
         maps: The views' mean maps [N, K, g, g] over each plain view, float16 on the CPU, where asked for.
-        second: [N, K, 4] a second opinion as `SecondOpinion.look` gives it, where asked for.
+        second: [N, K, 4] a second opinion as `EnsembleMember.look` gives it, where asked for.
         plain: What the plain view alone shows, where there are others.
     """
 
@@ -69,33 +69,33 @@ class Observation:
     boxes: np.ndarray
     maps: Tensor | None = None
     second: np.ndarray | None = None
-    plain: Observation | None = None
+    plain: TTAPrediction | None = None
 
-    def part(self, rows: slice) -> Observation:
+    def part(self, rows: slice) -> TTAPrediction:
         """Some of the frames, without maps."""
         second = None if self.second is None else self.second[rows]
-        some = Observation.of(lambda name: getattr(self, name)[rows], second=second)
+        some = TTAPrediction.of(lambda name: getattr(self, name)[rows], second=second)
         return some if self.plain is None else replace(some, plain=self.plain.part(rows))
 
     @classmethod
     def of(
         cls, array: Callable[[str], np.ndarray], maps: Tensor | None = None, second: np.ndarray | None = None
-    ) -> Observation:
+    ) -> TTAPrediction:
         """The observation whose arrays a function tells by their attribute's name."""
         keypoints, sides, spread = array("keypoints"), array("sides"), array("spread")
         return cls(keypoints, sides, spread, array("alone"), array("peaks"), array("boxes"), maps, second)
 
 
 @torch.inference_mode()
-def observe(
+def predict_tta(
     model: PoseModel,
     crops: Sequence[PersonCrop],
-    views: Sequence[Warp] = VIEWS[:1],
+    views: Sequence[Warp] = TTA_VIEWS[:1],
     advance: Advance | None = None,
     *,
     keep_maps: bool = False,
-    second: SecondOpinion | None = None,
-) -> Observation:
+    second: EnsembleMember | None = None,
+) -> TTAPrediction:
     """Look at crops through several views and decode the mean of their heatmaps; ask for a second opinion where given.
 
     The maps and the regressed keypoints of all views are brought to the plain view's place before the mean. Every list
@@ -111,12 +111,12 @@ def observe(
     return join(parts)
 
 
-def join(parts: Sequence[Observation]) -> Observation:
+def join(parts: Sequence[TTAPrediction]) -> TTAPrediction:
     """Observations of consecutive frames as one."""
     maps = [part.maps for part in parts if part.maps is not None]
     second = [part.second for part in parts if part.second is not None]
     plain = [part.plain for part in parts if part.plain is not None]
-    together = Observation.of(
+    together = TTAPrediction.of(
         lambda name: np.concatenate([getattr(part, name) for part in parts]),
         torch.cat(maps) if maps else None,
         np.concatenate(second) if second else None,
@@ -127,7 +127,7 @@ def join(parts: Sequence[Observation]) -> Observation:
 @torch.inference_mode()
 def _observe_batch(
     model: PoseModel, crops: Sequence[PersonCrop], views: Sequence[Warp], keep_maps: bool
-) -> Observation:
+) -> TTAPrediction:
     plain = [crop.matrix(model.config.input_size) for crop in crops]
     back = [geometry.compose(c.to_source, geometry.invert(p)) for c, p in zip(crops, plain, strict=True)]
     seen = _glance(model, crops) if len(views) == 1 else _looks(model, crops, views, plain)
@@ -135,10 +135,12 @@ def _observe_batch(
     return replace(found, maps=seen.maps.half().cpu()) if keep_maps else found
 
 
-def _observation(model: PoseModel, seen: _Seen, crops: Sequence[PersonCrop], back: Sequence[np.ndarray]) -> Observation:
+def _observation(
+    model: PoseModel, seen: _Seen, crops: Sequence[PersonCrop], back: Sequence[np.ndarray]
+) -> TTAPrediction:
     """What was seen of crops in the originals' pixels; `back` leads there from the network's crops."""
     stride = model.config.input_size / seen.maps.shape[-1]
-    return Observation(
+    return TTAPrediction(
         _in_source(seen.found, stride, back),
         _side_odds(seen.maps, seen.found[..., :2], list(model.skeleton.flip)).cpu().numpy(),
         seen.spread,
@@ -178,7 +180,7 @@ class _Seen:
 
 def _glance(model: PoseModel, crops: Sequence[PersonCrop]) -> _Seen:
     """The plain view alone, in its own cells."""
-    images, _ = view_batch(crops, VIEWS[:1] * len(crops), model.config.input_size)
+    images, _ = warped_batch(crops, TTA_VIEWS[:1] * len(crops), model.config.input_size)
     return _alone(model(model.normalise(images.to(model.device))))
 
 
@@ -198,7 +200,7 @@ def _looks(model: PoseModel, crops: Sequence[PersonCrop], views: Sequence[Warp],
     anchors: list[Tensor] = []
     alone: list[_Seen] = []  # the first view is the plain one
     for view in views:
-        images, matrices = view_batch(crops, [view] * len(crops), size)
+        images, matrices = warped_batch(crops, [view] * len(crops), size)
         out = model(model.normalise(images.to(model.device)))
         alone = alone or [_alone(out)]
         to_plain = [geometry.compose(p, geometry.invert(m)) for m, p in zip(matrices, plain, strict=True)]

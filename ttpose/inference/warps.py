@@ -72,7 +72,7 @@ def draw_warp(rng: np.random.Generator, how: Augmentation) -> Warp:
     return Warp(rotation, float(rng.uniform(*how.scale)), shift, flip, gain, offset)
 
 
-def view_batch(crops: Sequence[PersonCrop], warps: Sequence[Warp], size: int) -> tuple[Tensor, list[np.ndarray]]:
+def warped_batch(crops: Sequence[PersonCrop], warps: Sequence[Warp], size: int) -> tuple[Tensor, list[np.ndarray]]:
     """Views of crops.
 
     Returns:

@@ -20,7 +20,7 @@ from ttpose.core.errors import TTPoseError
 from ttpose.core.progress import Progress
 from ttpose.jobs.folders import ResultFolder
 from ttpose.jobs.outcome import Outcome
-from ttpose.jobs.progress_channel import Relay, Replay
+from ttpose.jobs.progress_channel import ProgressReceiver, ProgressSender
 from ttpose.jobs.task import Task, execute
 
 #: Is told that work on a task begins, by the task's position, and gives who is to hear of it.
@@ -63,7 +63,7 @@ class _Worker:
         self._threads = threads
         self._process: BaseProcess | None = None
         self._task: Task | None = None
-        self._replay = Replay(Progress())
+        self._replay = ProgressReceiver(Progress())
         self.connection: Connection
         self.position: int | None = None
 
@@ -77,7 +77,7 @@ class _Worker:
             with _deaf_to_interrupts():
                 self._process.start()
             theirs.close()
-        self.position, self._task, self._replay = position, task, Replay(listener)
+        self.position, self._task, self._replay = position, task, ProgressReceiver(listener)
         with suppress(OSError):  # it is dead; `hear` will tell
             self.connection.send(task)
 
@@ -164,7 +164,7 @@ def _work(connection: Connection, threads: int) -> None:
     with suppress(EOFError, OSError):  # the parent is gone
         while (task := connection.recv()) is not None:
             try:
-                connection.send(execute(task, Relay(connection.send)))
+                connection.send(execute(task, ProgressSender(connection.send)))
             except TTPoseError as error:
                 connection.send(error)
 

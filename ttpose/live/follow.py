@@ -12,7 +12,7 @@ from ttpose.core.geometry import Box
 from ttpose.core.skeleton import Skeleton
 from ttpose.tracking.appearance import look_distance, look_of, mean_look
 from ttpose.tracking.box_correction import needs_redetection, refine_box
-from ttpose.tracking.detector import Detection, Finder
+from ttpose.tracking.detector import Detection, Detector
 from ttpose.tracking.search import is_alone
 from ttpose.tracking.settings import TrackSettings
 from ttpose.tracking.subject import parse_subject
@@ -66,9 +66,9 @@ class Follower:
     """
 
     def __init__(
-        self, finder: Finder, skeleton: Skeleton, subject: str = "auto", settings: FollowSettings | None = None
+        self, detector: Detector, skeleton: Skeleton, subject: str = "auto", settings: FollowSettings | None = None
     ) -> None:
-        self._finder, self._skeleton, self._rule = finder, skeleton, parse_subject(subject)
+        self._finder, self._skeleton, self._rule = detector, skeleton, parse_subject(subject)
         self._settings, self._track = settings or FollowSettings(), TrackSettings()
         self._box: Box | None = None
         self._person = 0

@@ -14,8 +14,8 @@ from ttpose.core.geometry import Box
 from ttpose.data.archives import read_arrays
 from ttpose.data.shards import Shard, read_shard
 from ttpose.inference.crops import PersonCrop, cut_crop
-from ttpose.inference.ensemble import second_opinion
-from ttpose.inference.tta import VIEWS, Observation, observe
+from ttpose.inference.ensemble import ensemble
+from ttpose.inference.tta import TTA_VIEWS, TTAPrediction, predict_tta
 from ttpose.models.pose_model import PoseModel
 
 #: As many views as the fast preset looks through, and as the others do.
@@ -37,7 +37,7 @@ class ObservedClip:
 
     truth: np.ndarray
     times: np.ndarray
-    seen: tuple[Observation, ...]
+    seen: tuple[TTAPrediction, ...]
     motion: str
 
     def without_second(self) -> ObservedClip:
@@ -57,8 +57,8 @@ def observe_shard(model: PoseModel, path: Path) -> ObservedClip:
     shard = read_shard(path)
     crops = shard_crops(shard, 0, model.config.input_size)
     *fewer, most = LOOKS
-    last = observe(model, crops, VIEWS[:most], second=second_opinion(model.skeleton, str(model.device)))
-    seen = (*(replace(observe(model, crops, VIEWS[:looks]), second=last.second) for looks in fewer), last)
+    last = predict_tta(model, crops, TTA_VIEWS[:most], second=ensemble(model.skeleton, str(model.device)))
+    seen = (*(replace(predict_tta(model, crops, TTA_VIEWS[:looks]), second=last.second) for looks in fewer), last)
     return ObservedClip(
         shard.keypoints[0].astype(np.float64), np.array([c.time_s for c in crops]), seen, shard.motion[0]
     )
@@ -85,5 +85,5 @@ def read_clip(path: Path) -> ObservedClip:
         raise InputError(f"{path} is not an observed clip: {error}") from error
 
 
-def _observation(arrays: Mapping[str, np.ndarray], looks: int) -> Observation:
-    return Observation.of(lambda name: arrays[f"{name}_{looks}"], second=arrays.get("second"))
+def _observation(arrays: Mapping[str, np.ndarray], looks: int) -> TTAPrediction:
+    return TTAPrediction.of(lambda name: arrays[f"{name}_{looks}"], second=arrays.get("second"))

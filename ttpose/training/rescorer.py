@@ -20,7 +20,7 @@ import numpy as np
 from ttpose.core.errors import InputError
 from ttpose.core.skeleton import COCO17
 from ttpose.inference.refine.candidates import candidates
-from ttpose.inference.refine.left_right import exchange, settle_sides
+from ttpose.inference.refine.left_right import apply_swaps, correct_swaps
 from ttpose.models.boosted_trees import Forest
 from ttpose.models.shipped import load
 from ttpose.training.conventions import fit_convention, in_convention, scored_lengths
@@ -72,8 +72,8 @@ def rows_of(
         for step in settings.steps:
             rows = slice(None, None, step)
             part, times = replace(seen, boxes=boxes).part(rows), clip.times[rows]
-            _, exchanged = settle_sides(part.keypoints, part.sides, times, COCO17)
-            given = candidates(exchange(part, exchanged, COCO17), times, COCO17)
+            _, swapped = correct_swaps(part.keypoints, part.sides, times, COCO17)
+            given = candidates(apply_swaps(part, swapped, COCO17), times, COCO17)
             error = np.linalg.norm(given.places - truth[rows][:, given.joints, None, :2], axis=-1)
             usable = given.worth & (truth[rows][:, given.joints, 2] > 0)[..., None]
             yield given.features[usable], (error < settings.within * lengths[rows][:, None, None])[usable]

@@ -12,7 +12,7 @@ from torch import Tensor
 from ttpose.adaptation.losses import Clip, Step
 from ttpose.adaptation.losses.keypoints import SelfTraining
 from ttpose.core import geometry
-from ttpose.inference.warps import PLAIN, view_batch
+from ttpose.inference.warps import PLAIN, warped_batch
 from ttpose.models.decode import decode
 
 _STRIDE = 4
@@ -35,7 +35,7 @@ class Consistency:
     def loss(self, step: Step) -> Tensor:
         """Cross-entropy to the teacher's keypoints."""
         size = step.model.config.input_size
-        images, matrices = view_batch(step.targets, [PLAIN] * len(step.targets), size)
+        images, matrices = warped_batch(step.targets, [PLAIN] * len(step.targets), size)
         with torch.no_grad():
             out = step.average(step.average.normalise(images.to(step.images.device)))
         found = decode(out.supervised, out.encoded.anchors, out.encoded.offsets).double().cpu().numpy()

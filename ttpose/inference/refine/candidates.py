@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ttpose.core.skeleton import Skeleton, torso_lengths
-from ttpose.inference.tta import Observation
+from ttpose.inference.tta import TTAPrediction
 
 # A place nearer to the keypoint than this, in torsos, is the same place.
 _SAME = 0.1
@@ -65,7 +65,7 @@ def limb_joints(skeleton: Skeleton) -> list[int]:
     return [skeleton.index(name) for name in names] if set(names) <= set(skeleton.keypoints) else []
 
 
-def candidates(seen: Observation, times: np.ndarray, skeleton: Skeleton) -> Candidates:
+def candidates(seen: TTAPrediction, times: np.ndarray, skeleton: Skeleton) -> Candidates:
     """Gather places and features.
 
     Args:
@@ -103,7 +103,7 @@ def candidates(seen: Observation, times: np.ndarray, skeleton: Skeleton) -> Cand
     return Candidates(joints, at, value, worth, together, size)
 
 
-def _of_the_maps(seen: Observation, joints: np.ndarray, mirror: np.ndarray, value: np.ndarray) -> list[np.ndarray]:
+def _of_the_maps(seen: TTAPrediction, joints: np.ndarray, mirror: np.ndarray, value: np.ndarray) -> list[np.ndarray]:
     """Heights of peaks, odds of sides, agreement of views, and what kind of place it is."""
     score, alone = seen.keypoints[..., 2], seen.alone[..., 2]
     height = seen.peaks[..., 2][:, joints]
@@ -148,7 +148,7 @@ def _of_the_body(
 
 def _of_the_distances(
     at: np.ndarray,
-    seen: Observation,
+    seen: TTAPrediction,
     line: np.ndarray,
     support: np.ndarray,
     joints: np.ndarray,

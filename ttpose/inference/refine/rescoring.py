@@ -10,8 +10,8 @@ import numpy as np
 
 from ttpose.core.skeleton import Skeleton, skeleton_named, torso_lengths
 from ttpose.inference.refine.candidates import NEIGHBOURHOOD, candidates, limb_joints
-from ttpose.inference.refine.viterbi import PathCosts, likely_paths
-from ttpose.inference.tta import Observation
+from ttpose.inference.refine.viterbi import ViterbiCosts, likeliest_paths
+from ttpose.inference.tta import TTAPrediction
 from ttpose.models.boosted_trees import Forest
 from ttpose.models.config import ModelConfig
 from ttpose.models.store import model_path
@@ -46,12 +46,12 @@ def load_rescorer(second: bool = False) -> Forest:
 
 
 def rescore(
-    seen: Observation,
+    seen: TTAPrediction,
     times: np.ndarray,
     skeleton: Skeleton,
     forest: Forest | None = None,
     margin: float | None = None,
-    costs: PathCosts | None = None,
+    costs: ViterbiCosts | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Choose among the candidates of every limb joint: the likeliest path over the clip.
 
@@ -83,12 +83,12 @@ def rescore(
 
 
 def _rescore_block(
-    seen: Observation,
+    seen: TTAPrediction,
     times: np.ndarray,
     skeleton: Skeleton,
     forest: Forest,
     margin: float,
-    costs: PathCosts | None,
+    costs: ViterbiCosts | None,
 ) -> tuple[np.ndarray, np.ndarray]:
     given = candidates(seen, times, skeleton)
     # A keypoint that has no other place to go needs no judging.
@@ -96,7 +96,7 @@ def _rescore_block(
     probability = np.where(judged, 0.0, 1.0)
     probability[judged] = forest.probability(given.features[judged])
     lead = np.where(np.arange(probability.shape[2]) == 0, margin, 0.0)
-    best = likely_paths(probability + lead, given.worth, given.places, times, given.torso, costs)[..., None]
+    best = likeliest_paths(probability + lead, given.worth, given.places, times, given.torso, costs)[..., None]
     moved = np.zeros(seen.keypoints.shape[:2], bool)
     moved[:, given.joints] = best[..., 0] > 0
     found = seen.keypoints.copy()
