@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import jinja2
 import numpy as np
 
-from ttpose import __version__
 from ttpose.core.files import sha256_of, write_text
 from ttpose.core.progress import Progress
+from ttpose.core.version import __version__
 from ttpose.media import Source, open_source
 from ttpose.metrics.jitter import jitter
 from ttpose.report import words
@@ -25,7 +25,7 @@ from ttpose.report.inside import Pair, look_inside
 from ttpose.report.motion import Motion, frame_times, median, motion_of, subject_keypoints, torso_length
 
 if TYPE_CHECKING:
-    from ttpose.api import Personalization
+    from ttpose.adaptation.session import Personalization
 
 _SCRIPTS = ("uplot.min.js", "skeleton.js", "player.js", "plots.js", "page.js")
 _STYLES = ("uplot.min.css", "report.css")
