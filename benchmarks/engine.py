@@ -59,7 +59,7 @@ def compare_speed(threads: list[int], beside: int, rounds: int) -> None:
         write_onnx(Path(folder, "base.onnx"))
         np.save(Path(folder, "crops.npy"), sample_crops(CROPS))
         print(f"Beside {beside} busy threads. " if beside else "Nothing else started. ", f"Load {os.getloadavg()}.\n")
-        print("| engine | threads | ms a crop | processor ms a crop | import, s | build, s | keypoints from torch's, px |")
+        print("| engine | threads | ms a crop | processor ms | import, s | build, s | keypoints from torch's, px |")
         print("|---|---|---|---|---|---|---|")
         reference = None
         for count in threads:
@@ -76,7 +76,8 @@ def compare_speed(threads: list[int], beside: int, rounds: int) -> None:
                 wall, cpu = (statistics.median(row[i] for row in timed[name]) for i in range(2))
                 ask(worker, "end")
                 load, build = ready[name]["import_s"], ready[name]["build_s"]
-                print(f"| {name} | {count} | {wall:.1f} | {cpu:.1f} | {load:.2f} | {build:.2f} | {apart:.1e} |", flush=True)
+                cells = (name, count, f"{wall:.1f}", f"{cpu:.1f}", f"{load:.2f}", f"{build:.2f}", f"{apart:.1e}")
+                print("| " + " | ".join(map(str, cells)) + " |", flush=True)
 
 
 def started(name: str, folder: Path, threads: int) -> subprocess.Popen[str]:

@@ -9,8 +9,10 @@ def main() -> None:
     """Run the `ttpose` command and exit: 0 done, 1 something failed, 2 wrong use, 130 interrupted."""
     from ttpose.cli.streams import drop_stdout
     from ttpose.core.memory import keep_freed_memory
+    from ttpose.core.threads import yield_while_waiting
 
     keep_freed_memory()
+    yield_while_waiting()
 
     code: int | str | None = 0
     try:

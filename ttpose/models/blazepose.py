@@ -104,6 +104,11 @@ class BlazePose(nn.Module):
         )
         self.landmarks = nn.Conv2d(288, _POINTS * _VALUES, 2)
 
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.landmarks.weight.device
+
     def forward(self, images: Tensor) -> Tensor:
         """Landmarks [B, 39, 5]: x, y and depth in the crop's pixels, logits of visibility and of presence."""
         x, kept = self.stem_pw(self.stem_dw(self.stem(images))), []

@@ -18,6 +18,7 @@ from ttpose.core.skeleton import Skeleton, torso_lengths
 from ttpose.inference.crops import PersonCrop, by_clip
 from ttpose.inference.tta import BATCH, TTA_VIEWS, predict_tta
 from ttpose.inference.warps import PLAIN, warped_batch
+from ttpose.models.engine import PoseNetwork, compiled
 from ttpose.models.perceptual_features import perceptual_loss
 from ttpose.models.pose_model import PoseModel
 
@@ -93,12 +94,11 @@ def measure(
     Returns:
         The figures, means over the clips, and the keypoints [N, K, 3] in original pixels.
     """
-    found = [
-        _check_clip(
-            model, None if base_keypoints is None else base_keypoints[part], crops[part], reconstructor, perceptual
-        )
-        for part in by_clip(crops)
-    ]
+    network = compiled(model)
+    found = []
+    for part in by_clip(crops):
+        theirs = None if base_keypoints is None else base_keypoints[part]
+        found.append(_check_clip(model, network, theirs, crops[part], reconstructor, perceptual))
     keypoints = np.concatenate([points for _, points in found])
     return _mean([checks for checks, _ in found], [len(points) for _, points in found]), keypoints
 
@@ -125,12 +125,13 @@ def _mean(checks: Sequence[GuardMetrics], frames: Sequence[int]) -> GuardMetrics
 
 def _check_clip(
     model: PoseModel,
+    network: PoseNetwork,
     base_keypoints: np.ndarray | None,
     crops: Sequence[PersonCrop],
     reconstructor: PoseModel | None,
     perceptual: str | None,
 ) -> tuple[GuardMetrics, np.ndarray]:
-    seen = predict_tta(model, crops, _VIEWS)
+    seen = predict_tta(network, crops, _VIEWS)
     keypoints, skeleton = seen.keypoints, model.skeleton
     torso = _torso(keypoints, skeleton)
     crop_sides = np.array([_original_side(crop, model.config.input_size) for crop in crops])

@@ -16,8 +16,9 @@ import torch
 from torch import Tensor
 
 from ttpose.core.skeleton import Skeleton
+from ttpose.core.threads import free_threads
 from ttpose.models.config import ModelConfig
-from ttpose.models.encoders import EncoderOutput
+from ttpose.models.encoders.output import EncoderOutput
 from ttpose.models.pose_model import PoseModel, PoseOutput
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from ttpose.models.engine.graph import Graph
     from ttpose.models.nanodet import NanoDet
 
-#: How networks are computed; "auto" takes bfloat16 where it is faster and as accurate (benchmarks/engine.md).
+#: How pose networks are computed; see `use_precision`.
 Precision = Literal["auto", "float32", "bfloat16"]
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
@@ -95,7 +96,9 @@ class _Compiled:
         from ttpose.models.engine.graph import Graph
 
         try:
-            return Graph(self._forward, shape, bfloat16=self._bfloat16, threads=torch.get_num_threads())
+            # Unlike learning's, the graph's results do not hang on the number of threads.
+            threads = min(torch.get_num_threads(), free_threads())
+            return Graph(self._forward, shape, bfloat16=self._bfloat16, threads=threads)
         except (NotImplementedError, AttributeError, TypeError, RuntimeError) as error:
             # Slower, and nothing else: a processor or a network that OpenVINO does not know.
             _log.debug("torch goes on with a network that could not be compiled: %s", error)
@@ -180,11 +183,11 @@ class CompiledBlazePose:
         return [self._network(images.permute(0, 3, 1, 2))]
 
 
-def compiled(model: PoseModel, precision: Precision = "auto") -> PoseNetwork:
+def compiled(model: PoseNetwork) -> PoseNetwork:
     """A frozen pose model for inference: compiled where that is possible, else the model itself."""
-    if not _can_compile(model.device):
+    if not isinstance(model, PoseModel) or not _can_compile(model.device):
         return model
-    return CompiledPose(model, bfloat16=takes_bfloat16(precision))
+    return CompiledPose(model, bfloat16=_bfloat16)
 
 
 def compiled_detector(network: NanoDet) -> NanoDet | CompiledDetector:
@@ -192,17 +195,22 @@ def compiled_detector(network: NanoDet) -> NanoDet | CompiledDetector:
     return CompiledDetector(network) if _can_compile(network.mean.device) else network
 
 
-def compiled_blazepose(network: BlazePose, precision: Precision = "auto") -> BlazePose | CompiledBlazePose:
+def compiled_blazepose(network: BlazePose) -> BlazePose | CompiledBlazePose:
     """BlazePose for inference: compiled where that is possible, else the network itself."""
-    if not _can_compile(network.landmarks.weight.device):
-        return network
-    return CompiledBlazePose(network, bfloat16=takes_bfloat16(precision))
+    return CompiledBlazePose(network, bfloat16=_bfloat16) if _can_compile(network.device) else network
 
 
 def _can_compile(device: torch.device) -> bool:
     return device.type == "cpu" and available()
 
 
-def takes_bfloat16(precision: Precision) -> bool:
-    """Whether networks are computed in 16 bits."""
-    return precision == "bfloat16"
+_bfloat16 = False
+
+
+def use_precision(precision: Precision) -> None:
+    """Compute the pose networks that this process compiles from now on in 32 or in 16 bits.
+
+    "auto" is float32 today: bfloat16 moves PCK@0.05 by more than a tenth of a point (benchmarks/engine.md).
+    """
+    global _bfloat16
+    _bfloat16 = precision == "bfloat16"
