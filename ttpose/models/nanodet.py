@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ttpose.core.errors import WeightsError
+from ttpose.models.uninitialised import Uninitialised
 
 #: Distances to the four box edges are distributions over 0..7 cells upstream in the small models, 0..10 in this one.
 BINS = 11
@@ -162,7 +163,8 @@ def load_nanodet(path: Path) -> NanoDet:
         weights = load_file(path)
     except (OSError, SafetensorError) as error:
         raise WeightsError(f"cannot read the person finder's weights {path}: {error}", "reinstall ttpose") from error
-    model = NanoDet()
+    with Uninitialised():
+        model = NanoDet()
     try:
         model.load_state_dict({name: value.float() for name, value in weights.items()}, strict=True)
     except RuntimeError as error:
