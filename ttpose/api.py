@@ -88,7 +88,7 @@ class Pose:
             where = box if isinstance(box, Box) else Box(*box)
             if not (all(math.isfinite(value) for value in where.as_list()) and where.area > 0):
                 raise InputError(f"a box is x, y, width and height, with an area, not {where.as_list()}")
-            keypoints = predict_in_box(image_rgb, where, self.loaded.model, settings)
+            keypoints = predict_in_box(image_rgb, where, self.loaded.network, settings)
         return {"keypoints": keypoints, "box": where.as_list(), "names": list(self.skeleton.keypoints)}
 
     def _largest(self, image: np.ndarray, settings: RefineSettings) -> tuple[Box, np.ndarray]:
@@ -97,7 +97,7 @@ class Pose:
             raise NoPersonError("no person was found in the image", "give a box")
         largest = [max(boxes, key=lambda box: box.area)]
         loaded = self.loaded
-        found = predict_people(image, largest, loaded.follows, self._detector, settings, loaded.model)
+        found = predict_people(image, largest, loaded.follow_network, self._detector, settings, loaded.network)
         if not found:
             raise NoPersonError("no person was found in the image", "give a box")
         return found[0].box, found[0].keypoints
@@ -162,7 +162,9 @@ def predict(
         return _predict_photo(media, loaded, detector, settings)
     track = track_subject(media, detector, subject=subject or "auto", progress=progress)
     with progress.stage("predict", media.info.frames) as advance:
-        clip = predict_video(media, track, loaded.follows, detector, settings, advance, model=loaded.model)
+        clip = predict_video(
+            media, track, loaded.follow_network, detector, settings, advance, model=loaded.network
+        )  # fmt: skip
     report_damage(media, progress)
     return clip_result(media, loaded, clip.records(loaded.model.skeleton, settings))
 
@@ -297,7 +299,7 @@ def _predict_photo(
     boxes = [] if image is None else find_people(image, detector)
     people = []
     if image is not None:
-        people = predict_people(image, boxes, loaded.follows, detector, settings, loaded.model)
+        people = predict_people(image, boxes, loaded.follow_network, detector, settings, loaded.network)
     if not people:
         raise NoPersonError(f"{media.info.path}: no person was found", "a larger or brighter view of the person helps")
     persons = tuple(PersonRecord(i + 1, person.box, person.keypoints) for i, person in enumerate(people))
