@@ -22,7 +22,8 @@ from ttpose.report.curves import film_values, plot_values, poses, skeleton_value
 from ttpose.report.doubts import find_doubts
 from ttpose.report.filmstrip import FilmLimits, encode_jpeg, film, jpeg_uri
 from ttpose.report.inside import Pair, look_inside
-from ttpose.report.motion import Motion, frame_times, median, motion_of, subject_keypoints, torso_length
+from ttpose.report.motion import Motion, median, motion_of
+from ttpose.results.series import frame_times, subject_keypoints, torso_length
 
 if TYPE_CHECKING:
     from ttpose.api import Personalization
