@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -83,7 +83,7 @@ class CorrectionsFile:
         """
         self._save({record["index"]: self._entry(record)})
 
-    def swap(self, frames: range, parts: tuple[str, ...], keypoints: np.ndarray) -> list[int]:
+    def swap(self, frames: Sequence[int], parts: tuple[str, ...], keypoints: np.ndarray) -> list[int]:
         """Swap left and right of parts in frames, of corrected joints too, and save once.
 
         Args:
@@ -113,7 +113,7 @@ class CorrectionsFile:
         self._save(changed)
         return before
 
-    def clear(self, frames: range) -> int:
+    def clear(self, frames: Sequence[int]) -> int:
         """Take frames out and save; returns how many there were."""
         gone = [index for index in frames if index in self._entries]
         self._save({index: Entry(_nothing(self.skeleton)) for index in gone})
