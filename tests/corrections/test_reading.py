@@ -121,7 +121,7 @@ def test_what_is_wrong_is_one_line_that_says_where(tmp_path: Path, content: Any,
 
 
 def test_a_missing_file_is_said(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="cannot read .*none.json"):
+    with pytest.raises(InputError, match=r"cannot read .*none\.json"):
         read_corrections(tmp_path / "none.json", COCO17, INFO)
 
 

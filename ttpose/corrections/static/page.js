@@ -11,6 +11,7 @@
   const edits = new Edits(clip, { onChange: changed, onSaved: saved });
   const learning = new Learning(clip, find, learned);
   const slider = find("slider");
+  find("canvas").view = view; // for tests and the console
   find("name").textContent = clip.name;
   document.title = `${clip.name} · ttpose correct`;
   find("file").textContent = clip.file;
@@ -258,6 +259,7 @@
 
   find("finish").addEventListener("click", async () => {
     await edits.queue;
+    if (edits.unsaved.size) return; // what is wrong is told above
     try { await Server.post("quit"); } catch { /* it has ended already */ }
     document.querySelector("header").hidden = find("main").hidden = true;
     const count = clip.correctedFrames().length;
@@ -266,7 +268,7 @@
     find("ended").hidden = false;
     trouble("");
   });
-  window.addEventListener("beforeunload", (event) => { if (edits.unsaved) event.preventDefault(); });
+  window.addEventListener("beforeunload", (event) => { if (edits.unsaved.size) event.preventDefault(); });
 
   compare();
   if (clip.before) show("both");
