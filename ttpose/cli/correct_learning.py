@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 from pathlib import Path
 from typing import Any
@@ -19,8 +18,6 @@ def learner_for(clip: Path, folder: Path, device: str) -> tuple[Learner | None, 
     """What learns from corrections and writes the results in `folder` anew; or None, and why."""
     made_with = _settings(folder)
     command = f"ttpose personalize {clip.name} --corrections {folder.name}/corrections.json"
-    if not _can_learn():
-        return None, "This version of ttpose does not learn from corrections yet; they are saved all the same."
     if any(name in made_with for name in _BEYOND):
         return None, f"The results were made with other weights or methods: learn with {command} and those options."
 
@@ -36,13 +33,6 @@ def learner_for(clip: Path, folder: Path, device: str) -> tuple[Learner | None, 
         return Learned(read_json(folder / "keypoints.json"), outcome.text)
 
     return learn, None
-
-
-def _can_learn() -> bool:
-    """Whether `ttpose.personalize` takes corrections."""
-    from ttpose import api
-
-    return "corrections" in inspect.signature(api.personalize).parameters
 
 
 def _work(made_with: dict[str, Any], corrections: Path, device: str) -> Any:
