@@ -37,9 +37,9 @@ class SwapCosts:
     """
 
     # In the middle of a plateau on labelled and rendered clips, with eight choices of views: more evidence loses back
-    # views, less follows fast dancers wrongly; without the turning, PCK@0.2 is 1.7 points lower (docs/accuracy.md).
+    # views, less follows fast dancers wrongly; without the turning, PCK@0.2 is 1.7 points lower (docs/experiments.md).
     evidence: float = 0.2
-    sure: float = 1.0  # four TTA views are hardly ever that sure of a wrong side (docs/accuracy.md)
+    sure: float = 1.0  # four TTA views are hardly ever that sure of a wrong side (docs/experiments.md)
     movement: float = 80.0
     turning: float = 80.0
     longest: float = 0.3  # more of it follows fast limbs wrongly where frames are far apart (12 a second)

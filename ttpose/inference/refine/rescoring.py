@@ -17,7 +17,7 @@ from ttpose.models.config import ModelConfig
 from ttpose.models.store import model_path
 
 # How much more probable another candidate must be, by trees without and with the ensemble's prediction: less gains more
-# on rendered people, and risks more on real ones, among whom other people stand (docs/accuracy.md).
+# on rendered people, and risks more on real ones, among whom other people stand (docs/experiments.md).
 _MARGINS = (0.05, 0.15)
 
 # Frames at a time at most, so that memory does not grow with the clip: the features of one take 20 kB.

@@ -29,7 +29,7 @@ class ViterbiCosts:
     """
 
     # Rendered people gain alike from 1 to 4; above 2 PCK@0.1 falls and real clips lose. At half the frames a quarter of
-    # it is best (docs/accuracy.md).
+    # it is best (docs/experiments.md).
     turning: float = 2.0
     longest: float = 1.5
     close_s: float = 0.04
