@@ -24,7 +24,8 @@ from ttpose.adaptation.settings import PersonalizeSettings
 from ttpose.core.progress import Progress
 from ttpose.inference.crops import PersonCrop
 from ttpose.inference.pipeline import predict_crops
-from ttpose.inference.tta import TTA_VIEWS, TTAPrediction, join, predict_tta
+from ttpose.inference.prediction import TTAPrediction, join
+from ttpose.inference.tta import TTA_VIEWS, predict_tta
 from ttpose.models.engine import compiled
 from ttpose.models.person import PersonDelta
 from ttpose.models.pose_model import PoseModel
