@@ -17,7 +17,7 @@ from ttpose.adaptation.settings import preset_named
 from ttpose.adaptation.sources import ObservedClip
 from ttpose.core.progress import Progress
 from ttpose.inference.follow import CropStore
-from ttpose.inference.pipeline import personalize_model
+from ttpose.adaptation.personalize import personalize_model
 from ttpose.models.pose_model import PoseModel
 from ttpose.models.shipped import LoadedModel
 
