@@ -5,21 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from functools import cached_property
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ttpose.adaptation.same_person import OnBad, SharedPerson
-from ttpose.adaptation.session import Personalization, PersonalizationSession
-from ttpose.adaptation.settings import Mode, PersonalizeSettings, preset_named
-from ttpose.adaptation.weights import PersonalizedWeights
 from ttpose.core.errors import InputError, NoPersonError, UsageError
 from ttpose.core.geometry import Box
 from ttpose.core.progress import Named, Progress
 from ttpose.core.skeleton import Skeleton
-from ttpose.evaluation.clips import evaluate_clips
-from ttpose.evaluation.report import EvaluationReport
 from ttpose.inference.photos import find_people, predict_in_box, predict_people
 from ttpose.inference.pipeline import predict_video
 from ttpose.inference.refine.clip import fitted_refinement
@@ -29,16 +24,40 @@ from ttpose.media import Reading, Source, open_source
 from ttpose.models.device import choose_device
 from ttpose.models.shipped import LoadedModel
 from ttpose.people.weights import load_weights
-from ttpose.report.overlay import write_overlay, write_side_by_side
-from ttpose.report.page import write_report
 from ttpose.results import FrameRecord, KeypointResult, PersonRecord
 from ttpose.tracking.detector import PersonDetector
 from ttpose.tracking.track import track_subject
+
+if TYPE_CHECKING:
+    from ttpose.adaptation.same_person import OnBad, SharedPerson
+    from ttpose.adaptation.session import Personalization
+    from ttpose.adaptation.settings import Mode, PersonalizeSettings
+    from ttpose.evaluation.clips import evaluate_clips
+    from ttpose.evaluation.report import EvaluationReport
+    from ttpose.report.overlay import write_overlay, write_side_by_side
+    from ttpose.report.page import write_report
 
 __all__ = [
     "EvaluationReport", "Personalization", "Pose", "SharedPerson", "evaluate_clips", "learn_person", "load_model",
     "personalize", "personalize_many", "predict", "write_overlay", "write_report", "write_side_by_side",
 ]  # fmt: skip
+
+# What predicting a photo has no use for is imported when it is asked for: a fifth of a second.
+_ELSEWHERE = {
+    "EvaluationReport": "ttpose.evaluation.report",
+    "Personalization": "ttpose.adaptation.session",
+    "SharedPerson": "ttpose.adaptation.same_person",
+    "evaluate_clips": "ttpose.evaluation.clips",
+    "write_overlay": "ttpose.report.overlay",
+    "write_report": "ttpose.report.page",
+    "write_side_by_side": "ttpose.report.overlay",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _ELSEWHERE:
+        return getattr(import_module(_ELSEWHERE[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 class Pose:
@@ -206,6 +225,9 @@ def personalize(
         UsageError: Unknown preset, mode, subject or device.
         InputError, NoPersonError, WeightsError: See there.
     """
+    from ttpose.adaptation.session import PersonalizationSession
+    from ttpose.adaptation.settings import preset_named
+
     settings = settings or preset_named(preset, mode=mode, steps=steps, seed=seed)
     session = PersonalizationSession.begin(settings, device, base, person, progress)
     seen = session.observe(open_source(source, Reading(fps, stream)), subject)
@@ -281,6 +303,11 @@ def learn_person(
     Raises:
         UsageError, InputError, NoPersonError, WeightsError: As `personalize_many`.
     """
+    from ttpose.adaptation.same_person import SharedPerson
+    from ttpose.adaptation.session import PersonalizationSession
+    from ttpose.adaptation.settings import preset_named
+    from ttpose.adaptation.weights import PersonalizedWeights
+
     settings = settings or preset_named(preset, steps=steps, seed=seed)
     if not sources and learned is None:
         raise UsageError("no input was given", "name videos and photos of the person")

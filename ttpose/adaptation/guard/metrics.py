@@ -101,8 +101,7 @@ def measure(
     Returns:
         The figures, means over the clips, and the refined keypoints [N, K, 3] in original pixels.
     """
-    network = compiled(model)
-    found = []
+    network, found = compiled(model), []
     for part in by_clip(crops):
         prediction = predict_tta(network, crops[part], TTA_VIEWS[: max(settings.views, _FEWEST_VIEWS)])
         prediction = replace(prediction, ensemble=None if ensemble is None else ensemble[part])
