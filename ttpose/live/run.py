@@ -80,7 +80,7 @@ class Live:
 
     Args:
         loaded: The weights to start from.
-        finder: Finds people.
+        detector: Finds people.
         settings: How.
         window: Where to show it, or None.
         save: Called with the learned weights when the user presses the key for it.
@@ -173,7 +173,7 @@ class Live:
         sight = None
         if frame.image is not None:
             self._size = frame.image.shape[1::-1]
-            sight = self._follower.look(frame.image, frame.time_s, self._predict)
+            sight = self._follower.follow(frame.image, frame.time_s, self._predict)
         if sight is not None:
             self._learn(frame, sight, learner)
         if recorder is not None:
