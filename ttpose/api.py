@@ -258,7 +258,7 @@ def personalize_many(
         sources: Video and image files, all of the same person; one that is named twice counts once.
         preset, steps, subject, fps, stream, device, seed, base, person, settings, progress: As for `personalize`;
             `subject` is looked for in each source.
-        on_bad: Hears of a source that cannot be used, and the others go on; None raises.
+        on_bad: Receives a source that cannot be used, and the others go on; None raises.
 
     Returns:
         For each source that could be used, in order, its keypoints, with the person, the guard and the history that

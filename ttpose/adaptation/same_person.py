@@ -26,7 +26,7 @@ class SharedPerson:
         run: How it goes.
         learned: The person.
         subject: Whom to follow in each source.
-        seen: Sources that were looked at, by path; each is given up once it is predicted.
+        seen: Clips that were observed, by path; each is given up once it is predicted.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class SharedPerson:
         return self._learned.timings
 
     def predict(self, source: Path | str, progress: Progress | None = None) -> Personalization:
-        """The keypoints of a source; one that was not looked at before is now.
+        """The keypoints of a source; one that was not observed before is now.
 
         Raises:
             InputError, NoPersonError: The source cannot be used.

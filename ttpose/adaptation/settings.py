@@ -36,7 +36,7 @@ class PersonalizeSettings:
         trainable: Prefixes of the pose path's parameters that learn; "norms" stands for the norm layers' scales and
             shifts, which otherwise stay.
         baseline: The objective of one of the baselines in `ttpose.adaptation.methods`, or None.
-        perceptual: Network that compares repainted frames, a form of `ttpose.models.perceptual_features`.
+        perceptual: Network that compares reconstructed frames, a form of `ttpose.models.perceptual_features`.
         reconstruction, distillation, self_training, anchor: Weights of the losses; 0 leaves one out.
         reconstruction_batch: How many of the views that are taken `together` are also reconstructed; a step of the
             warm-up takes no others.
@@ -113,8 +113,8 @@ PAPER = PersonalizeSettings(
     augmentation=Augmentation(scale=(0.75, 1.25), shift_sd=0.0, contrast=0.0, tint=0.0, brightness=0.0),
 )
 
-# The teacher is the base itself, seen through several views and settled over time; distilling its maps brings most of
-# that into the weights. Views as close up as the teacher's, and little changed: stronger changes cost accuracy.
+# The teacher is the base itself, with test-time augmentation and left/right correction; distilling its maps brings most
+# of that into the weights. Views as close up as the teacher's, and little changed: stronger changes cost accuracy.
 # Reconstruction does not move keypoints: with a weight of 0.1 it made two of three clips worse (docs/experiments.md).
 _MILD = Augmentation(rotation_sd=10.0, scale=(0.78, 1.05), contrast=0.1, tint=0.05, brightness=8.0)
 _BALANCED = PersonalizeSettings(
@@ -129,7 +129,7 @@ PRESETS = {
     "fast": replace(_BALANCED, preset="fast", steps=12, max_crops=48, refine=REFINE_PRESETS["fast"]),
     "balanced": _BALANCED,
     # More frames and steps; two more views and twice as many steps made real clips worse (docs/experiments.md). First
-    # the decoder learns the clip's colours, so that the guard can check how well the person is repainted.
+    # the decoder learns the clip's colours, so that the guard can check how well the person is reconstructed.
     "thorough": replace(_BALANCED, preset="thorough", steps=60, decoder_warmup=10, max_crops=256, ema=0.95),
     "paper": PAPER,
 }

@@ -84,8 +84,8 @@ class Live:
         settings: How.
         window: Where to show it, or None.
         save: Called with the learned weights when the user presses the key for it.
-        progress: Hears of another person.
-        status: Hears a line of what goes on every few seconds.
+        progress: Receives a note about another person.
+        status: Receives a line of what goes on every few seconds.
     """
 
     def __init__(

@@ -17,7 +17,7 @@ from ttpose.media import Frame, open_source
 
 # A dead network stream is given up after this long; a live one never pauses for as long.
 _TIMEOUT_S = 10.0
-# The consumer hears that there is nothing new this often, so that it can look at its keyboard.
+# The consumer is told that there is nothing new this often, so that it can look at its keyboard.
 _WAIT_S = 0.05
 
 

@@ -76,7 +76,7 @@ class PersonDetector:
         Args:
             images: RGB uint8 [H, W, 3], of any sizes; those of one size run as one batch.
             min_score: Keep boxes that score at least this, 0..1; None means the settings' value.
-            sizes: Longer sides of the network's input to look at, in pixels; None means the settings' value.
+            sizes: Longer sides of the network's input, in pixels; None means the settings' value.
 
         Returns:
             For each image its people, best score first, boxes clipped to the image.

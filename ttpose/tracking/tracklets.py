@@ -1,4 +1,4 @@
-"""Linking boxes of successive samples into tracklets: pieces of one person's path that are beyond doubt."""
+"""Linking boxes of successive samples into tracklets: pieces of one person's path that are certain."""
 
 from __future__ import annotations
 

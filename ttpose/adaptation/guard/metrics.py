@@ -204,8 +204,8 @@ def _reconstruction_error(
     other = torch.arange(len(crops), device=images.device).roll(len(crops) // 2)
     errors = []
     for part in torch.arange(len(crops), device=images.device).split(BATCH):
-        painted = reconstructor.reconstruct(small[other[part]], points[other[part]], points[part])
-        terms = loss(painted, small[part], person_weight(reconstructor, points[part], side))[1]
+        reconstructed = reconstructor.reconstruct(small[other[part]], points[other[part]], points[part])
+        terms = loss(reconstructed, small[part], person_weight(reconstructor, points[part], side))[1]
         errors.append(terms * (len(part) / len(crops)))
     # Terms relative to the first candidate's would depend on the order; their logarithms add up the same everywhere.
     return float(torch.stack(errors).sum(0).clamp_min(1e-9).log().mean())
