@@ -72,8 +72,8 @@ _TELLS_NO_RATE = {"x265-params": "vui-timing-info=0:log-level=none"}
 
 ODD_VIDEOS = (
     # Pixels that are not square, in every container that says so, both ways, and turned.
-    *(Odd(f"a.{end}", {"aspect": Fraction(4, 3)}, (213, 120), source=_square("4:3")) for end in ("mp4", "mkv", "ts")),
-    *(Odd(f"a.{end}", {"aspect": Fraction(8, 9)}, (142, 120), source=_square("8:9")) for end in ("mov", "avi")),
+    *(Odd(f"wide.{e}", {"aspect": Fraction(4, 3)}, (213, 120), source=_square("4:3")) for e in ("mp4", "mkv", "ts")),
+    *(Odd(f"narrow.{end}", {"aspect": Fraction(8, 9)}, (142, 120), source=_square("8:9")) for end in ("mov", "avi")),
     Odd("anamorphic.mp4", {"aspect": Fraction(2)}, (320, 120), source=_square("2:1")),
     Odd("tall.mov", {"aspect": Fraction(4, 3), "rotation": 90}, (120, 213), source=_square("4:3"), band=False),
     Odd("nonsense.mp4", {"aspect": Fraction(200)}),

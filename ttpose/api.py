@@ -22,6 +22,7 @@ from ttpose.evaluation.clips import evaluate_clips
 from ttpose.evaluation.report import EvaluationReport
 from ttpose.inference.photos import find_people, predict_in_box, predict_people
 from ttpose.inference.pipeline import predict_video
+from ttpose.inference.refine.clip import fitted_refinement
 from ttpose.inference.results import clip_result, report_damage
 from ttpose.inference.settings import PHOTO_PRESET, VIDEO_PRESET, RefineSettings, refine_preset
 from ttpose.media import Reading, Source, open_source
@@ -80,14 +81,14 @@ class Pose:
         """
         if image_rgb.ndim != 3 or image_rgb.shape[2] != 3 or image_rgb.dtype != np.uint8:
             raise InputError(f"an RGB uint8 image [H, W, 3] is needed, not {image_rgb.dtype} {list(image_rgb.shape)}")
-        settings = refine_preset(preset).fitted_to(self.loaded.model.config)
+        settings = fitted_refinement(refine_preset(preset), self.loaded.model.config)
         if box is None:
             where, keypoints = self._largest(image_rgb, settings)
         else:
             where = box if isinstance(box, Box) else Box(*box)
             if not (all(math.isfinite(value) for value in where.as_list()) and where.area > 0):
                 raise InputError(f"a box is x, y, width and height, with an area, not {where.as_list()}")
-            keypoints = predict_in_box(image_rgb, where, self.loaded.model, settings)
+            keypoints = predict_in_box(image_rgb, where, self.loaded.network, settings)
         return {"keypoints": keypoints, "box": where.as_list(), "names": list(self.skeleton.keypoints)}
 
     def _largest(self, image: np.ndarray, settings: RefineSettings) -> tuple[Box, np.ndarray]:
@@ -96,7 +97,7 @@ class Pose:
             raise NoPersonError("no person was found in the image", "give a box")
         largest = [max(boxes, key=lambda box: box.area)]
         loaded = self.loaded
-        found = predict_people(image, largest, loaded.follows, self._detector, settings, loaded.model)
+        found = predict_people(image, largest, loaded.follow_network, self._detector, settings, loaded.network)
         if not found:
             raise NoPersonError("no person was found in the image", "give a box")
         return found[0].box, found[0].keypoints
@@ -153,14 +154,17 @@ def predict(
         refine_preset(preset)
     loaded, media = load_weights(weights, choose_device(device), base=base), open_source(source, Reading(fps, stream))
     photo = media.info.kind == "image"
-    settings = refine_preset(preset or (PHOTO_PRESET if photo else VIDEO_PRESET)).fitted_to(loaded.model.config)
+    wanted = refine_preset(preset or (PHOTO_PRESET if photo else VIDEO_PRESET))
+    settings = fitted_refinement(wanted, loaded.model.config)
     detector = PersonDetector.load(str(loaded.model.device))
     if photo and subject is None:
         report_damage(media, progress)
         return _predict_photo(media, loaded, detector, settings)
     track = track_subject(media, detector, subject=subject or "auto", progress=progress)
     with progress.stage("predict", media.info.frames) as advance:
-        clip = predict_video(media, track, loaded.follows, detector, settings, advance, model=loaded.model)
+        clip = predict_video(
+            media, track, loaded.follow_network, detector, settings, advance, model=loaded.network
+        )  # fmt: skip
     report_damage(media, progress)
     return clip_result(media, loaded, clip.records(loaded.model.skeleton, settings))
 
@@ -295,7 +299,7 @@ def _predict_photo(
     boxes = [] if image is None else find_people(image, detector)
     people = []
     if image is not None:
-        people = predict_people(image, boxes, loaded.follows, detector, settings, loaded.model)
+        people = predict_people(image, boxes, loaded.follow_network, detector, settings, loaded.network)
     if not people:
         raise NoPersonError(f"{media.info.path}: no person was found", "a larger or brighter view of the person helps")
     persons = tuple(PersonRecord(i + 1, person.box, person.keypoints) for i, person in enumerate(people))

@@ -95,8 +95,8 @@ def test_each_frame_keeps_its_own_shape(
 
 CUT_KINDS = {
     "a.mp4": {"faststart": True}, "b.mp4": {"codec": "libx265", "faststart": True}, "a.mov": {"faststart": True},
-    "a.mkv": {}, "a.webm": {"codec": "libvpx-vp9"}, "b.webm": {"codec": "libvpx"},
-    "a.avi": {}, "b.avi": {"codec": "mpeg4"}, "a.ts": {}, "a.flv": {}, "a.wmv": {"codec": "wmv2"},
+    "a.mkv": {}, "a.webm": {"codec": "libvpx-vp9"}, "b.webm": {"codec": "libvpx"}, "a.avi": {},
+    "b.avi": {"codec": "mpeg4"}, "a.ts": {}, "a.flv": {}, "a.wmv": {"codec": "wmv2"},
 }  # fmt: skip
 
 

@@ -10,8 +10,10 @@ def main() -> None:
     from ttpose.cli.streams import drop_stdout, prepare_streams
     from ttpose.core.memory import keep_freed_memory
     from ttpose.core.stopping import STOPPED, leave_at_once
+    from ttpose.core.threads import yield_while_waiting
 
     keep_freed_memory()
+    yield_while_waiting()
 
     prepare_streams()
     code: int | str | None = 0

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from ttpose import __version__
 from ttpose.cli.convert import convert
+from ttpose.cli.correct import CorrectCommand, correct
 from ttpose.cli.demo import demo
 from ttpose.cli.evaluate import evaluate
 from ttpose.cli.export import export
@@ -19,6 +19,7 @@ from ttpose.cli.personalize import personalize
 from ttpose.cli.predict import predict
 from ttpose.cli.synth import synth
 from ttpose.cli.train import train
+from ttpose.core.version import __version__
 
 app = typer.Typer(
     name="ttpose",
@@ -45,5 +46,6 @@ def ttpose(
 
 for command in (personalize, predict, live, convert, export, demo, evaluate, train, info, synth):
     app.command()(command)
+app.command(cls=CorrectCommand)(correct)
 app.command("import-checkpoint")(import_checkpoint)
 app.add_typer(people, name="people")

@@ -12,10 +12,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from ttpose import __version__
 from ttpose.core.errors import OutputError
 from ttpose.core.files import check_folder, fitting, write_text
 from ttpose.core.text import json_text, readable
+from ttpose.core.version import __version__
 
 RECORD_NAME = "run.json"
 _SCHEMA = "ttpose.run/1"
@@ -55,6 +55,11 @@ class ResultFolder:
         self.path = path
         self._source = readable(source.resolve())
         self._owner, self._files, self._details = _read_record(path / RECORD_NAME)
+
+    @property
+    def owner(self) -> str | None:
+        """The input that the results in the folder belong to, None where no record tells."""
+        return self._owner
 
     @property
     def other_owner(self) -> str | None:

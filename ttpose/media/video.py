@@ -14,6 +14,7 @@ from ttpose.core.memory import give_back_memory
 from ttpose.media.ahead import read_ahead
 from ttpose.media.container import open_container
 from ttpose.media.samples import stretched, to_uint8
+from ttpose.media.seek import pictures_from
 from ttpose.media.shape import Orientation, Shape, fitted
 from ttpose.media.source import Frame, Reading, Source, SourceInfo
 from ttpose.media.timeline import ASSUMED_FPS, Timeline, decoded, held, packets, scan, wide_format
@@ -62,6 +63,25 @@ class VideoSource(Source):
         """See `Source.frames`; decodes in a thread, a few frames ahead."""
         most = _AHEAD_BYTES // (3 * self.info.width * self.info.height)
         return read_ahead(self._frames(step), max(min(most, _AHEAD), 1))
+
+    def part(self, start: int, stop: int) -> Iterator[Frame]:
+        """See `Source.part`."""
+        if self._line.pts is None or start == 0 or start >= len(self._line.pts):
+            yield from super().part(start, stop)
+            return
+        following = start
+        for index, picture in pictures_from(self._path, self._line, start):
+            if index >= stop:
+                break
+            yield from (self._lost(lost) for lost in range(following, index))
+            shape = Shape.of(picture.width, picture.height, self._line.shape.pixel_aspect)
+            shown = _AvPicture(picture, self._line, shape, cut=False)
+            yield Frame(index, self._line.time_s(index), shown.pixels(), "; ".join(shown.notes) or None)
+            following = index + 1
+        yield from (self._lost(lost) for lost in range(following, min(stop, len(self._line.pts))))
+
+    def _lost(self, index: int) -> Frame:
+        return Frame(index, self._line.time_s(index), None, DAMAGED)
 
     def _frames(self, step: int) -> Generator[Frame, None, None]:
         damage, smeared = _Damage(), False
