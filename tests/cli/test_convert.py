@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
-from tests.cli.fake_api import FakeApi
+from tests.cli.fake_api import FakeApi, made_result
 from ttpose.cli.app import app
 from ttpose.core.geometry import Box
 from ttpose.core.skeleton import COCO17
@@ -169,10 +169,6 @@ def test_personalize_writes_formats_smoothing_and_side_by_side(api: FakeApi, cli
 
 
 def test_keypoints_without_times_are_converted_with_a_note(tmp_path: Path) -> None:
-    import json
-
-    from ttpose.results import write_json
-
     write_json(made_result(Path("a.mp4")), tmp_path / "k.json")
     data = json.loads((tmp_path / "k.json").read_text(encoding="utf-8"))
     for frame in data["frames"]:

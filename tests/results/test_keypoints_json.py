@@ -156,11 +156,7 @@ def test_a_byte_order_mark_is_fine(tmp_path: Path, encoding: str) -> None:
 
 
 def test_an_odd_source_is_described_as_the_schema_says(tmp_path: Path) -> None:
-    import json
-    from dataclasses import replace
     from fractions import Fraction
-
-    from jsonschema import Draft202012Validator
 
     from tests.cli.fake_api import made_result
     from ttpose.media import SourceInfo
@@ -171,11 +167,11 @@ def test_an_odd_source_is_described_as_the_schema_says(tmp_path: Path) -> None:
     )  # fmt: skip
     write_json(replace(made_result(Path("a.mp4")), source=info.describe(2)), tmp_path / "a.json")
     data = json.loads((tmp_path / "a.json").read_text(encoding="utf-8"))
-    Draft202012Validator(json_schema()).validate(data)
+    jsonschema.Draft202012Validator(json_schema()).validate(data)
     added = {"stored_width": 320, "stored_height": 240, "pixel_aspect_ratio": "4:3", "fps": 25.0}
     assert data["source"].items() >= {**added, "fps_from": "assumed", "stream": 1, "bits_used": 12}.items()
     assert data["source"]["path"] == "b_bad\\xff.mp4"
     known = json_schema()["properties"]["source"]["properties"]
     assert set(data["source"]) <= set(known)
     data["source"]["pixel_aspect_ratio"] = 1.33
-    assert list(Draft202012Validator(json_schema()).iter_errors(data))
+    assert list(jsonschema.Draft202012Validator(json_schema()).iter_errors(data))
