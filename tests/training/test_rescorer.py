@@ -422,11 +422,15 @@ def test_a_rendered_person_is_observed_through_its_labelled_boxes(tiny, tmp_path
     crops = [cut_crop(paint(k, 96), box_of(k), 64, index=i, time_s=i / 25) for i, k in enumerate(keypoints)]
     for looks, seen in zip(LOOKS, clip.seen, strict=True):
         direct = predict_tta(tiny, crops, TTA_VIEWS[:looks])
-        assert np.abs(seen.single_view_keypoints[..., :2] - direct.single_view_keypoints[..., :2]).mean() < 2  # JPEG changes little
+        assert (
+            np.abs(seen.single_view_keypoints[..., :2] - direct.single_view_keypoints[..., :2]).mean() < 2
+        )  # JPEG changes little
         assert np.abs(seen.side_odds - direct.side_odds).mean() < 0.1
     assert not clip.seen[0].spread.any() and clip.seen[1].spread.any()
     # Asked of what four views found; the painted person is no person to it, but it looks at the right place.
-    wanted = ensemble_member(COCO17).predict(crops, predict_tta(tiny, crops, TTA_VIEWS[: LOOKS[-1]]).keypoints)
+    wanted = ensemble_member(COCO17).predict(
+        crops, predict_tta(tiny, crops, TTA_VIEWS[: LOOKS[-1]]).single_view_keypoints
+    )
     for seen in clip.seen:
         assert seen.ensemble.shape == (3, 17, 4) and np.abs(seen.ensemble - wanted)[..., :2].mean() < 2
 

@@ -96,7 +96,6 @@ def _personalized(
         return done, before
     clock = time.perf_counter()
     with progress.stage("predict", len(crops)) as advance:
-        pose, ensemble = before.single_view_keypoints, before.ensemble
-        after = predict_crops(compiled(done.model), crops, settings.refine, advance, pose=pose, ensemble=ensemble)
+        after = predict_crops(compiled(done.model), crops, settings.refine, advance)
     timings = done.timings | {"predict_s": time.perf_counter() - clock}
     return replace(done, timings=timings), after

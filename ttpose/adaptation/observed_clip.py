@@ -59,13 +59,12 @@ class ObservedClip:
     def predict_again(self, model: PoseNetwork, settings: RefineSettings, progress: Progress) -> TTAPrediction | None:
         """Other weights' prediction of the frames in which the subject is known; from the kept crops where all are."""
         clip, store = self.clip, self.store
-        if clip.prediction is None or clip.single_view is None:
+        if clip.prediction is None:
             return None
         with progress.stage("predict", store.offered if store.complete else len(clip.frames)) as advance:
             if not store.complete:
                 return predict_video_again(self.media, clip, model, settings, advance)
-            pose, ensemble = clip.single_view.keypoints, clip.prediction.ensemble
-            return predict_crops(model, store.crops, settings, advance, pose=pose, ensemble=ensemble)
+            return predict_crops(model, store.crops, settings, advance)
 
 
 def observe_clip(

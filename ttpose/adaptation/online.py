@@ -24,7 +24,8 @@ from ttpose.adaptation.settings import PersonalizeSettings
 from ttpose.core.progress import Progress
 from ttpose.inference.crops import PersonCrop
 from ttpose.inference.pipeline import predict_crops
-from ttpose.inference.tta import TTA_VIEWS, TTAPrediction, join, predict_tta
+from ttpose.inference.prediction import TTAPrediction, join
+from ttpose.inference.tta import TTA_VIEWS, predict_tta
 from ttpose.models.engine import compiled
 from ttpose.models.person import PersonDelta
 from ttpose.models.pose_model import PoseModel
@@ -59,9 +60,7 @@ class OnlineAdapter:
         for loss_term in self.adapter.losses:
             if isinstance(loss_term, (SelfTraining, Distillation)):
                 keep_maps = isinstance(loss_term, Distillation)
-                seen = predict_tta(
-                    self._teacher, [crop], TTA_VIEWS[: self.settings.teacher_views], keep_maps=keep_maps
-                )
+                seen = predict_tta(self._teacher, [crop], TTA_VIEWS[: self.settings.teacher_views], keep_maps=keep_maps)
                 skeleton = self.adapter.base.skeleton
                 labels = pseudo_labels(seen, [crop], skeleton, self.settings)
                 loss_term.teach(distillation_targets(seen, [crop], *labels, skeleton))

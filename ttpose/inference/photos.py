@@ -71,9 +71,8 @@ def predict_people(
     if not found:
         return []
     used = base if model is None else model
-    pose = np.concatenate([person.prediction.keypoints for person in found])
     plain = ViewOutput.cat([person.plain for person in found]) if used is base else None
-    seen = predict_crops(used, [person.crop for person in found], settings, pose=pose, plain=plain)
+    seen = predict_crops(used, [person.crop for person in found], settings, plain=plain)
     keypoints = _refined(seen, used, settings)
     people = [
         PhotoPerson(refine_box(person.box, points, skeleton=used.skeleton), points)

@@ -17,7 +17,8 @@ from ttpose.adaptation.pseudo_labels import distillation_targets, pseudo_labels
 from ttpose.adaptation.settings import PersonalizeSettings, preset_named
 from ttpose.core.geometry import Box
 from ttpose.inference.crops import PersonCrop, cut_crop
-from ttpose.inference.tta import TTA_VIEWS, TTAPrediction, join, predict_tta
+from ttpose.inference.prediction import TTAPrediction, join
+from ttpose.inference.tta import TTA_VIEWS, predict_tta
 from ttpose.media import Frame
 from ttpose.models.engine import PoseNetwork, compiled
 from ttpose.models.person import PersonDelta

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ttpose.core.errors import WeightsError
 from ttpose.core.files import atomic_path
+from ttpose.core.text import readable
 from ttpose.models.config import ModelConfig
 from ttpose.models.paper_checkpoint import import_reference
 from ttpose.models.pose_model import PoseModel
@@ -42,7 +43,7 @@ def write_tensors(path: Path | str, tensors: dict[str, Tensor], metadata: dict[s
     Raises:
         OutputError: The file cannot be written.
     """
-    data = save(tensors, metadata)
+    data = save(tensors, {key: readable(value) for key, value in metadata.items()})
     # The library writes the metadata in a random order, and no fingerprint of the file would ever come twice.
     length = int.from_bytes(data[:8], "little")
     header = json.loads(data[8 : 8 + length])
