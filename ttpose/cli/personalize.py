@@ -53,7 +53,9 @@ def personalize(
     fill_gaps: exports.FillGaps = 0.25,
     jobs: options.Jobs = 1,
     scheduler: options.Scheduler = None,
+    precision: options.Precision = options.PrecisionName.auto,
     overwrite: options.Overwrite = False,
+    timings: options.Timings = False,
     quiet: options.Quiet = False,
     json_lines: options.JsonLines = False,
     debug: options.Debug = False,
@@ -63,7 +65,7 @@ def personalize(
     Writes <name>_ttpose/person.safetensors (the adapted weights), keypoints.json, overlay.mp4 and
     report.html. With --same-person there is one person.safetensors for all inputs, in DIR.
     """
-    with session(quiet=quiet, json_lines=json_lines, debug=debug) as reporter:
+    with session(quiet=quiet, json_lines=json_lines, debug=debug, timings=timings) as reporter:
         from ttpose.cli.execution import execution_of
         from ttpose.cli.named_person import NamedPerson
         from ttpose.cli.same_person import check_same_person, run_same_person
@@ -77,7 +79,9 @@ def personalize(
         how = {"mode": mode.value, "preset": chosen, "steps": steps, "subject": subject or "auto", "seed": seed}
         how |= options.given("fps", fps) | options.given("stream", stream)
         start = WeightsFile.named(base), WeightsFile.named(person)
-        work = Personalizing(how, where.device, overlay, wanted, side_by_side, report, *start, draw_min_score)
+        work = Personalizing(
+            how, where.device, overlay, wanted, side_by_side, report, *start, draw_min_score, precision.chosen
+        )
         if same_person:
             check_same_person(mode.value, where.jobs)
         name = NamedPerson.wanted(save_as, sources, output, same_person, overwrite, path_of(start[1]))

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ttpose.api import Personalization
     from ttpose.core.progress import Progress
     from ttpose.jobs.task import Product, Writer
+    from ttpose.models.engine import Precision
 
 #: The person file's name.
 PERSON = "person.safetensors"
@@ -35,6 +36,7 @@ class Personalizing:
         base: Weights to start from; None for the shipped ones.
         person: An earlier person to continue from, or None.
         draw_min_score: Of drawn keypoints; None takes the usual one.
+        precision: Of the networks while nothing is learned; None for "auto".
     """
 
     how: dict[str, Any]
@@ -46,12 +48,13 @@ class Personalizing:
     base: WeightsFile | None = None
     person: WeightsFile | None = None
     draw_min_score: float | None = None
+    precision: Precision | None = None
 
     @property
     def settings(self) -> dict[str, Any]:
         """What changes the results."""
         start = {**fingerprint("base", self.base), **fingerprint("person", self.person)}
-        drawn = options.given("draw_min_score", self.draw_min_score)
+        drawn = {**options.given("draw_min_score", self.draw_min_score), **options.given("precision", self.precision)}
         return {"command": "personalize", **self.how, **start, **drawn, **self.wanted.settings}
 
     def file_names(self, source: Path) -> tuple[str, ...]:
@@ -68,7 +71,9 @@ class Personalizing:
     def make(self, source: Path, progress: Progress) -> Product:
         """Personalize on one input."""
         from ttpose import api
+        from ttpose.models.engine import use_precision
 
+        use_precision(self.precision or "auto")
         made = api.personalize(source, **self.arguments(), device=self.device, progress=progress)
         product = self.product(source, made, progress)
         return replace(product, writers={PERSON: made.person.save, **product.writers})
