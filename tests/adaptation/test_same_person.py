@@ -8,14 +8,15 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from ttpose.adaptation.sources import references_of
 
 from tests.painted import box_of, paint, standing
 from ttpose.adaptation.guard import metrics as guard
-from ttpose.adaptation.guard.metrics import GuardMetrics, held_out, hold_out, measure
+from ttpose.adaptation.guard.held_out import held_out, hold_out
+from ttpose.adaptation.guard.metrics import GuardMetrics, measure
 from ttpose.adaptation.offline import _other_frames
 from ttpose.adaptation.pseudo_labels import pseudo_labels
 from ttpose.adaptation.settings import PersonalizeSettings
-from ttpose.adaptation.sources import references_of
 from ttpose.core.skeleton import COCO17
 from ttpose.inference.crops import PersonCrop, by_clip, cut_crop
 from ttpose.inference.tta import TTAPrediction

@@ -10,11 +10,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ttpose.adaptation.augment import draw_warp
 from ttpose.adaptation.losses import Loss, Step
 from ttpose.adaptation.settings import PersonalizeSettings
 from ttpose.core.errors import UsageError
 from ttpose.inference.crops import PersonCrop
-from ttpose.inference.warps import PLAIN, Warp, draw_warp, warped_batch
+from ttpose.inference.warps import PLAIN, Warp, warped_batch
 from ttpose.models.pose_model import PoseModel
 
 

@@ -35,10 +35,6 @@ def build_losses(clip: Clip, base: PoseModel, settings: PersonalizeSettings) -> 
         from ttpose.adaptation.losses.keypoints import SelfTraining
 
         found.append(SelfTraining(clip, settings.self_training))
-    if settings.consistency > 0:
-        from ttpose.adaptation.losses.consistency import Consistency
-
-        found.append(Consistency(settings.consistency, settings.teacher_min_score))
     if settings.anchor > 0:
         from ttpose.adaptation.losses.anchor import Anchor
 

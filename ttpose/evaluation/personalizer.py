@@ -34,6 +34,10 @@ class PersonalizedCrops(Protocol):
         """[N, K, 3]: x, y in image pixels, score."""
 
     @property
+    def refined(self) -> np.ndarray:
+        """The same by the base, refined with nothing learned."""
+
+    @property
     def guard(self) -> Decision:
         """The guard's decision."""
 

@@ -17,6 +17,7 @@ from types import FrameType
 from typing import NoReturn
 
 from ttpose.core.errors import TTPoseError
+from ttpose.core.memory import keep_freed_memory
 from ttpose.core.progress import Progress
 from ttpose.jobs.folders import ResultFolder
 from ttpose.jobs.outcome import Outcome
@@ -155,6 +156,7 @@ def _deaf_to_interrupts() -> Iterator[None]:
 
 def _work(connection: Connection, threads: int) -> None:
     """A worker's whole life: take a task, do it, say how it went."""
+    keep_freed_memory()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _leave)
     threading.Thread(target=_end_with_parent, daemon=True).start()

@@ -9,7 +9,8 @@ from collections import deque
 from dataclasses import dataclass, field, replace
 
 from ttpose.adaptation.adapter import Adapter
-from ttpose.adaptation.guard.metrics import INTERPOLATION, RUN, GuardReport
+from ttpose.adaptation.guard.held_out import RUN
+from ttpose.adaptation.guard.metrics import INTERPOLATION, GuardReport
 from ttpose.adaptation.guard.selection import select_weights
 from ttpose.adaptation.offline import build_losses
 from ttpose.adaptation.pseudo_labels import distillation_targets, pseudo_labels
@@ -26,7 +27,7 @@ _NICENESS = 10
 
 def _settings() -> PersonalizeSettings:
     # The fast preset with fewer views, so that a step takes no longer than a second beside the predictions.
-    return replace(preset_named("fast", mode="online"), batch=4, views=4)
+    return replace(preset_named("fast", mode="online"), batch=4, teacher_views=4)
 
 
 @dataclass(frozen=True)
@@ -172,7 +173,7 @@ class Learner:
         """Label a crop, and learn from it and others of the ring."""
         how, adapter = self._settings.how, self._adapter
         self._ring.append(
-            (crop, predict_tta(self._start, [crop], TTA_VIEWS[: how.views], keep_maps=how.distillation > 0))
+            (crop, predict_tta(self._start, [crop], TTA_VIEWS[: how.teacher_views], keep_maps=how.distillation > 0))
         )
         if len(self._ring) < self._settings.least:
             return
@@ -195,9 +196,7 @@ class Learner:
         held = held[: len(held) - len(held) % RUN]
         if not held or self._restart_wanted:
             return
-        delta = PersonDelta.between(
-            self._start, self._adapter.average, "", interpolation=self._settings.how.interpolation
-        )
+        delta = PersonDelta.between(self._start, self._adapter.average, "", weight=self._settings.how.interpolation)
         report = select_weights(self._start, delta, held)
         refused = report.decision == "base"
         model = self._start if refused else delta.apply(self._start, INTERPOLATION[report.decision]).eval()

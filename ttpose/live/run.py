@@ -15,6 +15,8 @@ import numpy as np
 from ttpose.core.errors import InputError, NoPersonError
 from ttpose.core.geometry import Box
 from ttpose.core.progress import Progress
+from ttpose.inference.photos import predict_in_box
+from ttpose.inference.settings import SINGLE_VIEW
 from ttpose.live.follow import Follower, Sight
 from ttpose.live.learner import Learner, LearnerState, LearnSettings
 from ttpose.live.recorder import Recorder
@@ -22,7 +24,6 @@ from ttpose.live.streams import LiveSource, Newest, paced
 from ttpose.live.window import Key, Window
 from ttpose.media import Frame
 from ttpose.models.person import PersonDelta
-from ttpose.models.predictor import Predictor
 from ttpose.models.shipped import LoadedModel
 from ttpose.report.drawing import draw_skeleton
 from ttpose.results import FrameRecord, PersonRecord
@@ -102,7 +103,7 @@ class Live:
         self._window, self._save = window, save
         self._progress, self._say = progress or Progress(), status
         self._follower = Follower(detector, loaded.model.skeleton, self._settings.subject)
-        self._base = self._personal = Predictor(loaded.model)
+        self._personal = loaded.model
         self._show_base = False
         self._frames = self._seen = self._dropped = self._person = 0
         self._size = (1, 1)
@@ -168,8 +169,7 @@ class Live:
 
     def _do(self, frame: Frame, learner: Learner, recorder: Recorder | None) -> None:
         """One frame. Weights change between frames only, never within one."""
-        if self._personal.model is not learner.learned.model:
-            self._personal = Predictor(learner.learned.model)
+        self._personal = learner.learned.model
         sight = None
         if frame.image is not None:
             self._size = frame.image.shape[1::-1]
@@ -189,7 +189,8 @@ class Live:
             self._window.show(image, self._status(learner))
 
     def _predict(self, image: np.ndarray, box: Box) -> np.ndarray:
-        return (self._base if self._show_base else self._personal).predict(image, [box])[0]
+        model = self._loaded.model if self._show_base else self._personal
+        return predict_in_box(image, box, model, SINGLE_VIEW)
 
     def _learn(self, frame: Frame, sight: Sight, learner: Learner) -> None:
         if sight.person != self._person:

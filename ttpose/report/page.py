@@ -25,7 +25,7 @@ from ttpose.report.inside import Pair, look_inside
 from ttpose.report.motion import Motion, frame_times, median, motion_of, subject_keypoints, torso_length
 
 if TYPE_CHECKING:
-    from ttpose.api import Personalization
+    from ttpose.adaptation.session import Personalization
 
 _SCRIPTS = ("uplot.min.js", "skeleton.js", "player.js", "plots.js", "page.js")
 _STYLES = ("uplot.min.css", "report.css")

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from tests.painted import box_of
-from ttpose.adaptation.guard.metrics import INTERPOLATION, GuardMetrics, GuardReport, hold_out, measure
+from ttpose.adaptation.guard.held_out import hold_out
+from ttpose.adaptation.guard.metrics import INTERPOLATION, GuardMetrics, GuardReport, measure
 from ttpose.adaptation.guard.rule import GuardRule, decide
 from ttpose.inference.tta import TTA_VIEWS, predict_tta
 from ttpose.models.predictor import CROP_PAD

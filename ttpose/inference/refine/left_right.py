@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ttpose.core.skeleton import Skeleton, torso_lengths
-from ttpose.inference.tta import TTAPrediction
+from ttpose.inference.prediction import TTAPrediction
 
 _SWAPS = ((False, False), (False, True), (True, False), (True, True))
 
@@ -50,7 +50,7 @@ class SwapCosts:
 
 def correct_swaps(
     keypoints: np.ndarray,
-    sides: np.ndarray,
+    side_odds: np.ndarray,
     times: np.ndarray,
     skeleton: Skeleton,
     costs: SwapCosts | None = None,
@@ -60,7 +60,7 @@ def correct_swaps(
 
     Args:
         keypoints: [N, K, 3] in image pixels, frames in order; further columns go along.
-        sides: [N, K] log-odds of a keypoint's own side over its mirror's.
+        side_odds: [N, K] log-odds of a keypoint's own side over its mirror's.
         times: [N] seconds.
         skeleton: The keypoint set.
         costs: Weights.
@@ -76,7 +76,7 @@ def correct_swaps(
     if len(keypoints) < 3 or not all(groups):
         return keypoints, np.zeros((len(keypoints), 2), bool)
     candidates = np.stack([_renamed(keypoints, naming, groups, skeleton) for naming in _SWAPS], 1)
-    own = _own_costs(sides, groups, costs)
+    own = _own_costs(side_odds, groups, costs)
     if reference is not None:
         own += _away_costs(candidates, reference, groups, skeleton, costs)
     path = _cheapest_path(
@@ -102,9 +102,9 @@ def apply_swaps(seen: TTAPrediction, swapped: np.ndarray, skeleton: Skeleton) ->
     order = np.tile(np.arange(len(skeleton)), (len(swapped), 1))
     for limb, group in enumerate(limb_groups(skeleton)):
         order[:, group] = np.where(swapped[:, [limb]], np.array(skeleton.flip)[group], group)
-    sides = np.where(order == np.arange(len(skeleton)), 1, -1) * seen.sides[rows, order]
+    side_odds = np.where(order == np.arange(len(skeleton)), 1, -1) * seen.side_odds[rows, order]
     keypoints, spread, peaks = (array[rows, order] for array in (seen.keypoints, seen.spread, seen.peaks))
-    return replace(seen, keypoints=keypoints, sides=sides, spread=spread, peaks=peaks, maps=None)
+    return replace(seen, keypoints=keypoints, side_odds=side_odds, spread=spread, peaks=peaks, maps=None)
 
 
 def limb_groups(skeleton: Skeleton) -> tuple[list[int], list[int]]:
@@ -126,9 +126,9 @@ def _renamed(
     return keypoints[:, order]
 
 
-def _own_costs(sides: np.ndarray, groups: tuple[list[int], list[int]], costs: SwapCosts) -> np.ndarray:
+def _own_costs(side_odds: np.ndarray, groups: tuple[list[int], list[int]], costs: SwapCosts) -> np.ndarray:
     """[N, 4]: what a frame's own maps say against each naming."""
-    odds = np.stack([sides[:, group].mean(1) for group in groups], 1)
+    odds = np.stack([side_odds[:, group].mean(1) for group in groups], 1)
     said = costs.evidence * odds + np.maximum(odds - costs.sure, 0)
     against = [(said * np.array(naming)).sum(1) for naming in _SWAPS]
     always = [costs.cross * (naming[0] != naming[1]) + costs.rename * sum(naming) for naming in _SWAPS]

@@ -1,13 +1,11 @@
-"""What learning a person gave, from the learning itself or from the person file that it left."""
+"""Personalized weights: fresh from learning, or from the person file that it left."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-
-import numpy as np
 
 from ttpose.adaptation.guard.metrics import GuardMetrics, GuardReport
 from ttpose.core.errors import WeightsError
@@ -18,7 +16,7 @@ from ttpose.people.weights import on_base
 
 @dataclass(frozen=True)
 class PersonalizedWeights:
-    """A person, and how it came about.
+    """A person's weights, and how they came about.
 
     Attributes:
         person: The delta to save.
@@ -26,7 +24,6 @@ class PersonalizedWeights:
         guard: Which weights were chosen and why.
         timings: Seconds a stage; none where the person was learned before.
         history: Loss terms of every step; none where the person was learned before.
-        named: By source and number of frame, keypoints [K, 2] whose sides the teacher settled.
     """
 
     person: PersonDelta
@@ -34,7 +31,6 @@ class PersonalizedWeights:
     guard: GuardReport
     timings: dict[str, float]
     history: list[dict[str, float]]
-    reference: dict[Path, dict[int, np.ndarray]] = field(default_factory=dict)
 
     @classmethod
     def load(cls, path: Path, base: LoadedModel) -> PersonalizedWeights:
