@@ -8,6 +8,7 @@ import typer
 
 from ttpose import __version__
 from ttpose.cli.convert import convert
+from ttpose.cli.correct import CorrectCommand, correct
 from ttpose.cli.demo import demo
 from ttpose.cli.evaluate import evaluate
 from ttpose.cli.export import export
@@ -45,5 +46,6 @@ def ttpose(
 
 for command in (personalize, predict, live, convert, export, demo, evaluate, train, info, synth):
     app.command()(command)
+app.command(cls=CorrectCommand)(correct)
 app.command("import-checkpoint")(import_checkpoint)
 app.add_typer(people, name="people")

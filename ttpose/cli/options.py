@@ -120,6 +120,13 @@ PersonFile = Annotated[
         help="Continue from an earlier personalization of this person: a person file, or a name in `ttpose people`.",
     ),
 ]  # fmt: skip
+Corrections = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--corrections", metavar="FILE.json", exists=True, dir_okay=False, show_default=False, rich_help_panel=_PERSON,
+        help="Also learn from corrected frames: a file of `ttpose correct` or a COCO keypoint file, one for each clip.",
+    ),
+]  # fmt: skip
 SamePerson = Annotated[
     bool,
     typer.Option(

@@ -55,6 +55,11 @@ class ResultFolder:
         self._owner, self._files, self._details = _read_record(path / RECORD_NAME)
 
     @property
+    def owner(self) -> str | None:
+        """The input that the results in the folder belong to, None where no record tells."""
+        return self._owner
+
+    @property
     def other_owner(self) -> str | None:
         """The input that the results in the folder belong to, if it is another one."""
         return self._owner if self._owner not in (None, self._source) else None

@@ -75,3 +75,13 @@ def write_image(path: Path | str, image: np.ndarray) -> None:
         raise OutputError(f"cannot encode {path}", "use .jpg or .png")
     with atomic_path(path) as partial:
         partial.write_bytes(data.tobytes())
+
+
+def encode_jpeg(image: np.ndarray, quality: int) -> bytes:
+    """An RGB uint8 image [H, W, 3] as a JPEG file's bytes."""
+    import cv2
+
+    options = [cv2.IMWRITE_JPEG_QUALITY, quality, cv2.IMWRITE_JPEG_OPTIMIZE, 1]
+    _, data = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), options)
+    encoded: bytes = data.tobytes()
+    return encoded

@@ -11,6 +11,7 @@ import numpy as np
 
 from ttpose.core.memory import give_back_memory
 from ttpose.media.ahead import read_ahead
+from ttpose.media.seek import pictures_from
 from ttpose.media.source import Frame, Source, SourceInfo
 from ttpose.media.timeline import Orientation, Timeline, open_container, scan
 
@@ -50,6 +51,23 @@ class VideoSource(Source):
         """See `Source.frames`; decodes in a thread, a few frames ahead."""
         most = _AHEAD_BYTES // (3 * self.info.width * self.info.height)
         return read_ahead(self._frames(step), max(min(most, _AHEAD), 1))
+
+    def part(self, start: int, stop: int) -> Iterator[Frame]:
+        """See `Source.part`."""
+        if self._line.pts is None or start == 0:
+            yield from super().part(start, stop)
+            return
+        following = start
+        for index, picture in pictures_from(self._path, self._line, start):
+            if index >= stop:
+                break
+            yield from (self._lost(lost) for lost in range(following, index))
+            yield Frame(index, self._line.time_s(index), self._pixels(picture))
+            following = index + 1
+        yield from (self._lost(lost) for lost in range(following, min(stop, len(self._line.pts))))
+
+    def _lost(self, index: int) -> Frame:
+        return Frame(index, self._line.time_s(index), None, DAMAGED)
 
     def _frames(self, step: int) -> Generator[Frame, None, None]:
         damage, smeared = _Damage(), False

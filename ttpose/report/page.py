@@ -15,14 +15,16 @@ from ttpose import __version__
 from ttpose.core.files import sha256_of, write_text
 from ttpose.core.progress import Progress
 from ttpose.media import Source, open_source
+from ttpose.media.images import encode_jpeg
 from ttpose.metrics.jitter import jitter
 from ttpose.report import words
 from ttpose.report.affinity import change_map, weights_map
 from ttpose.report.curves import film_values, plot_values, poses, skeleton_values
 from ttpose.report.doubts import find_doubts
-from ttpose.report.filmstrip import FilmLimits, encode_jpeg, film, jpeg_uri
+from ttpose.report.filmstrip import FilmLimits, film, jpeg_uri
 from ttpose.report.inside import Pair, look_inside
-from ttpose.report.motion import Motion, frame_times, median, motion_of, subject_keypoints, torso_length
+from ttpose.report.motion import Motion, median, motion_of
+from ttpose.results.series import frame_times, subject_keypoints, torso_length
 
 if TYPE_CHECKING:
     from ttpose.adaptation.session import Personalization
