@@ -1,4 +1,7 @@
-"""One personalization from corrected frames: labels, the leave-one-out guard, adaptation."""
+"""One personalization from corrected frames: labels, the leave-one-out guard, adaptation.
+
+Where no crop has a joint that a person placed, it is a personalization from pseudo-labels alone.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from ttpose.adaptation.guard.leave_one_out import leave_one_out
 from ttpose.adaptation.guard.metrics import GuardReport
 from ttpose.adaptation.guard.selection import chosen, run_guard
 from ttpose.adaptation.labels import TrainingLabels, training_labels
-from ttpose.adaptation.personalize import Personalized
+from ttpose.adaptation.personalize import Personalized, personalize_model
 from ttpose.adaptation.settings import PersonalizeSettings
 from ttpose.adaptation.supervised import adapt_to_corrections
 from ttpose.core.memory import give_back_memory
@@ -38,12 +41,16 @@ def personalize_from_corrections(
     Args:
         base: Stays as it is.
         crops: The corrected ones are used, and at most `settings.max_crops` others, evenly spread.
-        corrections: By the crops' numbers; at least one has a joint that was placed.
+        corrections: By the crops' numbers.
         settings: How.
         teacher: The base's prediction of the same crops by the teacher's views, with maps, where it is known already.
         base_sha256: Fingerprint of the base's file, for the delta.
         progress: Receives progress.
     """
+    if not any(crop.index in corrections and corrections[crop.index].placed.any() for crop in crops):
+        return personalize_model(
+            base, crops, settings, teacher=teacher, base_sha256=base_sha256, progress=progress
+        )  # fmt: skip
     progress, timings, clock = progress or Progress(), {}, time.perf_counter()
     labels = _labels(base, crops, corrections, settings, teacher, progress)
     timings["teacher_s"], clock = _lap(clock)

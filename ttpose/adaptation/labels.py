@@ -19,9 +19,10 @@ from ttpose.adaptation.pseudo_labels import distillation_targets, pseudo_labels
 from ttpose.adaptation.settings import PersonalizeSettings
 from ttpose.core import geometry
 from ttpose.core.skeleton import Skeleton
-from ttpose.corrections.model import FrameCorrection
+from ttpose.corrections.model import NOT_IN_PICTURE, FrameCorrection
 from ttpose.inference.crops import PersonCrop
 from ttpose.inference.prediction import TTAPrediction
+from ttpose.inference.refine.corrected import CorrectedFrames
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,27 @@ def training_labels(
     if distilled.maps is not None:
         distilled.maps[torch.from_numpy(said)] = 0
     return TrainingLabels(Clip(crops, labels), distilled)
+
+
+def corrected_frames(
+    corrections: Mapping[int, FrameCorrection], frames: Sequence[int], joints: int
+) -> CorrectedFrames | None:
+    """Corrections as the refinement takes them; None where none of the frames is corrected.
+
+    Args:
+        corrections: By the frame's number.
+        frames: The numbers of N frames, in order.
+        joints: K.
+    """
+    known = [corrections.get(frame) for frame in frames]
+    if all(correction is None for correction in known):
+        return None
+    nowhere, nothing = np.full((joints, 2), np.nan), np.zeros(joints, bool)
+    return CorrectedFrames(
+        np.stack([nowhere if c is None else np.where(c.placed[:, None], c.keypoints[:, :2], np.nan) for c in known]),
+        np.stack([nothing if c is None else c.keypoints[:, 2] == NOT_IN_PICTURE for c in known]),
+        np.stack([nowhere if c is None else c.sides for c in known]),
+    )
 
 
 def _in_cutout(correction: FrameCorrection, crop: PersonCrop) -> np.ndarray:

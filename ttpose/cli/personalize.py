@@ -39,6 +39,7 @@ def personalize(
     base: options.Base = None,
     same_person: options.SamePerson = False,
     person: options.PersonFile = None,
+    corrections: options.Corrections = None,
     save_as: options.SaveAs = None,
     subject: options.Subject = None,
     device: options.Device = "auto",
@@ -70,6 +71,7 @@ def personalize(
     report.html. With --same-person there is one person.safetensors for all inputs, in DIR.
     """
     with session(quiet=quiet, json_lines=json_lines, debug=debug) as reporter:
+        from ttpose.cli.corrections_files import corrections_by_source
         from ttpose.cli.execution import execution_of
         from ttpose.cli.named_person import NamedPerson
         from ttpose.cli.same_person import check_same_person, run_same_person
@@ -80,7 +82,15 @@ def personalize(
         sources = find_inputs(inputs)  # before anything slow is imported
         where = execution_of(device, jobs, scheduler, overwrite=overwrite, debug=debug)
         chosen = (preset or options.Preset.balanced).value
-        how = {"mode": mode.value, "preset": chosen, "steps": steps, "subject": subject or "auto", "seed": seed}
+        how: dict[str, Any] = {
+            "mode": mode.value,
+            "preset": chosen,
+            "steps": steps,
+            "subject": subject or "auto",
+            "seed": seed,
+        }
+        if corrections:
+            how["corrections"] = corrections_by_source(corrections, sources)
         start = WeightsFile.named(base), WeightsFile.named(person)
         work = Personalizing(how, where.device, overlay, wanted, side_by_side, report, *start, draw_min_score)
         if same_person:
@@ -102,7 +112,8 @@ class Personalizing:
     """The work of this command on each input (see `ttpose.jobs.task.Work`).
 
     Attributes:
-        how: Keyword arguments of `api.personalize` that change the result.
+        how: Keyword arguments of `api.personalize` that change the result; under "corrections" a file, or files by
+            input.
         device: To compute on.
         overlay: Whether an overlay is drawn.
         wanted: Result files.
@@ -126,9 +137,15 @@ class Personalizing:
     @property
     def settings(self) -> dict[str, Any]:
         """What changes the results."""
-        start = {**fingerprint("base", self.base), **fingerprint("person", self.person)}
+        from ttpose.core.files import sha256_of
+
+        start: dict[str, Any] = {**fingerprint("base", self.base), **fingerprint("person", self.person)}
+        how = dict(self.how)
+        if given := how.pop("corrections", None):
+            files = [given] if isinstance(given, str) else given.values()
+            start["corrections_sha256"] = [sha256_of(file) for file in files]
         drawn = options.given("draw_min_score", self.draw_min_score)
-        return {"command": "personalize", **self.how, **start, **drawn, **self.wanted.settings}
+        return {"command": "personalize", **how, **start, **drawn, **self.wanted.settings}
 
     def file_names(self, source: Path) -> tuple[str, ...]:
         """The person file, keypoints, pictures and the report."""
@@ -145,14 +162,22 @@ class Personalizing:
         """Personalize on one input."""
         from ttpose import api
 
-        made = api.personalize(source, **self.arguments(), device=self.device, progress=progress)
+        made = api.personalize(
+            source, **self.arguments(), corrections=self.corrections_of(source), device=self.device, progress=progress
+        )  # fmt: skip
         product = self.product(source, made, progress)
         return replace(product, writers={PERSON: made.person.save, **product.writers})
 
+    def corrections_of(self, source: Path) -> str | None:
+        """The corrections file of an input."""
+        given = self.how.get("corrections")
+        return given if given is None or isinstance(given, str) else given.get(str(source))
+
     def arguments(self) -> dict[str, Any]:
-        """What `api.personalize` is called with."""
+        """What `api.personalize` is called with for every input."""
         named = {"base": self.base, "person": self.person}
-        return {**self.how, **{name: file.path for name, file in named.items() if file is not None}}
+        how = {name: value for name, value in self.how.items() if name != "corrections"}
+        return {**how, **{name: file.path for name, file in named.items() if file is not None}}
 
     def product(self, source: Path, made: Personalization, progress: Progress, person: str = PERSON) -> Product:
         """The files of one input but the person file, which is at the path `person` from their folder."""

@@ -162,6 +162,8 @@ class Learning:
         from ttpose import api
 
         how = {name: value for name, value in self.each.arguments().items() if name != "mode"}
+        given = {source: self.each.corrections_of(source) for source in self.sources}
+        more["corrections"] = {source: file for source, file in given.items() if file is not None}
         return api.learn_person(self.sources, **how, device=self.each.device, progress=progress, **more)
 
 

@@ -110,6 +110,6 @@ def leave_one_out(
 
 def _distances(found: np.ndarray, part: Clip) -> np.ndarray:
     """How far keypoints [N, K, 3] are from the labels of a part in original pixels, one number a label."""
-    rows, joints = np.nonzero(part.labels[..., 2] > 0)
-    wanted = [geometry.apply(part.crops[n].to_source, part.labels[n, k : k + 1, :2])[0] for n, k in zip(rows, joints)]
-    return np.linalg.norm(found[rows, joints, :2] - np.array(wanted).reshape(-1, 2), axis=-1)
+    labels = zip(part.crops, part.labels, strict=True)
+    wanted = np.stack([geometry.apply(crop.to_source, label[:, :2]) for crop, label in labels])
+    return np.asarray(np.linalg.norm(found[..., :2] - wanted, axis=-1)[part.labels[..., 2] > 0])

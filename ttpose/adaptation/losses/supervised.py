@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ttpose.adaptation.losses import Step
 from ttpose.adaptation.losses.heatmaps import cross_entropy, peak_weight
-from ttpose.adaptation.losses.keypoints import KeypointLabels, offset_error
+from ttpose.adaptation.losses.keypoints import SelfTraining, offset_error
 from ttpose.models.bottleneck import draw_gaussians
 
 # The height of MoveNet's own sure peaks; a target of 1 would have it grow surer everywhere, which trains nothing else.
@@ -22,7 +22,7 @@ _OFFSET_WEIGHT = 0.02
 _ANCHOR_WEIGHT = 0.01
 
 
-class Supervised(KeypointLabels):
+class Supervised(SelfTraining):
     """Cross-entropy to Gaussians at labels, and the error of offsets and anchors; weighted by the labels' trust."""
 
     name = "supervised"

@@ -6,12 +6,11 @@ positions and the Viterbi of the frames around start from the truth. After: it i
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ttpose.corrections.model import NOT_IN_PICTURE, FrameCorrection
 from ttpose.inference.prediction import TTAPrediction
 
 # Log-odds of a corrected joint's side: surer than four views ever are of a name that they have right (about 2).
@@ -20,7 +19,7 @@ _CERTAIN = 5.0
 
 @dataclass(frozen=True)
 class CorrectedFrames:
-    """Corrections of N frames of one clip, in order of time; places in original pixels.
+    """What a person said of N frames of one clip, in order of time; places in original pixels.
 
     Attributes:
         places: [N, K, 2], where corrected joints are; NaN for the others.
@@ -32,25 +31,6 @@ class CorrectedFrames:
     places: np.ndarray
     absent: np.ndarray
     sides: np.ndarray
-
-    @classmethod
-    def of(cls, corrections: Mapping[int, FrameCorrection], frames: Sequence[int], joints: int) -> CorrectedFrames | None:
-        """Corrections by a frame's number, for frames of these numbers; None where none of them is corrected.
-
-        Args:
-            corrections: By the frame's number.
-            frames: The numbers of the N frames.
-            joints: K.
-        """
-        known = [corrections.get(frame) for frame in frames]
-        if not any(known):
-            return None
-        nowhere, nothing = np.full((joints, 2), np.nan), np.zeros(joints, bool)
-        return cls(
-            np.stack([nowhere if c is None else np.where(c.placed[:, None], c.keypoints[:, :2], np.nan) for c in known]),
-            np.stack([nothing if c is None else c.keypoints[:, 2] == NOT_IN_PICTURE for c in known]),
-            np.stack([nowhere if c is None else c.sides for c in known]),
-        )
 
     @property
     def placed(self) -> np.ndarray:
@@ -82,6 +62,15 @@ class CorrectedFrames:
             ensemble=ensemble,
             single_view=None if single is None else self.pin(single),
         )
+
+    @property
+    def said(self) -> np.ndarray:
+        """bool [N, K]: joints that a person said something of."""
+        return self.placed | self.absent
+
+    def part(self, rows: Sequence[int]) -> CorrectedFrames:
+        """Some of the frames."""
+        return CorrectedFrames(self.places[rows], self.absent[rows], self.sides[rows])
 
     def applied_to(self, keypoints: np.ndarray) -> np.ndarray:
         """Keypoints [N, K, 3] with every corrected joint exactly where the person put it.
