@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import click
 import typer
 from typer.core import TyperCommand
 
@@ -23,13 +22,20 @@ _KEYPOINTS = "keypoints.json"
 
 
 class CorrectCommand(TyperCommand):
-    """The command, whose option --swap takes two words each time (Typer has no such lists)."""
+    """The command, whose option --swap takes two words each time (Typer has no lists of pairs)."""
 
-    def __init__(self, *args: Any, **more: Any) -> None:
-        super().__init__(*args, **more)
-        for option in self.params:
-            if option.name == "swap":
-                option.nargs, option.type = 2, click.Tuple([str, str])
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """As any command does, with the two words as one."""
+        return super().parse_args(ctx, _paired(args))
+
+
+def _paired(args: list[str]) -> list[str]:
+    words, paired = list(args), []
+    while words:
+        paired.append(words.pop(0))
+        if paired[-1] == "--swap" and len(words) > 1 and " " not in words[0]:
+            paired.append(f"{words.pop(0)} {words.pop(0)}")
+    return paired
 
 
 def correct(
@@ -151,24 +157,34 @@ def _check_same(source: Source, result: KeypointResult) -> None:
 
 
 def _edit(
-    file: CorrectionsFile, result: KeypointResult, swaps: list[Any], clears: list[str], taken: list[Path]
+    file: CorrectionsFile, result: KeypointResult, swaps: list[str], clears: list[str], taken: list[Path]
 ) -> None:
     """Take over, clear and swap, in this order, and say what came of it."""
-    from ttpose.corrections.spans import frames_named, parts_named
+    from ttpose.corrections.spans import frames_named
     from ttpose.results.series import subject_keypoints
 
-    wanted = [(parts_named(part), part, frames_named(frames), frames) for part, frames in swaps]
+    wanted = [_swap(text) for text in swaps]
     gone = [(frames_named(frames), frames) for frames in clears]
     for path in taken:
         print(f"{path}: {_frames(file.take(path))} taken over")
     for numbers, text in gone:
         print(f"{_frames(file.clear(numbers))} of {text} cleared")
     keypoints = subject_keypoints(result)
-    for parts, word, numbers, text in wanted:
+    for word, parts, text, numbers in wanted:
         before = file.swap(numbers, parts, keypoints)
         again = f"; {_frames(len(before))} had that before" if before else ""
         print(f"left and right swapped ({word}) in {_frames(len(numbers) - len(before))} of {text}{again}")
     print(f"{file.path}: corrections of {_frames(len(file.corrections))}")
+
+
+def _swap(text: str) -> tuple[str, tuple[str, ...], str, list[int]]:
+    """`legs 2-3` as the word and what it means, and the frames and what they mean; raises UsageError."""
+    from ttpose.corrections.spans import frames_named, parts_named
+
+    part, _, frames = text.strip().partition(" ")
+    if not frames:
+        raise UsageError(f"--swap {text} says no frames", "use it such as --swap legs 162-163")
+    return part, parts_named(part), frames, frames_named(frames)
 
 
 def _frames(count: int) -> str:

@@ -47,7 +47,7 @@ def _can_learn() -> bool:
 
 def _work(made_with: dict[str, Any], corrections: Path, device: str) -> Any:
     """A personalization with the settings of the one before, which the corrections are about."""
-    from ttpose.cli.personalize import Personalizing
+    from ttpose.cli.personalizing import Personalizing
 
     how = {
         "mode": "offline",

@@ -13,12 +13,12 @@ import numpy as np
 
 from ttpose.core.errors import InputError
 from ttpose.core.skeleton import Skeleton
+from ttpose.core.version import __version__
 from ttpose.corrections.model import (
     HIDDEN,
     NOT_IN_PICTURE,
     PARTS,
     VISIBLE,
-    Corrections,
     FrameCorrection,
     part_members,
 )
@@ -142,17 +142,10 @@ def frame_record(index: int, frame: FrameCorrection, skeleton: Skeleton, note: s
 
 def file_text(clip: ClipIdentity, skeleton: Skeleton, records: list[dict[str, Any]]) -> str:
     """A whole file, one frame a line."""
-    from ttpose import __version__
-
     head = {"schema": SCHEMA, "ttpose_version": __version__, "clip": clip.to_dict(), "skeleton": skeleton.name}
     lines = [f" {_one_line(key)}: {_one_line(value)}," for key, value in head.items()]
     frames = ",\n  ".join(_one_line(record) for record in records)
     return "{\n" + "\n".join(lines) + '\n "frames": [\n  ' + frames + "\n ]\n}\n"
-
-
-def as_corrections(frames: Mapping[int, FrameCorrection]) -> Corrections:
-    """The corrections of frames in order."""
-    return Corrections(dict(sorted(frames.items())))
 
 
 def json_schema() -> dict[str, Any]:

@@ -80,7 +80,7 @@ class Doubt:
 
 
 def suggest_frames(result: KeypointResult, count: int = SUGGESTED) -> list[Suggestion]:
-    """At most `count` frames to correct, the one that stands for the most doubt first.
+    """At most `count` frames to correct that together stand for the most doubt, the most doubtful of them first.
 
     Frames in which nobody was found are not among them.
     """
@@ -95,7 +95,8 @@ def suggest_frames(result: KeypointResult, count: int = SUGGESTED) -> list[Sugge
     weights = weights + max(_FLOOR * float(weights.mean()), _LEAST_FLOOR)
     alike = likeness(keypoints[candidates], times[candidates], torso, count)
     chosen = candidates[cover(weights, alike, count)]
-    return [_suggestion(int(frame), result, doubt) for frame in chosen]
+    by_doubt = chosen[np.argsort(-doubt.frames[chosen], kind="stable")]
+    return [_suggestion(int(frame), result, doubt) for frame in by_doubt]
 
 
 def doubt_of(result: KeypointResult, keypoints: np.ndarray, times: np.ndarray, torso: float) -> Doubt:
@@ -105,7 +106,7 @@ def doubt_of(result: KeypointResult, keypoints: np.ndarray, times: np.ndarray, t
     apart = _beyond(_disagreement(result) / torso, _APART)
     jumps = _beyond(off_straight(keypoints, times) / torso, _JUMP)
     notes = [frame.note or "" for frame in result.frames]
-    swapped = np.array(["swapped" in note or "exchanged" in note for note in notes], bool)
+    swapped = np.array(["swapped" in note for note in notes], bool)
     return Doubt(unsure, apart, jumps, swapped, there)
 
 
@@ -150,7 +151,7 @@ def _suggestion(frame: int, result: KeypointResult, doubt: Doubt) -> Suggestion:
     doubted = [int(k) for k in np.argsort(-joints, kind="stable") if joints[k] > 0.5]
     signs = [
         (doubt.unsure[frame], "low confidence"),
-        (doubt.apart[frame], "a single view of the frame and the result disagree"),
+        (doubt.apart[frame], "single-view prediction and result disagree"),
         (doubt.jumps[frame], "jumps against the frames around"),
     ]
     told = [(float(sign.sum()), f"{text}: {_names(sign, skeleton)}") for sign, text in signs if (sign > 0.5).any()]
@@ -159,7 +160,7 @@ def _suggestion(frame: int, result: KeypointResult, doubt: Doubt) -> Suggestion:
     reasons = [text for _, text in sorted(told, key=lambda each: -each[0])]
     index = result.frames[frame].index
     return Suggestion(
-        index, tuple(reasons or ["no sign of an error; stands for a pose and time of its own"]), tuple(doubted)
+        index, tuple(reasons or ["no sign of an error; shows a pose that the others do not"]), tuple(doubted)
     )
 
 

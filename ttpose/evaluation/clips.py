@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ttpose import __version__
 from ttpose.core.errors import InputError
 from ttpose.core.progress import Progress
+from ttpose.core.version import __version__
 from ttpose.data.labelled_clip import LabelledClip, distinct_names, find_clips, read_clip
 from ttpose.evaluation.corrections import Pick, corrections_from_labels, evenly_picked, suggested
 from ttpose.evaluation.loading import base_model

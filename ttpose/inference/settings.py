@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from ttpose.core.errors import UsageError
-from ttpose.models.config import ModelConfig
 
 
 @dataclass(frozen=True)
@@ -24,15 +23,6 @@ class RefineSettings:
     correct_swaps: bool = True
     rescore: bool = True
     ensemble: bool = False
-
-    def fitted_to(self, config: ModelConfig) -> RefineSettings:
-        """The settings as a model can run them: the trees know how the shipped encoder's maps err, and no others'.
-
-        Without trees nothing weighs the ensemble's predictions, so that it is left out, too.
-        """
-        from ttpose.inference.refine.rescoring import can_rescore
-
-        return self if not self.rescore or can_rescore(config) else replace(self, rescore=False, ensemble=False)
 
 
 #: One plain view of each frame, as the network says it.

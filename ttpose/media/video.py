@@ -54,7 +54,7 @@ class VideoSource(Source):
 
     def part(self, start: int, stop: int) -> Iterator[Frame]:
         """See `Source.part`."""
-        if self._line.pts is None or start == 0:
+        if self._line.pts is None or start == 0 or start >= len(self._line.pts):
             yield from super().part(start, stop)
             return
         following = start

@@ -7,7 +7,7 @@ class Edits {
     this.past = [];
     this.future = [];
     this.queue = Promise.resolve();
-    this.unsaved = 0;
+    this.unsaved = new Map(); // frames' latest records that the server has not confirmed
   }
 
   place(index, k, x, y) {
@@ -129,17 +129,20 @@ class Edits {
   set(index, record) {
     this.clip.recordOf.set(index, record);
     this.onChange(index);
-    this.unsaved += 1;
-    this.queue = this.queue.then(() => this.save(record));
+    this.unsaved.set(index, record);
+    this.queue = this.queue.then(() => this.save());
   }
 
-  async save(record) {
+  // Save what is not saved yet, also what could not be saved before.
+  async save() {
     try {
-      await Server.save(record);
-      this.unsaved -= 1;
-      this.onSaved(this.unsaved, null);
+      for (const [index, record] of this.unsaved) {
+        await Server.save(record);
+        if (this.unsaved.get(index) === record) this.unsaved.delete(index);
+      }
+      this.onSaved(this.unsaved.size, null);
     } catch (error) {
-      this.onSaved(this.unsaved, error);
+      this.onSaved(this.unsaved.size, error);
     }
   }
 }

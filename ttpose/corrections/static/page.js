@@ -11,12 +11,13 @@
   const edits = new Edits(clip, { onChange: changed, onSaved: saved });
   const learning = new Learning(clip, find, learned);
   const slider = find("slider");
+  find("canvas").view = view; // for tests and the console
   find("name").textContent = clip.name;
   document.title = `${clip.name} · ttpose correct`;
   find("file").textContent = clip.file;
   slider.max = clip.count - 1;
   const only = clip.count < 2; // a photo
-  for (const part of document.querySelectorAll(".steps, [data-do=copy]")) part.hidden = only;
+  for (const part of document.querySelectorAll(".steps, .strip, [data-do=copy]")) part.hidden = only;
 
   function trouble(text) {
     find("trouble").textContent = text;
@@ -91,10 +92,11 @@
     const noted = [...clip.recordOf.values()].filter(({ index, note }) => note && !suggested.has(index));
     const items = [...clip.suggestions, ...noted.map(({ index, note }) => ({ index, reasons: [note] }))];
     fill(find("frames"), items.map(({ index, reasons }) => frameButton(index, reasons.join("; "), stateOf(index))));
+    fill(find("strip"), items.map(({ index }) => chip(index, `${clip.complete(index) ? "✓ " : ""}${index}`)));
     const listed = new Set(items.map(({ index }) => index));
     const others = clip.correctedFrames().filter((index) => !listed.has(index));
     find("others-part").hidden = !others.length;
-    fill(find("others"), others.map((index) => made("button", { type: "button", textContent: index, onclick: () => go(index) })));
+    fill(find("others"), others.map((index) => chip(index, index)));
     const marks = [...new Set([...listed, ...others])];
     fill(find("marks"), marks.map((index) => {
       const mark = made("i", { className: clip.corrected(index) ? "done" : "" });
@@ -102,6 +104,12 @@
       return mark;
     }));
     fill(find("joints"), clip.joints(view.index).map((joint, k) => jointButton(joint, k)));
+  }
+
+  function chip(index, text) {
+    const item = made("button", { type: "button", textContent: text, onclick: () => go(index) });
+    item.setAttribute("aria-current", String(index === view.index));
+    return item;
   }
 
   function stateOf(index) {
@@ -251,6 +259,7 @@
 
   find("finish").addEventListener("click", async () => {
     await edits.queue;
+    if (edits.unsaved.size) return; // what is wrong is told above
     try { await Server.post("quit"); } catch { /* it has ended already */ }
     document.querySelector("header").hidden = find("main").hidden = true;
     const count = clip.correctedFrames().length;
@@ -259,7 +268,7 @@
     find("ended").hidden = false;
     trouble("");
   });
-  window.addEventListener("beforeunload", (event) => { if (edits.unsaved) event.preventDefault(); });
+  window.addEventListener("beforeunload", (event) => { if (edits.unsaved.size) event.preventDefault(); });
 
   compare();
   if (clip.before) show("both");

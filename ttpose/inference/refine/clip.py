@@ -11,8 +11,9 @@ from ttpose.core.skeleton import Skeleton
 from ttpose.inference.prediction import TTAPrediction
 from ttpose.inference.refine.corrected import CorrectedFrames
 from ttpose.inference.refine.left_right import apply_swaps, correct_swaps
-from ttpose.inference.refine.rescoring import average_where_close, rescore
+from ttpose.inference.refine.rescoring import average_where_close, can_rescore, rescore
 from ttpose.inference.settings import RefineSettings
+from ttpose.models.config import ModelConfig
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,16 @@ class Refined:
 
     keypoints: np.ndarray
     swapped: np.ndarray
+
+
+def fitted_refinement(settings: RefineSettings, config: ModelConfig) -> RefineSettings:
+    """The settings as a model can run them: the trees know how the shipped encoder's maps err, and no others'.
+
+    Without trees nothing weighs the ensemble's predictions, so that it is left out, too.
+    """
+    if not settings.rescore or can_rescore(config):
+        return settings
+    return replace(settings, rescore=False, ensemble=False)
 
 
 def refine(
