@@ -29,5 +29,5 @@ class CorrectionSettings:
     # Edges and textures (strides 2 to 8) are nobody's own; without their gradients a step takes half of the time.
     frozen: tuple[str, ...] = ("encoder.trunk.stem.", *(f"encoder.trunk.blocks.{block}." for block in range(6)))
     folds: int = 3
-    fold_steps: int = 16
+    fold_steps: int = 20
     fewest: int = 3

@@ -20,7 +20,8 @@ from ttpose.adaptation.settings import PersonalizeSettings
 from ttpose.adaptation.supervised import adapt_to_corrections
 from ttpose.core import geometry
 from ttpose.core.progress import Progress
-from ttpose.core.skeleton import torso_lengths
+from ttpose.core.skeleton import Skeleton, torso_lengths
+from ttpose.inference.refine.left_right import limb_groups
 from ttpose.inference.tta import TTA_VIEWS, predict_tta
 from ttpose.models.person import PersonDelta
 from ttpose.models.pose_model import PoseModel
@@ -100,7 +101,7 @@ def leave_one_out(
             for decision, weight in INTERPOLATION.items():
                 model = change.apply(base, weight).eval() if weight else base
                 found = predict_tta(model, part.crops, views).keypoints
-                errors[decision].append(_distances(found, part))
+                errors[decision].append(_distances(found, part, base.skeleton))
                 if decision == "base":
                     torsos.append(torso_lengths(found, base.skeleton))
     torso = float(np.median(np.concatenate(torsos)))
@@ -108,8 +109,18 @@ def leave_one_out(
     return LeaveOneOut(len(rows), len(capped["base"]), torso, capped)
 
 
-def _distances(found: np.ndarray, part: Clip) -> np.ndarray:
-    """How far keypoints [N, K, 3] are from the labels of a part in original pixels, one number a label."""
+def _distances(found: np.ndarray, part: Clip, skeleton: Skeleton) -> np.ndarray:
+    """How far keypoints [N, K, 3] are from a part's labels in original pixels, one number a label.
+
+    Left and right of a limb are as they fit better: in the result the whole clip and the corrections tell them, which
+    no single frame does.
+    """
     labels = zip(part.crops, part.labels, strict=True)
     wanted = np.stack([geometry.apply(crop.to_source, label[:, :2]) for crop, label in labels])
-    return np.asarray(np.linalg.norm(found[..., :2] - wanted, axis=-1)[part.labels[..., 2] > 0])
+    known, mirror = part.labels[..., 2] > 0, np.array(skeleton.flip)
+    apart, crossed = (np.linalg.norm(each[..., :2] - wanted, axis=-1) for each in (found, found[:, mirror]))
+    for limb in limb_groups(skeleton):
+        counted = known[:, limb]
+        swapped = (crossed[:, limb] * counted).sum(1) < (apart[:, limb] * counted).sum(1)
+        apart[:, limb] = np.where(swapped[:, None], crossed[:, limb], apart[:, limb])
+    return np.asarray(apart[known])
