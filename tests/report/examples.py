@@ -60,6 +60,7 @@ def made_for(path: Path, after: list[np.ndarray | None], samples: Samples | None
     return Personalization(
         result_of(path, after, {5: "left and right legs swapped to agree with the frames around"}),
         result_of(path, before),
+        result_of(path, before),
         PersonDelta("ab" * 32, {}, notes),
         GuardReport("personalized", "every check passed", checks),
         {"find_s": 1.0, "adapt_s": 2.5},

@@ -21,6 +21,7 @@ from ttpose.inference.crops import PersonCrop, cut_crop
 from ttpose.inference.pipeline import predict_crops
 from ttpose.inference.prediction import TTAPrediction
 from ttpose.inference.refine.clip import refine
+from ttpose.models.engine import compiled
 from ttpose.models.pose_model import PoseModel
 
 
@@ -77,7 +78,7 @@ def personalize_crops(
     if before is None:
         with progress.stage("predict with nothing learned", len(crops)) as advance:
             keep_maps = teaches and settings.distillation > 0
-            before = predict_crops(model, crops, settings.refine, advance, keep_maps=keep_maps)
+            before = predict_crops(compiled(model), crops, settings.refine, advance, keep_maps=keep_maps)
     timings = {"refine_s": time.perf_counter() - clock}
     done, after = _personalized(model, crops, settings, before, teaches, progress, corrections)
     said = corrected_frames((corrections or Corrections({})).frames, range(len(crops)), len(model.skeleton))
@@ -106,7 +107,6 @@ def _personalized(
         return done, before
     clock = time.perf_counter()
     with progress.stage("predict", len(crops)) as advance:
-        pose, ensemble = before.single_view_keypoints, before.ensemble
-        after = predict_crops(done.model, crops, settings.refine, advance, pose=pose, ensemble=ensemble)
+        after = predict_crops(compiled(done.model), crops, settings.refine, advance)
     timings = done.timings | {"predict_s": time.perf_counter() - clock}
     return replace(done, timings=timings), after

@@ -19,7 +19,7 @@ from ttpose.inference.prediction import TTAPrediction, join
 from ttpose.inference.results import report_damage
 from ttpose.inference.settings import RefineSettings
 from ttpose.media import Source
-from ttpose.models.pose_model import PoseModel
+from ttpose.models.engine import PoseNetwork
 from ttpose.tracking.detector import Detector
 from ttpose.tracking.track import track_subject
 
@@ -59,22 +59,21 @@ class ObservedClip:
         """The kept crops' predictions with heatmaps, where they were kept."""
         return join(self.store.predictions) if self.store.predictions else None
 
-    def predict_again(self, model: PoseModel, settings: RefineSettings, progress: Progress) -> TTAPrediction | None:
+    def predict_again(self, model: PoseNetwork, settings: RefineSettings, progress: Progress) -> TTAPrediction | None:
         """Other weights' prediction of the frames in which the subject is known; from the kept crops where all are."""
         clip, store = self.clip, self.store
-        if clip.prediction is None or clip.single_view is None:
+        if clip.prediction is None:
             return None
         with progress.stage("predict", store.offered if store.complete else len(clip.frames)) as advance:
             if not store.complete:
                 return predict_video_again(self.media, clip, model, settings, advance)
-            pose, ensemble = clip.single_view.keypoints, clip.prediction.ensemble
-            return predict_crops(model, store.crops, settings, advance, pose=pose, ensemble=ensemble)
+            return predict_crops(model, store.crops, settings, advance)
 
 
 def observe_clip(
     media: Source,
-    base: PoseModel,
-    start: PoseModel,
+    base: PoseNetwork,
+    start: PoseNetwork,
     detector: Detector,
     settings: PersonalizeSettings,
     *,

@@ -14,7 +14,7 @@ from ttpose.adaptation.weights import PersonalizedWeights
 from ttpose.core.errors import InputError
 from ttpose.core.progress import Named, Progress
 from ttpose.corrections.model import Corrections
-from ttpose.media import open_source
+from ttpose.media import Reading, open_source
 from ttpose.models.person import PersonDelta
 
 #: Corrections of several sources, as files or in memory.
@@ -39,10 +39,12 @@ class SharedPerson:
         learned: PersonalizedWeights,
         subject: str,
         seen: dict[Path, ObservedClip],
+        reading: Reading | None = None,
         corrections: CorrectionsByPath | None = None,
     ) -> None:
         self._corrections = corrections or {}
         self._run, self._subject, self._seen, self._learned = run, subject, seen, learned
+        self._reading = reading
         #: What was learned from, in order.
         self.sources = tuple(seen)
 
@@ -53,10 +55,11 @@ class SharedPerson:
         paths: Sequence[Path],
         subject: str,
         on_bad: OnBad | None,
+        reading: Reading | None = None,
         corrections: CorrectionsByPath | None = None,
     ) -> SharedPerson:
         """Learn from all sources; one that cannot be used is told to `on_bad`, or (None) raises InputError."""
-        media = _usable([(path, partial(open_source, path)) for path in paths], on_bad)
+        media = _usable([(path, partial(open_source, path, reading)) for path in paths], on_bad)
         given = corrections or {}
         most = shares([each.info.kind for each in media.values()])
 
@@ -65,7 +68,7 @@ class SharedPerson:
             return run.observe(media[path], subject, most, progress, run.corrections(given.get(path), media[path]))
 
         seen = _usable([(path, partial(look, path)) for path in media], on_bad)
-        return cls(run, run.learn(list(seen.values())), subject, seen, given)
+        return cls(run, run.learn(list(seen.values())), subject, seen, reading, given)
 
     @property
     def person(self) -> PersonDelta:
@@ -93,7 +96,7 @@ class SharedPerson:
         return self._run.predict(seen, self._learned, progress)
 
     def _observe(self, path: Path, progress: Progress) -> ObservedClip:
-        media = open_source(path)
+        media = open_source(path, self._reading)
         corrections = self._run.corrections(self._corrections.get(path), media)
         return self._run.observe(media, self._subject, progress=progress, corrections=corrections)
 

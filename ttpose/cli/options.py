@@ -141,6 +141,20 @@ SaveAs = Annotated[
         help="Also keep the person under this name, for --weights NAME (see `ttpose people`).",
     ),
 ]  # fmt: skip
+Fps = Annotated[
+    float | None,
+    typer.Option(
+        "--fps", metavar="N", min=1e-3, show_default="as the file says",
+        help="Frames a second of videos that do not say it, or say it wrongly.",
+    ),
+]  # fmt: skip
+Stream = Annotated[
+    int | None,
+    typer.Option(
+        "--stream", metavar="N", min=0, show_default="the main one",
+        help="Which track of a video file to use, counted from 0 over all tracks, as ffprobe does.",
+    ),
+]  # fmt: skip
 Jobs = Annotated[
     int,
     typer.Option(

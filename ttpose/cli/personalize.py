@@ -34,6 +34,8 @@ def personalize(
     corrections: options.Corrections = None,
     save_as: options.SaveAs = None,
     subject: options.Subject = None,
+    fps: options.Fps = None,
+    stream: options.Stream = None,
     device: options.Device = "auto",
     seed: options.Seed = 0,
     overlay: options.Overlay = True,
@@ -81,6 +83,7 @@ def personalize(
             "subject": subject or "auto",
             "seed": seed,
         }
+        how |= options.given("fps", fps) | options.given("stream", stream)
         if corrections:
             how["corrections"] = corrections_by_source(corrections, sources)
         start = WeightsFile.named(base), WeightsFile.named(person)

@@ -20,21 +20,20 @@ from ttpose.inference.records import frame_records
 from ttpose.inference.refine.clip import Refined, refine
 from ttpose.inference.refine.corrected import CorrectedFrames
 from ttpose.inference.settings import RefineSettings
-from ttpose.inference.tta import TTA_VIEWS, ViewOutput, predict_tta
+from ttpose.inference.tta import BATCH, TTA_VIEWS, ViewOutput, predict_tta
 from ttpose.media import Frame, Source
-from ttpose.models.pose_model import PoseModel
+from ttpose.models.engine import PoseNetwork
 from ttpose.results.records import FrameRecord
 from ttpose.tracking.detector import Detector
 from ttpose.tracking.track import SubjectTrack
 
 
 def predict_crops(
-    model: PoseModel,
+    model: PoseNetwork,
     crops: Sequence[PersonCrop],
     settings: RefineSettings,
     advance: Advance | None = None,
     *,
-    pose: np.ndarray | None = None,
     ensemble: np.ndarray | None = None,
     plain: ViewOutput | None = None,
     keep_maps: bool = False,
@@ -46,24 +45,32 @@ def predict_crops(
         crops: N frames of one person.
         settings: How many views, and whether the ensemble predicts.
         advance: Called with the number of crops that were done.
-        pose: [N, K, 3] original pixels: the base's pose by one plain view, which the second network is shown upright;
-            None takes what `model` finds.
         ensemble: [N, K, 4] what the second network predicted for the same crops before; it is then not run again.
+            None shows it the pose that `model` finds.
         plain: `model`'s output for the crops' plain views, where it is known already.
         keep_maps: Whether the mean heatmaps are kept.
     """
-    views = TTA_VIEWS[: settings.views]
-    found = predict_tta(model, crops, views, advance, keep_maps=keep_maps, plain=plain)
-    if not settings.ensemble:
-        return found
-    if ensemble is None:
-        shown = found.single_view_keypoints if pose is None else pose
-        ensemble = ensemble_member(model.skeleton, str(model.device)).predict(crops, shown)
-    return replace(found, ensemble=ensemble)
+    views, parts = TTA_VIEWS[: settings.views], []
+    for start in range(0, len(crops), BATCH):
+        rows = range(start, min(start + BATCH, len(crops)))
+        few, known = [crops[i] for i in rows], None if plain is None else plain.rows(rows)
+        found = predict_tta(model, few, views, keep_maps=keep_maps, plain=known)
+        if settings.ensemble:
+            before = None if ensemble is None else ensemble[start : rows.stop]
+            found = replace(found, ensemble=_second(model, few, found) if before is None else before)
+        parts.append(found)
+        if advance is not None:
+            advance(len(rows))
+    return join(parts)
+
+
+def _second(model: PoseNetwork, crops: Sequence[PersonCrop], found: TTAPrediction) -> np.ndarray:
+    """What the ensemble's second network predicts for crops, shown the pose that the first one found."""
+    return ensemble_member(model.skeleton, str(model.device)).predict(crops, found.keypoints)
 
 
 def predict_clip(
-    model: PoseModel,
+    model: PoseNetwork,
     crops: Sequence[PersonCrop],
     settings: RefineSettings,
     progress: Progress | None = None,
@@ -126,12 +133,12 @@ class PredictedClip:
 def predict_video(
     source: Source,
     track: SubjectTrack,
-    base: PoseModel,
+    base: PoseNetwork,
     detector: Detector,
     settings: RefineSettings,
     advance: Advance,
     *,
-    model: PoseModel | None = None,
+    model: PoseNetwork | None = None,
     keep: Callable[[PersonCrop, TTAPrediction], None] | None = None,
     keep_maps: bool = False,
 ) -> PredictedClip:
@@ -168,7 +175,7 @@ def predict_video(
 
 
 def _predict_followed(
-    seen: Sequence[FollowedFrame], base: PoseModel, model: PoseModel, settings: RefineSettings, *, keep_maps: bool
+    seen: Sequence[FollowedFrame], base: PoseNetwork, model: PoseNetwork, settings: RefineSettings, *, keep_maps: bool
 ) -> TTAPrediction:
     """The settings' prediction of followed frames; what the plain view of the base has shown is not computed again."""
     followed = join([frame.prediction for frame in seen if frame.prediction is not None])
@@ -176,33 +183,27 @@ def _predict_followed(
         return followed
     crops = [frame.crop for frame in seen if frame.crop is not None]
     plain = ViewOutput.cat([frame.plain for frame in seen if frame.plain is not None]) if model is base else None
-    return predict_crops(model, crops, settings, pose=followed.keypoints, plain=plain, keep_maps=keep_maps)
+    return predict_crops(model, crops, settings, plain=plain, keep_maps=keep_maps)
 
 
 def predict_video_again(
-    source: Source, clip: PredictedClip, model: PoseModel, settings: RefineSettings, advance: Advance
+    source: Source, clip: PredictedClip, model: PoseNetwork, settings: RefineSettings, advance: Advance
 ) -> TTAPrediction | None:
-    """Other weights' prediction of a clip in the crops of its first prediction, read once more.
-
-    What the ensemble's second network predicted stands: it was shown the base's pose.
-    """
-    if clip.prediction is None or clip.single_view is None:
+    """Other weights' prediction of a clip in the crops of its first prediction, read once more."""
+    if clip.prediction is None:
         return None
-    seen, ensemble = clip.seen, clip.prediction.ensemble
-    rows = {frame.index: row for row, frame in enumerate(seen)}
+    followed = {frame.index: frame for frame in clip.seen}
     parts = []
     for chunk in chunks(source.frames(), CHUNK):
-        known = [frame for frame in chunk if frame.index in rows and frame.image is not None]
-        crops = [_cut(frame, seen[rows[frame.index]], model) for frame in known]
-        if crops:
-            at = [rows[frame.index] for frame in known]
-            before = None if ensemble is None else ensemble[at]
-            parts.append(predict_crops(model, crops, settings, pose=clip.single_view.keypoints[at], ensemble=before))
+        known = [frame for frame in chunk if frame.index in followed and frame.image is not None]
+        if known:
+            crops = [_cut(frame, followed[frame.index], model) for frame in known]
+            parts.append(predict_crops(model, crops, settings))
         advance(len(chunk))
     return join(parts)
 
 
-def _cut(frame: Frame, followed: FollowedFrame, model: PoseModel) -> PersonCrop:
+def _cut(frame: Frame, followed: FollowedFrame, model: PoseNetwork) -> PersonCrop:
     """The crop of a followed frame, as it was cut before."""
     assert frame.image is not None and followed.crop_box is not None
     size = model.config.input_size

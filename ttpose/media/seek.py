@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ttpose.media.timeline import Timeline, open_container
+from ttpose.media.container import open_container
+from ttpose.media.timeline import Timeline
 
 if TYPE_CHECKING:
     import av
@@ -35,7 +36,7 @@ def _decoded(path: Path, line: Timeline, start: int) -> Iterator[tuple[int, Any]
     import av
 
     stamps = line.stamps
-    with open_container(path) as (container, stream):
+    with open_container(path, line.track) as (container, stream):
         try:
             if start:
                 container.seek(int(stamps[start]), stream=stream)

@@ -19,7 +19,7 @@ class Cell:
 
     row: int
     column: int
-    interpolation: float
+    strength: float
     falls: bool
     text: str
 

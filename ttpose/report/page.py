@@ -15,7 +15,7 @@ import numpy as np
 from ttpose.core.files import sha256_of, write_text
 from ttpose.core.progress import Progress
 from ttpose.core.version import __version__
-from ttpose.media import Source, open_source
+from ttpose.media import Reading, Source, open_source
 from ttpose.media.images import encode_jpeg
 from ttpose.media.inputs import RESULT_ENDING
 from ttpose.metrics.jitter import jitter
@@ -53,7 +53,9 @@ def write_report(source: Path | str, made: Personalization, path: Path | str, pr
         OutputError: The page cannot be written.
     """
     path = Path(path)
-    write_text(path, render(open_source(source), made, path.parent, progress or Progress()))
+    write_text(
+        path, render(open_source(source, Reading.of(made.keypoints.source)), made, path.parent, progress or Progress())
+    )
 
 
 def render(source: Source, made: Personalization, folder: Path, progress: Progress) -> str:

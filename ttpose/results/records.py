@@ -11,6 +11,7 @@ import numpy as np
 from ttpose.core.errors import InputError
 from ttpose.core.geometry import Box
 from ttpose.core.skeleton import Skeleton, skeleton_named
+from ttpose.core.text import readable
 
 #: Name and version of the file format; a change that breaks readers raises the number.
 SCHEMA = "ttpose.keypoints/1"
@@ -122,7 +123,7 @@ class FrameRecord:
             "people": [person.to_dict() for person in self.people],
         }
         if self.note is not None:
-            record["note"] = self.note
+            record["note"] = readable(self.note)
         return record
 
     @classmethod
@@ -138,7 +139,8 @@ class KeypointResult:
     """The keypoints of one video or photo: what `ttpose.keypoints/1` files hold.
 
     Attributes:
-        source: path, kind ("video" or "image"), width, height (as shown, after rotation), frames, duration_s.
+        source: path, kind ("video" or "image"), width, height (square pixels as shown, after rotation), frames,
+            duration_s, and what `ttpose.media.SourceInfo.describe` adds for an odd file.
         model: base, base_sha256, person, person_sha256 (None for the base model), guard (None, or what the check
             of the personalization decided and measured).
         skeleton: The keypoint set.
@@ -204,7 +206,10 @@ class KeypointResult:
 
 
 def plain(value: Any) -> Any:
-    """Turn nested dicts, lists, numpy values and paths into JSON-ready values; NaN and infinity become None."""
+    """Turn nested dicts, lists, numpy values and paths into JSON-ready values; NaN and infinity become None.
+
+    Bytes in file names that are no text are escaped (`ttpose.core.text`).
+    """
     if isinstance(value, dict):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple, np.ndarray)):
@@ -213,7 +218,7 @@ def plain(value: Any) -> Any:
         value = value.item()
     if isinstance(value, float):
         return float(f"{value:.9g}") if math.isfinite(value) else None
-    return value if value is None or isinstance(value, (str, int)) else str(value)
+    return value if value is None or isinstance(value, int) else readable(value)
 
 
 def _points_to_json(keypoints: np.ndarray) -> list[list[float | None]]:

@@ -48,7 +48,8 @@ def refine(
 ) -> Refined:
     """Refine the keypoints of consecutive frames.
 
-    With several views and the ensemble, joints go half-way to what the plain view alone gives where the two are close.
+    With several views and the ensemble, joints start half-way to what the plain view alone predicts, where the two are
+    close.
 
     Args:
         prediction: Of N frames of one clip, in order of time.
@@ -78,9 +79,7 @@ def _refine(
     cleaned = apply_swaps(prediction, swapped, skeleton)
     if not settings.rescore:
         return Refined(cleaned.keypoints, swapped)
-    found, _ = rescore(cleaned, when, skeleton)
-    if prediction.single_view is None or prediction.ensemble is None:
-        return Refined(found, swapped)
-    single = replace(prediction.single_view, ensemble=prediction.ensemble)
-    by_one_view = _refine(single, times, skeleton, settings, reference).keypoints
-    return Refined(average_where_close(found, by_one_view, skeleton), swapped)
+    if cleaned.single_view is not None and cleaned.ensemble is not None:
+        single = apply_swaps(cleaned.single_view, swapped, skeleton).keypoints
+        cleaned = replace(cleaned, keypoints=average_where_close(cleaned.keypoints, single, skeleton))
+    return Refined(rescore(cleaned, when, skeleton)[0], swapped)
