@@ -65,7 +65,12 @@ def _near(label: np.ndarray, crop: PersonCrop, cells: int) -> torch.Tensor:
 
 
 def pseudo_labels(
-    seen: TTAPrediction, crops: Sequence[PersonCrop], skeleton: Skeleton, settings: PersonalizeSettings
+    seen: TTAPrediction,
+    crops: Sequence[PersonCrop],
+    skeleton: Skeleton,
+    settings: PersonalizeSettings,
+    *,
+    reference: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Pseudo-labels of crops from the base's prediction.
 
@@ -74,6 +79,7 @@ def pseudo_labels(
         crops: The same frames, in order of time in each clip.
         skeleton: The keypoint set.
         settings: `teacher_min_score` and `refine.correct_swaps` are used.
+        reference: [N, K, 2] original pixels: where left and right are known; NaN elsewhere.
 
     Returns:
         Labels [N, K, 3] in the cut-outs' pixels, the third value the trust 0..1, and which limbs were swapped, bool
@@ -83,7 +89,9 @@ def pseudo_labels(
     if settings.refine.correct_swaps:
         times = np.array([crop.time_s for crop in crops])
         for part in by_clip(crops):
-            _, swapped[part] = correct_swaps(seen.keypoints[part], seen.side_odds[part], times[part], skeleton)
+            known = None if reference is None else reference[part]
+            found, odds = seen.keypoints[part], seen.side_odds[part]
+            _, swapped[part] = correct_swaps(found, odds, times[part], skeleton, reference=known)
     corrected = apply_swaps(seen, swapped, skeleton)
     labels = corrected.keypoints.copy()
     trust = labels[..., 2] / (1 + (corrected.spread / _SPREAD) ** 2)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from ttpose.adaptation.augment import Augmentation
+from ttpose.adaptation.correction_settings import CorrectionSettings
 from ttpose.core.errors import UsageError
 from ttpose.inference.settings import REFINE_PRESETS, SINGLE_VIEW, RefineSettings
 
@@ -35,6 +36,7 @@ class PersonalizeSettings:
             2022, "Robust fine-tuning of zero-shot models", recommend 0.5 where nothing can be validated).
         trainable: Prefixes of the pose path's parameters that learn; "norms" stands for the norm layers' scales and
             shifts, which otherwise stay.
+        frozen: Prefixes of parameters among these that stay all the same.
         baseline: The objective of one of the baselines in `ttpose.adaptation.methods`, or None.
         perceptual: Network that compares reconstructed frames, a form of `ttpose.models.perceptual_features`.
         reconstruction, distillation, self_training, anchor: Weights of the losses; 0 leaves one out.
@@ -46,6 +48,7 @@ class PersonalizeSettings:
         guard: Whether label-free checks may fall back to the base.
         augmentation: Random views.
         seed: Of every random draw.
+        corrections: How corrected frames are learned from, where there are any.
     """
 
     preset: str = "balanced"
@@ -65,6 +68,7 @@ class PersonalizeSettings:
     ema: float | None = 0.9
     interpolation: float = 1.0
     trainable: tuple[str, ...] = ("encoder.", "self_head.")
+    frozen: tuple[str, ...] = ()
     baseline: str | None = None
     perceptual: str | None = None
     reconstruction: float = 0.0
@@ -79,6 +83,7 @@ class PersonalizeSettings:
     guard: bool = True
     augmentation: Augmentation = field(default_factory=lambda: Augmentation(rotation_sd=20.0))
     seed: int = 0
+    corrections: CorrectionSettings = field(default_factory=CorrectionSettings)
 
     @property
     def reconstructs(self) -> bool:

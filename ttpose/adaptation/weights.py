@@ -42,7 +42,7 @@ class PersonalizedWeights:
             names = [field.name for field in dataclasses.fields(GuardMetrics)]
             kinds: dict[str, float] = next(iter(told["figures"].values()), {})
             checks = {kind: GuardMetrics(**{name: told["figures"][name][kind] for name in names}) for kind in kinds}
-            guard = GuardReport(told["verdict"], told["reason"], checks)
+            guard = GuardReport(told["verdict"], told["reason"], checks, told.get("leave_one_out"))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise WeightsError(f"{path} does not say how it was made", "personalize again") from error
         # Results name the file beside them, as after learning.

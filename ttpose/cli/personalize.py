@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -31,6 +31,7 @@ def personalize(
     base: options.Base = None,
     same_person: options.SamePerson = False,
     person: options.PersonFile = None,
+    corrections: options.Corrections = None,
     save_as: options.SaveAs = None,
     subject: options.Subject = None,
     fps: options.Fps = None,
@@ -66,6 +67,7 @@ def personalize(
     report.html. With --same-person there is one person.safetensors for all inputs, in DIR.
     """
     with session(quiet=quiet, json_lines=json_lines, debug=debug, timings=timings) as reporter:
+        from ttpose.cli.corrections_files import corrections_by_source
         from ttpose.cli.execution import execution_of
         from ttpose.cli.named_person import NamedPerson
         from ttpose.cli.same_person import check_same_person, run_same_person
@@ -76,8 +78,16 @@ def personalize(
         sources = find_inputs(inputs)  # before anything slow is imported
         where = execution_of(device, jobs, scheduler, overwrite=overwrite, debug=debug)
         chosen = (preset or options.Preset.balanced).value
-        how = {"mode": mode.value, "preset": chosen, "steps": steps, "subject": subject or "auto", "seed": seed}
+        how: dict[str, Any] = {
+            "mode": mode.value,
+            "preset": chosen,
+            "steps": steps,
+            "subject": subject or "auto",
+            "seed": seed,
+        }
         how |= options.given("fps", fps) | options.given("stream", stream)
+        if corrections:
+            how["corrections"] = corrections_by_source(corrections, sources)
         start = WeightsFile.named(base), WeightsFile.named(person)
         work = Personalizing(
             how, where.device, overlay, wanted, side_by_side, report, *start, draw_min_score, precision.chosen

@@ -27,7 +27,8 @@ class Personalizing:
     """The work of this command on each input (see `ttpose.jobs.task.Work`).
 
     Attributes:
-        how: Keyword arguments of `api.personalize` that change the result.
+        how: Keyword arguments of `api.personalize` that change the result; under "corrections" a file, or files by
+            input.
         device: To compute on.
         overlay: Whether an overlay is drawn.
         wanted: Result files.
@@ -53,9 +54,15 @@ class Personalizing:
     @property
     def settings(self) -> dict[str, Any]:
         """What changes the results."""
-        start = {**fingerprint("base", self.base), **fingerprint("person", self.person)}
+        from ttpose.core.files import sha256_of
+
+        start: dict[str, Any] = {**fingerprint("base", self.base), **fingerprint("person", self.person)}
+        how = dict(self.how)
+        if given := how.pop("corrections", None):
+            files = [given] if isinstance(given, str) else given.values()
+            start["corrections_sha256"] = [sha256_of(file) for file in files]
         drawn = {**options.given("draw_min_score", self.draw_min_score), **options.given("precision", self.precision)}
-        return {"command": "personalize", **self.how, **start, **drawn, **self.wanted.settings}
+        return {"command": "personalize", **how, **start, **drawn, **self.wanted.settings}
 
     def file_names(self, source: Path) -> tuple[str, ...]:
         """The person file, keypoints, pictures and the report."""
@@ -74,14 +81,21 @@ class Personalizing:
         from ttpose.models.engine import use_precision
 
         use_precision(self.precision or "auto")
-        made = api.personalize(source, **self.arguments(), device=self.device, progress=progress)
+        how = {**self.arguments(), "corrections": self.corrections_of(source)}
+        made = api.personalize(source, **how, device=self.device, progress=progress)
         product = self.product(source, made, progress)
         return replace(product, writers={PERSON: made.person.save, **product.writers})
 
+    def corrections_of(self, source: Path) -> str | None:
+        """The corrections file of an input."""
+        given = self.how.get("corrections")
+        return given if given is None or isinstance(given, str) else given.get(str(source))
+
     def arguments(self) -> dict[str, Any]:
-        """What `api.personalize` is called with."""
+        """What `api.personalize` is called with for every input."""
         named = {"base": self.base, "person": self.person}
-        return {**self.how, **{name: file.path for name, file in named.items() if file is not None}}
+        how = {name: value for name, value in self.how.items() if name != "corrections"}
+        return {**how, **{name: file.path for name, file in named.items() if file is not None}}
 
     def product(self, source: Path, made: Personalization, progress: Progress, person: str = PERSON) -> Product:
         """The files of one input but the person file, which is at the path `person` from their folder."""
@@ -128,6 +142,8 @@ def guard_text(guard: Any, continued: bool = False) -> str:
         "interpolated": f"weights half-way between {start} and personalized are used",
         "base": f"{start} weights are used: personalizing did not help here",
     }
+    if guard.leave_one_out is not None:
+        return f"{words[guard.decision]}: {guard.reason}"
     measured = {name: value for name, value in guard.figures.items() if not _is_missing(value)}
     figures = ", ".join(_figure(name, value) for name, value in measured.items())
     return words[guard.decision] + (f" ({figures})" if figures else "")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -60,12 +60,14 @@ class GuardReport:
     Attributes:
         decision: Which weights the result uses.
         reason: One line in plain words.
-        checks: Figures of each candidate.
+        checks: Figures of each candidate; none where corrected frames decided.
+        leave_one_out: What was measured in corrected frames (`ttpose.adaptation.guard.leave_one_out`), where it was.
     """
 
     decision: Decision
     reason: str
     checks: dict[str, GuardMetrics]
+    leave_one_out: dict[str, Any] | None = None
 
     @property
     def figures(self) -> dict[str, dict[str, float | None]]:
@@ -75,7 +77,8 @@ class GuardReport:
 
     def to_dict(self) -> dict[str, object]:
         """For files: verdict, reason, figures."""
-        return {"verdict": self.decision, "reason": self.reason, "figures": self.figures}
+        told: dict[str, object] = {"verdict": self.decision, "reason": self.reason, "figures": self.figures}
+        return told if self.leave_one_out is None else {**told, "leave_one_out": self.leave_one_out}
 
 
 def measure(

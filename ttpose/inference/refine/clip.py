@@ -9,6 +9,7 @@ import numpy as np
 
 from ttpose.core.skeleton import Skeleton
 from ttpose.inference.prediction import TTAPrediction
+from ttpose.inference.refine.corrected import CorrectedFrames
 from ttpose.inference.refine.left_right import apply_swaps, correct_swaps
 from ttpose.inference.refine.rescoring import average_where_close, can_rescore, rescore
 from ttpose.inference.settings import RefineSettings
@@ -43,7 +44,7 @@ def refine(
     times: Sequence[float] | np.ndarray,
     skeleton: Skeleton,
     settings: RefineSettings,
-    reference: np.ndarray | None = None,
+    corrected: CorrectedFrames | None = None,
 ) -> Refined:
     """Refine the keypoints of consecutive frames.
 
@@ -55,8 +56,23 @@ def refine(
         times: [N] seconds.
         skeleton: The keypoint set.
         settings: Which steps are taken.
-        reference: [N, K, 2] original pixels: where left and right are known, such as corrected frames; NaN elsewhere.
+        corrected: What a person said of some of the frames: their joints are exactly there, and the frames around are
+            refined knowing it.
     """
+    if corrected is None:
+        return _refine(prediction, times, skeleton, settings, None)
+    found = _refine(corrected.pin(prediction), times, skeleton, settings, corrected.sides)
+    return replace(found, keypoints=corrected.applied_to(found.keypoints))
+
+
+def _refine(
+    prediction: TTAPrediction,
+    times: Sequence[float] | np.ndarray,
+    skeleton: Skeleton,
+    settings: RefineSettings,
+    reference: np.ndarray | None,
+) -> Refined:
+    """The same, with corrections put in; `reference` [N, K, 2] tells left from right where it is known."""
     when, swapped = np.asarray(times, float), np.zeros((len(prediction), 2), bool)
     if settings.correct_swaps:
         _, swapped = correct_swaps(prediction.keypoints, prediction.side_odds, when, skeleton, reference=reference)
