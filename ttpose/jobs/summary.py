@@ -63,7 +63,7 @@ def _row(outcome: Outcome) -> dict[str, Any]:
 
 
 def _flat(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Nested values as columns with dotted names, such as `guard.verdict`."""
+    """Nested values as columns with dotted names, such as `guard.decision`."""
     for name, value in values.items():
         if isinstance(value, dict):
             yield from _flat(value, f"{prefix}{name}.")

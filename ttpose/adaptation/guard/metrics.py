@@ -1,11 +1,11 @@
-"""The guard: label-free checks on held-out frames decide between personalized, interpolated and base weights."""
+"""Guard metrics: label-free measurements on held-out frames that decide between personalized, interpolated and base weights."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -20,9 +20,10 @@ from ttpose.inference.tta import BATCH, TTA_VIEWS, predict_tta
 from ttpose.inference.warps import PLAIN, warped_batch
 from ttpose.models.perceptual_features import perceptual_loss
 from ttpose.models.pose_model import PoseModel
+from ttpose.results.former import current_guard
 
 Decision = Literal["personalized", "interpolated", "base"]
-#: How much of the change each verdict keeps.
+#: How much of the change each decision keeps.
 INTERPOLATION: dict[Decision, float] = {"personalized": 1.0, "interpolated": 0.5, "base": 0.0}
 
 _VIEWS = TTA_VIEWS[:3]  # plain, closer and mirrored, closer, mirrored and turned
@@ -49,14 +50,17 @@ class GuardMetrics:
     reconstruction: float | None
 
 
+_NAMES = tuple(field.name for field in dataclasses.fields(GuardMetrics))
+
+
 @dataclass(frozen=True)
 class GuardReport:
-    """The choice, why, and the figures behind it.
+    """The decision, why, and the metrics behind it.
 
     Attributes:
-        verdict: Which weights the result uses.
+        decision: Which weights the result uses.
         reason: One line in plain words.
-        checks: Figures of each candidate.
+        checks: Metrics of each candidate; empty where nothing was measured.
     """
 
     decision: Decision
@@ -64,14 +68,28 @@ class GuardReport:
     checks: dict[str, GuardMetrics]
 
     @property
-    def figures(self) -> dict[str, dict[str, float | None]]:
-        """Each check's value by candidate."""
-        names = [field.name for field in dataclasses.fields(GuardMetrics)]
-        return {name: {kind: getattr(c, name) for kind, c in self.checks.items()} for name in names}
+    def metrics(self) -> dict[str, dict[str, float | None]]:
+        """Each metric's value by candidate."""
+        return {name: {kind: getattr(c, name) for kind, c in self.checks.items()} for name in _NAMES}
 
     def to_dict(self) -> dict[str, object]:
-        """For files: verdict, reason, figures."""
-        return {"verdict": self.decision, "reason": self.reason, "figures": self.figures}
+        """For files: decision, reason, metrics."""
+        return {"decision": self.decision, "reason": self.reason, "metrics": self.metrics}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> GuardReport:
+        """The inverse of `to_dict`, also with the former keys (`verdict`, `figures`).
+
+        Raises:
+            KeyError, TypeError, ValueError, AttributeError: The data is something else.
+        """
+        data = current_guard(data)
+        if data["decision"] not in INTERPOLATION:
+            raise ValueError(f"no decision: {data['decision']!r}")
+        metrics = data["metrics"]
+        candidates = next(iter(metrics.values()), {})
+        checks = {kind: GuardMetrics(**{name: metrics[name][kind] for name in _NAMES}) for kind in candidates}
+        return cls(data["decision"], str(data["reason"]), checks)
 
 
 def measure(

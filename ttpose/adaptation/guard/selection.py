@@ -13,6 +13,9 @@ from ttpose.inference.crops import PersonCrop
 from ttpose.models.person import PersonDelta
 from ttpose.models.pose_model import PoseModel
 
+#: What the reason says besides, where the guard had to measure on frames that were learned from.
+NOT_HELD_OUT = "no frames could be held out, so learning frames were checked"
+
 
 def run_guard(
     base: PoseModel,
@@ -24,13 +27,13 @@ def run_guard(
     learned_from: bool = False,
     progress: Progress | None = None,
 ) -> GuardReport:
-    """`judge`, where the settings want a guard; `learned_from` says that the crops were not held out."""
+    """`select_weights`, where the settings want a guard; `learned_from` says that the crops were not held out."""
     if not settings.guard:
         return GuardReport("personalized", "the guard was off", {})
     report = select_weights(base, delta, crops, reconstructor, settings.perceptual, progress)
     if not learned_from:
         return report
-    return replace(report, reason=f"{report.reason}; no frames could be held out, so learning frames were checked")
+    return replace(report, reason=f"{report.reason}; {NOT_HELD_OUT}")
 
 
 def select_weights(
