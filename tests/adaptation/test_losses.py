@@ -6,11 +6,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from ttpose.adaptation.losses.consistency import Consistency
 
 from ttpose.adaptation.adapter import Adapter
 from ttpose.adaptation.losses import Clip, Step
 from ttpose.adaptation.losses.anchor import Anchor
-from ttpose.adaptation.losses.consistency import Consistency
 from ttpose.adaptation.losses.distillation import Distillation
 from ttpose.adaptation.losses.keypoints import SelfTraining, _offset_error
 from ttpose.adaptation.losses.reconstruction import Reconstruction, person_weight

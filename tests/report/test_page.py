@@ -49,12 +49,12 @@ def test_the_page_holds_everything(clip: Clip, tmp_path: Path) -> None:
 
 def test_the_page_says_what_happened_to_the_keypoints(clip: Clip, tmp_path: Path) -> None:
     page = page_of(clip, tmp_path)
-    assert "<h2 id=\"decision\">The personalized weights are used</h2>" in page
+    assert '<h2 id="decision">The personalized weights are used</h2>' in page
     assert "Personalizing moved the keypoints by 5 % of the torso on average." in page
     assert "Personalized weights used: test-time views agree better on held-out frames, 0.05 → 0.04." in page
     same = replace(clip.made, refined_keypoints=clip.made.keypoints)
     page = page_of(Clip(clip.path, same), tmp_path)
-    assert "<h2 id=\"decision\">Personalizing changed almost nothing</h2>" in page
+    assert '<h2 id="decision">Personalizing changed almost nothing</h2>' in page
     assert "`ttpose predict --preset fast` gives the same in a fifth of the time." in page
 
 

@@ -1,7 +1,7 @@
 """The ensemble's second network, BlazePose: it predicts the pose that the first network found, upright and mirrored.
 
 Two networks that were trained on different pictures err in different places. BlazePose is less accurate by itself;
-beside the first network it tells which of the first one's doubtful joints are wrong (docs/accuracy.md).
+beside the first network it tells which of the first one's doubtful joints are wrong (docs/experiments.md).
 """
 
 from __future__ import annotations

@@ -34,7 +34,7 @@ def tta_view(rotation: float, scale: float, flip: bool) -> Warp:
 
 
 #: The plain view and closer ones, mirrored or turned, in the order in which they pay most: four are better than one in
-#: every set of labelled clips and stills at hand, the fifth and later ones hardly more (docs/accuracy.md).
+#: every set of labelled clips and stills at hand, the fifth and later ones hardly more (docs/experiments.md).
 TTA_VIEWS = (
     tta_view(0, 1.0, False),
     tta_view(0, 0.82, True),

@@ -76,7 +76,7 @@ def test_places_by_hand(two_peaks):
     wrist = _at(given, "left_wrist")
     here, mirrored = [50, 100], [-10, 100]
     wanted = [here, mirrored, here, here, [50, 60], here, here, [53, 104], mirrored]
-    assert given.places[2, wrist] == pytest.approx(np.array(wanted), abs=1e-9)
+    assert given.positions[2, wrist] == pytest.approx(np.array(wanted), abs=1e-9)
     assert given.scores[2, wrist].tolist() == pytest.approx([0.8, 0, 0, 0.8, 0.3, 0, 0, 0.7, 0.6])
     # (3, 4) pixels are a twentieth of the torso.
     assert np.flatnonzero(given.worth[2, wrist]).tolist() == [FOUND, MIRRORED, SECOND, ALONE_MIRRORED]
@@ -169,7 +169,7 @@ def test_places_within_a_tenth_of_the_torso_are_the_same():
 
 
 def _line(keypoints, times):
-    return candidates(observation(keypoints), times, COCO17).places[:, :, LINE]
+    return candidates(observation(keypoints), times, COCO17).positions[:, :, LINE]
 
 
 def test_the_line_through_the_neighbours_follows_a_steady_movement():
@@ -212,7 +212,7 @@ def test_neighbours_more_than_half_a_second_away_are_unknown():
     assert known(1) == ["1 before", "score 1 before", "mirror 1 before"]
     assert known(2) == ["1 after", "score 1 after", "mirror 1 after"]
     # The line's neighbours are as near.
-    assert given.places[1, :, LINE] == pytest.approx(clip[0, given.joints, :2])
+    assert given.positions[1, :, LINE] == pytest.approx(clip[0, given.joints, :2])
     assert _features(given, 1, "left_wrist", FOUND)["line's support"] == pytest.approx(
         0.65 * math.exp(-0.5 / 0.06), rel=0.01
     )
@@ -222,7 +222,7 @@ def test_one_frame_alone():
     given = candidates(observation(_figure(1)), np.array([3.2]), COCO17)
     found = _features(given, 0, "left_wrist", MIRRORED)
     assert {name for name, value in found.items() if math.isnan(value)} == set(OF_NEIGHBOURS)
-    assert given.places[0, :, LINE] == pytest.approx(given.places[0, :, FOUND])
+    assert given.positions[0, :, LINE] == pytest.approx(given.positions[0, :, FOUND])
     assert found["line's support"] == 0
     assert found["inner length"] == pytest.approx(math.hypot(60, 50) / 50)
 
@@ -272,7 +272,7 @@ def test_features_do_not_depend_on_where_the_person_is(busy, matrix, shift):
     told = slice(None) if (matrix == 0).any() else slice(FEATURES.index("in the box"))
     assert np.allclose(carried.features[..., told], given.features[..., told], atol=1e-4, equal_nan=True)
     assert np.array_equal(carried.worth, given.worth)
-    assert np.allclose(carried.places, given.places @ matrix.T + shift)
+    assert np.allclose(carried.positions, given.positions @ matrix.T + shift)
 
 
 def test_features_do_not_depend_on_the_clock(busy):
@@ -317,7 +317,7 @@ def test_the_second_peak_is_told_in_shares_of_the_highest():
     seen = misled(observation(_figure(3)), 1, "left_knee", (60, 0), 0.25, 0.2)
     given = candidates(seen, np.arange(3) / 25, COCO17)
     assert _features(given, 1, "left_knee", FOUND)["second peak"] == pytest.approx(0.2 / 0.3)
-    assert given.places[1, _at(given, "left_knee"), SECOND].tolist() == [20, 150]
+    assert given.positions[1, _at(given, "left_knee"), SECOND].tolist() == [20, 150]
 
 
 def test_how_far_out_of_the_box_a_place_is(two_peaks):
@@ -355,9 +355,9 @@ def asked(two_peaks):
 def test_a_second_opinion_is_one_more_place(asked, two_peaks):
     given, without = candidates(*asked, COCO17), candidates(*two_peaks, COCO17)
     wrist = _at(given, "left_wrist")
-    assert given.places[2, wrist, OTHER].tolist() == [50, 70] and given.scores[2, wrist, OTHER] == 0.4
+    assert given.positions[2, wrist, OTHER].tolist() == [50, 70] and given.scores[2, wrist, OTHER] == 0.4
     assert given.worth[2, wrist, OTHER] and not given.worth[:2, :, OTHER].any()
-    assert np.array_equal(given.places[:, :, :OTHER], without.places)
+    assert np.array_equal(given.positions[:, :, :OTHER], without.positions)
     assert np.array_equal(given.worth[:, :, :OTHER], without.worth)
     assert np.array_equal(given.features[:, :, :OTHER, : len(FEATURES)], without.features, equal_nan=True)
 
