@@ -79,7 +79,7 @@ def _describe_keypoints(path: Path) -> dict[str, Any]:
     scores = [person.keypoints[:, 2].mean() for person in people]
     description = {
         "file": str(path),
-        "holds": f"keypoints ({_schema(path)})",
+        "holds": "keypoints",
         "ttpose_version": result.version,
         "source": result.source,
         "model": result.model,

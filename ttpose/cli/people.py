@@ -127,13 +127,8 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
     for row in rows:
         sources = row["sources"]
         made_from = ", ".join(sources[:3]) + (f" and {len(sources) - 3} more" if len(sources) > 3 else "")
-        cells = (
-            row["name"],
-            row["saved"][:16].replace("T", " "),
-            made_from,
-            row["preset"] or "",
-            row["decision"] or "",
-        )
+        saved, preset, decision = row["saved"][:16].replace("T", " "), row["preset"] or "", row["decision"] or ""
+        cells = (row["name"], saved, made_from, preset, decision)
         shown = cells if row["readable"] else (*cells[:4], "damaged")
         table.add_row(*map(Text, shown), f"{row['bytes'] / 1e6:.1f}")
     console().print(table)

@@ -109,7 +109,7 @@ def _outputs(seen: PoseOutput, points: Tensor, pictures: Sequence[np.ndarray | N
 def reconstructed(
     reconstructor: PoseModel, images: Tensor, points: Tensor, order: Sequence[int]
 ) -> list[np.ndarray | None]:
-    """Pictures RGB uint8 [s, s, 3] of normalised images, each reconstructed from the one that `order` names; else None."""
+    """Pictures RGB uint8 [s, s, 3] of normalised images, each made from the one that `order` names; else None."""
     if reconstructor.config.self_task != "reconstruction":
         return [None] * len(images)
     small = F.adaptive_avg_pool2d(images, reconstructor.config.reconstruction_size)
