@@ -57,6 +57,8 @@ def brief(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _brief_weights(values: dict[str, Any]) -> dict[str, Any]:
+    from ttpose.results.former import current_guard
+
     notes = values["metadata"]
     settings, guard = notes.get("settings"), notes.get("guard")
     shown = {name: values[name] for name in ("file", "holds", "sha256")}
@@ -66,7 +68,7 @@ def _brief_weights(values: dict[str, Any]) -> dict[str, Any]:
     if isinstance(settings, dict):
         shown["preset"] = settings.get("preset")
     if isinstance(guard, dict):
-        shown |= {name: guard.get(name) for name in ("decision", "reason")}
+        shown |= {name: current_guard(guard).get(name) for name in ("decision", "reason")}
     return shown
 
 
