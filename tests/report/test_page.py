@@ -43,7 +43,7 @@ def test_the_page_holds_everything(clip: Clip, tmp_path: Path) -> None:
     assert values["plots"]["angles"]["left_knee"][2][0] == 180
     for text in ("The personalized weights are used", "every check passed", sha256_of(tmp_path / "person.safetensors"),
                  sha256_of(clip.path), "ab" * 32, "legs swapped", "Person not found", "Affinity W", "Learn",
-                 "augmentation: flip"):  # fmt: skip
+                 "augmentation: flip", "Correct frames:"):  # fmt: skip
         assert text in page, text
 
 

@@ -6,9 +6,9 @@ import numpy as np
 
 from tests.report.examples import figure, result_of
 from ttpose.core.skeleton import COCO17
-from ttpose.report.motion import subject_keypoints
 from ttpose.report.quality_flags import KINDS, FlagGroup, find_flags
 from ttpose.results import KeypointResult
+from ttpose.results.series import subject_keypoints
 
 WRIST = COCO17.index("left_wrist")
 

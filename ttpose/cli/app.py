@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from ttpose.cli.convert import convert
+from ttpose.cli.correct import CorrectCommand, correct
 from ttpose.cli.demo import demo
 from ttpose.cli.evaluate import evaluate
 from ttpose.cli.export import export
@@ -60,5 +61,6 @@ app.command(
 )(train)  # fmt: skip
 for command in (info, synth):
     app.command()(command)
+app.command(cls=CorrectCommand)(correct)
 app.command("import-checkpoint")(import_checkpoint)
 app.add_typer(people, name="people")

@@ -31,6 +31,8 @@ def personalize(
     person: options.PersonFile = None,
     save_as: options.SaveAs = None,
     subject: options.Subject = None,
+    fps: options.Fps = None,
+    stream: options.Stream = None,
     device: options.Device = "auto",
     seed: options.Seed = 0,
     overlay: options.Overlay = True,
@@ -72,6 +74,7 @@ def personalize(
         where = execution_of(device, jobs, scheduler, overwrite=overwrite, debug=debug)
         chosen = (preset or options.Preset.balanced).value
         how = {"mode": mode.value, "preset": chosen, "steps": steps, "subject": subject or "auto", "seed": seed}
+        how |= options.given("fps", fps) | options.given("stream", stream)
         start = WeightsFile.named(base), WeightsFile.named(person)
         work = Personalizing(how, where.device, overlay, wanted, side_by_side, report, *start, draw_min_score)
         if same_person:

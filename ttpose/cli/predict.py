@@ -52,6 +52,8 @@ def predict(
     smooth: exports.Smooth = exports.Smoothing.none,
     fill_gaps: exports.FillGaps = 0.25,
     subject: options.Subject = None,
+    fps: options.Fps = None,
+    stream: options.Stream = None,
     second_opinion: SecondOpinion = False,
     device: options.Device = "auto",
     overlay: options.Overlay = True,
@@ -82,7 +84,7 @@ def predict(
         if second_opinion:
             preset = preset or options.InferencePreset.balanced
         named = None if preset is None else preset.value
-        work = Predicting(person, start, subject, where.device, wanted, overlay, draw_min_score, named)
+        work = Predicting(person, start, subject, where.device, wanted, overlay, draw_min_score, named, fps, stream)
         reporter.start("predict", where.shown, len(sources), where.jobs)
         if second_opinion:
             reporter.note("--second-opinion is part of --preset balanced now, and will be removed in the next version")
@@ -102,6 +104,8 @@ class Predicting:
         overlay: Whether an overlay is drawn.
         draw_min_score: Of keypoints in it; None takes the usual one.
         preset: Of the inference; None takes each input kind's own.
+        fps: Of the videos; None takes what they say.
+        stream: Which of their tracks; None takes the main one.
     """
 
     weights: WeightsFile | None
@@ -112,6 +116,8 @@ class Predicting:
     overlay: bool
     draw_min_score: float | None = None
     preset: str | None = None
+    fps: float | None = None
+    stream: int | None = None
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -119,8 +125,12 @@ class Predicting:
         weights = None if self.weights is None else self.weights.sha256
         how = {"command": "predict", "weights_sha256": weights, "subject": self.subject}
         drawn = options.given("draw_min_score", self.draw_min_score)
-        asked = options.given("preset", self.preset)
+        asked = options.given("preset", self.preset) | self._reading
         return {**how, **fingerprint("base", self.base), **drawn, **asked, **self.wanted.settings}
+
+    @property
+    def _reading(self) -> dict[str, Any]:
+        return options.given("fps", self.fps) | options.given("stream", self.stream)
 
     def file_names(self, source: Path) -> tuple[str, ...]:
         """Keypoints, and the overlay."""
@@ -134,7 +144,7 @@ class Predicting:
         from ttpose.jobs.task import Product, overlay_name
 
         how: dict[str, Any] = {"weights": path_of(self.weights), "base": path_of(self.base), "subject": self.subject}
-        how |= options.given("preset", self.preset)
+        how |= options.given("preset", self.preset) | self._reading
         result = api.predict(source, **how, device=self.device, progress=progress)
 
         def write_overlay(path: Path) -> None:

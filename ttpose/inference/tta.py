@@ -17,7 +17,7 @@ from ttpose.inference.crops import PersonCrop
 from ttpose.inference.prediction import TTAPrediction, join
 from ttpose.inference.warps import Warp, warped_batch
 from ttpose.models.decode import decode, peaks
-from ttpose.models.pose_model import PoseModel
+from ttpose.models.engine import PoseNetwork
 
 #: Crops a forward: more cost memory and gain no speed on a CPU.
 BATCH = 4
@@ -72,7 +72,7 @@ class ViewOutput(NamedTuple):
 
 @torch.inference_mode()
 def predict_tta(
-    model: PoseModel,
+    model: PoseNetwork,
     crops: Sequence[PersonCrop],
     views: Sequence[Warp] = TTA_VIEWS[:1],
     advance: Advance | None = None,
@@ -104,12 +104,12 @@ def predict_tta(
 
 
 @torch.inference_mode()
-def plain_view(model: PoseModel, crops: Sequence[PersonCrop]) -> ViewOutput:
+def plain_view(model: PoseNetwork, crops: Sequence[PersonCrop]) -> ViewOutput:
     """The network's output for the plain views of crops."""
     return ViewOutput.cat([_view(model, crops[i : i + BATCH], TTA_VIEWS[0])[0] for i in range(0, len(crops), BATCH)])
 
 
-def _view(model: PoseModel, crops: Sequence[PersonCrop], view: Warp) -> tuple[ViewOutput, list[np.ndarray]]:
+def _view(model: PoseNetwork, crops: Sequence[PersonCrop], view: Warp) -> tuple[ViewOutput, list[np.ndarray]]:
     """The output for one view, and each crop's map from the cut-out to the view."""
     images, matrices = warped_batch(crops, [view] * len(crops), model.config.input_size)
     out = model(model.normalise(images.to(model.device)))
@@ -117,7 +117,7 @@ def _view(model: PoseModel, crops: Sequence[PersonCrop], view: Warp) -> tuple[Vi
 
 
 def _predict_batch(
-    model: PoseModel, crops: Sequence[PersonCrop], views: Sequence[Warp], keep_maps: bool, known: ViewOutput | None
+    model: PoseNetwork, crops: Sequence[PersonCrop], views: Sequence[Warp], keep_maps: bool, known: ViewOutput | None
 ) -> TTAPrediction:
     plain = [crop.matrix(model.config.input_size) for crop in crops]
     back = [geometry.compose(c.to_source, geometry.invert(p)) for c, p in zip(crops, plain, strict=True)]
@@ -128,7 +128,7 @@ def _predict_batch(
 
 
 def _prediction(
-    model: PoseModel, decoded: _Decoded, crops: Sequence[PersonCrop], back: Sequence[np.ndarray]
+    model: PoseNetwork, decoded: _Decoded, crops: Sequence[PersonCrop], back: Sequence[np.ndarray]
 ) -> TTAPrediction:
     """In the originals' pixels; `back` leads there from the network's crops."""
     stride = model.config.input_size / decoded.maps.shape[-1]
@@ -178,7 +178,7 @@ def _decoded(out: ViewOutput) -> _Decoded:
 
 
 def _averaged(
-    model: PoseModel,
+    model: PoseNetwork,
     crops: Sequence[PersonCrop],
     views: Sequence[Warp],
     plain: Sequence[np.ndarray],

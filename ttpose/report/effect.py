@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ttpose.inference.settings import REFINE_PRESETS
-from ttpose.report.motion import subject_keypoints, torso_length
+from ttpose.results.series import subject_keypoints, torso_length
 
 if TYPE_CHECKING:
     from ttpose.adaptation.session import Personalization

@@ -9,8 +9,8 @@ import pytest
 from tests.observed import misled, observation, walking
 from ttpose.core.geometry import Box
 from ttpose.core.skeleton import BBC7, COCO17, H36M16, LSP14, PENN13
+from ttpose.inference.prediction import TTAPrediction
 from ttpose.inference.refine.candidates import candidates, limb_joints
-from ttpose.inference.tta import TTAPrediction
 
 # A person who faces the camera, its left on the right of the picture; a torso of 100 pixels.
 _FIGURE = {
@@ -52,7 +52,7 @@ def two_peaks():
     seen = observation(_figure(5))
     seen.peaks[2, LEFT_WRIST, 1] = 50, 60, 0.3
     seen.spread[2, LEFT_WRIST] = 0.02
-    seen.alone[2, LEFT_WRIST] = 53, 104, 0.7
+    seen.single_view_keypoints[2, LEFT_WRIST] = 53, 104, 0.7
     return seen, np.arange(5) / 25
 
 
@@ -232,12 +232,12 @@ def busy():
     """Twelve frames of a walk with other peaks, views that disagree and scores of all kinds; and their times."""
     rng = np.random.default_rng(0)
     seen = observation(walking(12))
-    seen.keypoints[..., 2], seen.alone[..., 2] = rng.uniform(0.1, 0.9, (2, 12, 17))
+    seen.keypoints[..., 2], seen.single_view_keypoints[..., 2] = rng.uniform(0.1, 0.9, (2, 12, 17))
     seen.keypoints[..., :2] += rng.normal(0, 6, (12, 17, 2))
-    seen.alone[..., :2] += rng.normal(0, 20, (12, 17, 2))
+    seen.single_view_keypoints[..., :2] += rng.normal(0, 20, (12, 17, 2))
     seen.peaks[:, :, 1:, :2] += rng.normal(0, 50, (12, 17, 3, 2))
     seen.peaks[..., 2] = np.sort(rng.uniform(0, 0.9, (12, 17, 4)))[..., ::-1]
-    seen.sides[:], seen.spread[:] = rng.normal(size=(12, 17)), rng.uniform(0, 0.1, (12, 17))
+    seen.side_odds[:], seen.spread[:] = rng.normal(size=(12, 17)), rng.uniform(0, 0.1, (12, 17))
     return seen, np.cumsum(rng.uniform(0.02, 0.2, 12))
 
 
@@ -247,7 +247,13 @@ def _carried(seen: TTAPrediction, matrix: np.ndarray, shift: tuple[float, float]
 
     corners = [Box(*row).corners @ matrix.T + shift for row in seen.boxes]
     boxes = np.array([Box.around(pair).as_list() for pair in corners])
-    return replace(seen, keypoints=carry(seen.keypoints), alone=carry(seen.alone), peaks=carry(seen.peaks), boxes=boxes)
+    return replace(
+        seen,
+        keypoints=carry(seen.keypoints),
+        single_view_keypoints=carry(seen.single_view_keypoints),
+        peaks=carry(seen.peaks),
+        boxes=boxes,
+    )
 
 
 def _turned(degrees: float) -> np.ndarray:
@@ -284,7 +290,7 @@ def test_features_do_not_depend_on_the_clock(busy):
 def test_in_a_mirror_the_other_side_has_the_same_features(busy):
     seen, times = busy
     turned = _carried(seen, np.diag([-1.0, 1.0]), (640.0, 0.0))
-    names = ("keypoints", "sides", "spread", "alone", "peaks")
+    names = ("keypoints", "side_odds", "spread", "single_view_keypoints", "peaks")
     mirrored = TTAPrediction(*(getattr(turned, name)[:, FLIP] for name in names), turned.boxes)
     given, found = candidates(seen, times, COCO17), candidates(mirrored, times, COCO17)
     other = np.arange(12) ^ 1  # left and right follow each other
@@ -349,7 +355,7 @@ def asked(two_peaks):
     second[2, LEFT_WRIST] = 50, 70, 0.4, 30
     arms = [COCO17.index(f"{side}_{part}") for part in ("shoulder", "elbow", "wrist") for side in ("left", "right")]
     second[3, arms] = second[3, FLIP[arms]]
-    return replace(seen, second=second), times
+    return replace(seen, ensemble=second), times
 
 
 def test_a_second_opinion_is_one_more_place(asked, two_peaks):
@@ -389,7 +395,7 @@ def test_keypoint_sets_with_arms_and_legs():
 def test_other_keypoint_sets_have_the_same_features(busy):
     seen, times = busy
     columns = [COCO17.index("nose" if name == "head" else name) for name in PENN13.keypoints]
-    names = ("keypoints", "sides", "spread", "alone", "peaks")
+    names = ("keypoints", "side_odds", "spread", "single_view_keypoints", "peaks")
     penn = TTAPrediction(*(getattr(seen, name)[:, columns] for name in names), seen.boxes)
     assert np.array_equal(
         candidates(penn, times, PENN13).features, candidates(seen, times, COCO17).features, equal_nan=True

@@ -21,6 +21,7 @@ from ttpose.inference.refine.clip import refine
 from ttpose.inference.settings import SINGLE_VIEW, RefineSettings
 from ttpose.inference.tta import BATCH, TTA_VIEWS, predict_tta
 from ttpose.inference.warps import PLAIN, warped_batch
+from ttpose.models.engine import compiled
 from ttpose.models.perceptual_features import perceptual_loss
 from ttpose.models.pose_model import PoseModel
 from ttpose.results.former import current_guard
@@ -118,9 +119,10 @@ def measure(
     Returns:
         The figures, means over the clips, and the refined keypoints [N, K, 3] in original pixels.
     """
+    network = compiled(model)
     found = []
     for part in by_clip(crops):
-        prediction = predict_tta(model, crops[part], TTA_VIEWS[: max(settings.views, _FEWEST_VIEWS)])
+        prediction = predict_tta(network, crops[part], TTA_VIEWS[: max(settings.views, _FEWEST_VIEWS)])
         prediction = replace(prediction, ensemble=None if ensemble is None else ensemble[part])
         before = None if base_keypoints is None else base_keypoints[part]
         found.append(_measure_clip(model, prediction, before, crops[part], reconstructor, perceptual, settings))

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-_NEVER = -1e9  # in position of log 0, so that differences stay finite
+_NEVER = -1e9  # in place of log 0, so that differences stay finite
 
 
 @dataclass(frozen=True)
