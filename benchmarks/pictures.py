@@ -25,7 +25,7 @@ from ttpose.media import write_image
 from ttpose.models.pose_model import PoseModel
 from ttpose.models.shipped import load
 from ttpose.report.drawing import draw_skeleton
-from ttpose.report.inside import repainted
+from ttpose.report.inside import reconstructed
 
 _FRAMES = 6
 _SIDE = 224
@@ -73,7 +73,7 @@ def _repainted(model: PoseModel, crops: Sequence[PersonCrop]) -> list[np.ndarray
     points = model.points(model(targets).self_supervised)
     side, order = model.config.reconstruction_size, np.roll(np.arange(len(crops)), len(crops) // 2).tolist()
     shown = [crop.view(crop.matrix(side), side) for crop in crops]
-    painted = repainted(model, targets, points, order)
+    painted = reconstructed(model, targets, points, order)
     return [np.concatenate(row, 1) for row in ([shown[i] for i in order], shown, painted)]
 
 

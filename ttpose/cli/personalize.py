@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from ttpose.cli import exports, options
+from ttpose.cli.help_all import HelpAll
 from ttpose.cli.personalizing import Personalizing
 from ttpose.cli.session import session
 from ttpose.cli.weights_file import WeightsFile, path_of
-
-if TYPE_CHECKING:
-    pass
 
 Steps = Annotated[
     int | None, typer.Option(min=1, metavar="N", show_default="as the preset says", help="Learning steps.")
@@ -23,9 +21,9 @@ Steps = Annotated[
 def personalize(
     inputs: options.Inputs,
     output: options.Output = Path("."),
-    mode: Annotated[options.Mode, typer.Option(help="Learn from the whole clip first, or frame by frame.")] = (
-        options.Mode.offline
-    ),
+    mode: Annotated[
+        options.Mode, typer.Option(metavar="MODE", help="offline: learn from the whole clip; online: frame by frame.")
+    ] = (options.Mode.offline),
     preset: options.PresetOption = None,
     steps: Steps = None,
     base: options.Base = None,
@@ -40,11 +38,11 @@ def personalize(
     seed: options.Seed = 0,
     overlay: options.Overlay = True,
     side_by_side: Annotated[
-        bool, typer.Option("--side-by-side", help="Also draw base and personalized beside each other.")
+        bool, typer.Option("--side-by-side", help="Also draw base and personalized side by side.")
     ] = False,
     draw_min_score: options.DrawMinScore = None,
     report: Annotated[
-        bool, typer.Option("--report/--no-report", help="Also write report.html, a page to look at the result.")
+        bool, typer.Option("--report/--no-report", help="Write report.html, a page that shows the result.")
     ] = True,
     formats: exports.Formats = "json",
     tables: exports.Tables = None,
@@ -60,8 +58,9 @@ def personalize(
     quiet: options.Quiet = False,
     json_lines: options.JsonLines = False,
     debug: options.Debug = False,
+    help_all: HelpAll = False,
 ) -> None:
-    """Adapt the pose model to the one person in each INPUT and write what it then sees.
+    """Adapt the pose model to the one person in each INPUT, and write that person's keypoints.
 
     Writes <name>_ttpose/person.safetensors (the adapted weights), keypoints.json, overlay.mp4 and
     report.html. With --same-person there is one person.safetensors for all inputs, in DIR.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ttpose.cli import exports, options
+from ttpose.cli.help_all import HelpAll
 from ttpose.cli.session import session
 from ttpose.cli.weights_file import WeightsFile, fingerprint, path_of
 
@@ -22,7 +23,7 @@ Weights = Annotated[
     typer.Option(
         metavar="FILE|NAME",
         show_default=False,
-        help="A person, by file or by name in `ttpose people`, or a whole model.",
+        help="A person file, a name in `ttpose people`, or base weights.",
     ),
 ]
 
@@ -30,11 +31,12 @@ Weights = Annotated[
 Preset = Annotated[
     options.InferencePreset | None,
     typer.Option(
+        metavar="NAME",
         show_default="videos: fast; photos: balanced",
-        help="fast: one view; balanced, thorough: four views and a second network, better keypoints for longer work.",
+        help="fast: one view; balanced, thorough: TTA with four views and an ensemble, slower and better.",
     ),
 ]
-# What it did is part of the preset now; scripts that name it go on working for one version.
+# Part of --preset now; scripts that use it work for one more version.
 SecondOpinion = Annotated[bool, typer.Option("--second-opinion", hidden=True)]
 
 
@@ -65,11 +67,12 @@ def predict(
     quiet: options.Quiet = False,
     json_lines: options.JsonLines = False,
     debug: options.Debug = False,
+    help_all: HelpAll = False,
 ) -> None:
     """Find the keypoints of the one person in each video, and of everybody in each photo.
 
-    Writes <name>_ttpose/keypoints.json and overlay.mp4 (overlay.jpg for a photo). With --subject only that
-    person of a photo is taken.
+    Writes <name>_ttpose/keypoints.json and overlay.mp4 (overlay.jpg for a photo). With --subject only
+    that person of a photo is taken.
     """
     with session(quiet=quiet, json_lines=json_lines, debug=debug, timings=timings) as reporter:
         from ttpose.cli.execution import execution_of
@@ -88,7 +91,7 @@ def predict(
         work = Predicting(person, start, subject, where.device, wanted, overlay, draw_min_score, named, *read)
         reporter.start("predict", where.shown, len(sources), where.jobs)
         if second_opinion:
-            reporter.note("--second-opinion is part of --preset balanced now, and will go with the next version")
+            reporter.note("--second-opinion is part of --preset balanced now, and will be removed in the next version")
         raise typer.Exit(run_batch(work, sources, output, reporter, where.running))
 
 

@@ -50,6 +50,7 @@ class TerminalReporter(Reporter):
         self._bars: Bars | None = None
         self._overall: TaskID | None = None
         self._at_once = False
+        self._to_open: str | None = None
         self._shown: dict[Path, _Shown] = {}
         self._current: Progress = _Shown(None, self._say, None)  # before the first input, and where there is none
 
@@ -116,6 +117,7 @@ class TerminalReporter(Reporter):
 
     def summary(self, outcomes: Sequence[Outcome], seconds: float, code: int | None) -> None:
         """A table of all inputs, if there are several."""
+        self._to_open = None if code is None else _to_open(outcomes)
         if len(outcomes) < 2:
             return
         table = Table(title=f"{len(outcomes)} inputs in {seconds:.0f} s", title_justify="left")
@@ -137,10 +139,13 @@ class TerminalReporter(Reporter):
         super().failure(message, hint)
 
     def close(self) -> None:
-        """Take the bars away."""
+        """Take the bars away, and say last which file to open."""
         if self._bars is not None:
             self._bars.stop()
             self._bars = self._overall = None
+        if self._to_open is not None:
+            self._out.print(Text(f"open {self._to_open}"))
+            self._to_open = None
 
     def _say(self, text: str, style: str = "") -> None:
         """Print above the bars on stderr; Text, because file names may look like rich's markup."""
@@ -156,6 +161,15 @@ def _stage_table(stages: Mapping[str, float], seconds: float) -> Table:
     for name, took in [*stages.items(), ("loading, writing and the rest", rest), ("all", seconds)]:
         table.add_row(Text(name), f"{took:.1f}", f"{took / seconds if seconds else 0:.0%}")
     return table
+
+
+def _to_open(outcomes: Sequence[Outcome]) -> str | None:
+    """The file that shows the result, of one input or of each; None where there is none."""
+    for name in ("report.html", "overlay.mp4", "overlay.jpg"):
+        folders = [outcome.folder for outcome in outcomes if outcome.status != "failed" and name in outcome.files]
+        if folders:
+            return str(folders[0] / name) if len(outcomes) == 1 else f"{name} in each results folder"
+    return None
 
 
 class _Shown(Progress):

@@ -78,7 +78,7 @@ def _cell(value: Any) -> Any:
 
 
 def _flat(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Nested values as columns with dotted names, such as `guard.verdict`."""
+    """Nested values as columns with dotted names, such as `guard.decision`."""
     for name, value in values.items():
         if isinstance(value, dict):
             yield from _flat(value, f"{prefix}{name}.")
