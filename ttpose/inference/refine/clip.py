@@ -11,9 +11,13 @@ from ttpose.core.skeleton import Skeleton
 from ttpose.inference.prediction import TTAPrediction
 from ttpose.inference.refine.corrected import CorrectedFrames
 from ttpose.inference.refine.left_right import apply_swaps, correct_swaps
-from ttpose.inference.refine.rescoring import average_where_close, can_rescore, rescore
+from ttpose.inference.refine.rescoring import ENSEMBLE_SHARE, average_where_close, can_rescore, rescore
 from ttpose.inference.settings import RefineSettings
 from ttpose.models.config import ModelConfig
+
+# The ensemble votes among candidates there, but does not draw positions towards its own convention of where a joint is,
+# which the person's corrections have just overruled: three clips, PCK@0.05 0.379 → 0.412 (docs/experiments.md).
+_SHARE_WHERE_CORRECTED = 0.0
 
 
 @dataclass(frozen=True)
@@ -60,8 +64,9 @@ def refine(
             refined knowing it.
     """
     if corrected is None:
-        return _refine(prediction, times, skeleton, settings, None)
-    found = _refine(corrected.pin(prediction), times, skeleton, settings, corrected.sides)
+        return _refine(prediction, times, skeleton, settings)
+    pinned = corrected.pin(prediction)
+    found = _refine(pinned, times, skeleton, settings, corrected.sides, _SHARE_WHERE_CORRECTED)
     return replace(found, keypoints=corrected.applied_to(found.keypoints))
 
 
@@ -70,9 +75,13 @@ def _refine(
     times: Sequence[float] | np.ndarray,
     skeleton: Skeleton,
     settings: RefineSettings,
-    reference: np.ndarray | None,
+    reference: np.ndarray | None = None,
+    share: float = ENSEMBLE_SHARE,
 ) -> Refined:
-    """The same, with corrections put in; `reference` [N, K, 2] tells left from right where it is known."""
+    """The same, with corrections put in; `reference` [N, K, 2] tells left from right where it is known.
+
+    `share` is how far positions go towards the ensemble's.
+    """
     when, swapped = np.asarray(times, float), np.zeros((len(prediction), 2), bool)
     if settings.correct_swaps:
         _, swapped = correct_swaps(prediction.keypoints, prediction.side_odds, when, skeleton, reference=reference)
@@ -82,4 +91,4 @@ def _refine(
     if cleaned.single_view is not None and cleaned.ensemble is not None:
         single = apply_swaps(cleaned.single_view, swapped, skeleton).keypoints
         cleaned = replace(cleaned, keypoints=average_where_close(cleaned.keypoints, single, skeleton))
-    return Refined(rescore(cleaned, when, skeleton)[0], swapped)
+    return Refined(rescore(cleaned, when, skeleton, share=share)[0], swapped)
