@@ -135,7 +135,7 @@ PersonFile = Annotated[
     Path | None,
     typer.Option(
         "--person", metavar="FILE|NAME", show_default=False, rich_help_panel=_PERSON,
-        help="Continue from this person: a person file, or a name in `ttpose people`.",
+        help="Continue from this person: a file, or a name in `ttpose people`.",
     ),
 ]  # fmt: skip
 Corrections = Annotated[
