@@ -42,7 +42,7 @@ def personalize(
     ] = False,
     draw_min_score: options.DrawMinScore = None,
     report: Annotated[
-        bool, typer.Option("--report/--no-report", help="Write report.html, a page that shows the result.")
+        bool, typer.Option("--report/--no-report", help="Write the page report.html.")
     ] = True,
     formats: exports.Formats = "json",
     tables: exports.Tables = None,
