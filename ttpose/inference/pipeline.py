@@ -18,6 +18,7 @@ from ttpose.inference.follow import CHUNK, FollowedFrame, chunks, follow_subject
 from ttpose.inference.prediction import TTAPrediction, join
 from ttpose.inference.records import frame_records
 from ttpose.inference.refine.clip import Refined, refine
+from ttpose.inference.refine.corrected import CorrectedFrames
 from ttpose.inference.settings import RefineSettings
 from ttpose.inference.tta import BATCH, TTA_VIEWS, ViewOutput, predict_tta
 from ttpose.media import Frame, Source
@@ -110,7 +111,7 @@ class PredictedClip:
         skeleton: Skeleton,
         settings: RefineSettings,
         prediction: TTAPrediction | None = None,
-        reference: np.ndarray | None = None,
+        corrected: CorrectedFrames | None = None,
     ) -> list[FrameRecord]:
         """One record for every frame, refined over time.
 
@@ -118,13 +119,15 @@ class PredictedClip:
             skeleton: The keypoint set.
             settings: Which steps of the refinement are taken.
             prediction: Another one of the same M frames; None takes the clip's own.
-            reference: As for `refine`.
+            corrected: What a person said, of all frames.
         """
         chosen = prediction or self.prediction
         if chosen is None:
-            return frame_records(self.frames, None, skeleton)
-        refined = refine(chosen, [frame.time_s for frame in self.seen], skeleton, settings, reference)
-        return frame_records(self.frames, refined, skeleton)
+            return frame_records(self.frames, None, skeleton, corrected)
+        rows = [row for row, frame in enumerate(self.frames) if frame.prediction is not None]
+        said = None if corrected is None else corrected.part(rows)
+        refined = refine(chosen, [frame.time_s for frame in self.seen], skeleton, settings, said)
+        return frame_records(self.frames, refined, skeleton, corrected)
 
 
 def predict_video(

@@ -17,6 +17,9 @@ from ttpose.models.engine import compiled
 from ttpose.models.person import PersonDelta
 from ttpose.models.pose_model import PoseModel
 
+#: What the reason says besides, where the guard had to measure on frames that were learned from.
+NOT_HELD_OUT = "no frames could be held out, so learning frames were checked"
+
 
 def run_guard(
     base: PoseModel,
@@ -34,7 +37,7 @@ def run_guard(
     report = select_weights(base, delta, crops, settings.refine, reconstructor, settings.perceptual, progress)
     if not learned_from:
         return report
-    return replace(report, reason=f"{report.reason}; no frames could be held out, so learning frames were checked")
+    return replace(report, reason=f"{report.reason}; {NOT_HELD_OUT}")
 
 
 def select_weights(
