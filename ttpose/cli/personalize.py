@@ -41,9 +41,7 @@ def personalize(
         bool, typer.Option("--side-by-side", help="Also draw base and personalized side by side.")
     ] = False,
     draw_min_score: options.DrawMinScore = None,
-    report: Annotated[
-        bool, typer.Option("--report/--no-report", help="Write the page report.html.")
-    ] = True,
+    report: Annotated[bool, typer.Option("--report/--no-report", help="Write the page report.html.")] = True,
     formats: exports.Formats = "json",
     tables: exports.Tables = None,
     height_m: exports.HeightM = None,
