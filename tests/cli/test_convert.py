@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
-from tests.cli.fake_api import FakeApi
+from tests.cli.fake_api import FakeApi, made_result
 from ttpose.cli.app import app
 from ttpose.core.geometry import Box
 from ttpose.core.skeleton import COCO17
@@ -191,3 +191,17 @@ def test_personalize_writes_formats_smoothing_and_side_by_side(api: FakeApi, cli
     assert read_json("a_ttpose/keypoints.json").model["person"] == "person.safetensors"
     assert run("personalize", clips / "a.mp4", "--device", "cpu", "--overwrite").exit_code == 0
     assert not Path("a_ttpose/side_by_side.mp4").exists()  # it would show other keypoints
+
+
+def test_keypoints_without_times_are_converted_with_a_note(tmp_path: Path) -> None:
+    write_json(made_result(Path("a.mp4")), tmp_path / "k.json")
+    data = json.loads((tmp_path / "k.json").read_text(encoding="utf-8"))
+    for frame in data["frames"]:
+        frame["time_s"] = None
+    (tmp_path / "k.json").write_text("\ufeff" + json.dumps(data), encoding="utf-8")
+    for number, words in enumerate((("--to", "trc"), ("--to", "csv", "--smooth", "one-euro"))):
+        done = CliRunner().invoke(app, ["convert", str(tmp_path / "k.json"), *words, "-o", str(tmp_path / f"{number}")])
+        assert done.exit_code == 0, done.output
+        assert done.output.count("30 frames a second are assumed") == 1
+    done = CliRunner().invoke(app, ["convert", str(tmp_path / "k.json"), "--to", "csv", "-o", str(tmp_path / "plain")])
+    assert "assumed" not in done.output

@@ -150,7 +150,7 @@ def test_the_crop_is_the_protocols(tmp_path: Path) -> None:
             return super().forward(images)
 
     def height(pad: float) -> float:
-        """Pixels between left shoulder and left hip, whose colours no edge of another dot has, in the network's crop."""
+        """Pixels from left shoulder to left hip, whose colours no edge of another dot has, in the network's crop."""
         model = Watched().eval()
         run_protocol([make_video(tmp_path, f"pad {pad}", still(1))], model, Protocol(PENN_RULE, pad))
         shoulder, hip = (

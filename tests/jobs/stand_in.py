@@ -23,7 +23,7 @@ from ttpose.core.progress import Progress
 
 class SlowApi(FakeApi):
     def _predict(self, source: Path, *, progress: Progress, **how: Any) -> Any:
-        with open(source.with_name("calls.txt"), "a") as calls:
+        with open(source.with_name("calls.txt"), "a", encoding="utf-8", errors="backslashreplace") as calls:
             calls.write(f"{source.name} {os.getpid()} {os.environ.get('OMP_NUM_THREADS')}\n")
         if "die" in source.name:
             os.kill(os.getpid(), signal.SIGKILL)

@@ -177,3 +177,37 @@ def test_a_record_refuses_impossible_values() -> None:
         PersonRecord(0, Box(0, 0, 1, 1), np.zeros((17, 2)))
     with pytest.raises(ValueError, match="finite"):
         PersonRecord(0, Box(float("nan"), 0, 1, 1), np.zeros((17, 3)))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_byte_order_mark_is_fine(tmp_path: Path, encoding: str) -> None:
+    from tests.cli.fake_api import made_result
+    from ttpose.cli.contents import describe_file
+
+    write_json(made_result(Path("a.mp4")), tmp_path / "a.json")
+    text = (tmp_path / "a.json").read_text(encoding="utf-8")
+    (tmp_path / "marked.json").write_text(text, encoding=encoding)
+    assert read_json(tmp_path / "marked.json").to_dict() == read_json(tmp_path / "a.json").to_dict()
+    assert describe_file(tmp_path / "marked.json")["frames"] == 2
+
+
+def test_an_odd_source_is_described_as_the_schema_says(tmp_path: Path) -> None:
+    from fractions import Fraction
+
+    from tests.cli.fake_api import made_result
+    from ttpose.media import SourceInfo
+
+    info = SourceInfo(
+        Path("b_bad\udcff.mp4"), "video", 427, 240, 2, 0.1, 25.0, 0,
+        fps_from="assumed", stored=(320, 240), pixel_aspect=Fraction(4, 3), stream=1, bits=12,
+    )  # fmt: skip
+    write_json(replace(made_result(Path("a.mp4")), source=info.describe(2)), tmp_path / "a.json")
+    data = json.loads((tmp_path / "a.json").read_text(encoding="utf-8"))
+    jsonschema.Draft202012Validator(json_schema()).validate(data)
+    added = {"stored_width": 320, "stored_height": 240, "pixel_aspect_ratio": "4:3", "fps": 25.0}
+    assert data["source"].items() >= {**added, "fps_from": "assumed", "stream": 1, "bits_used": 12}.items()
+    assert data["source"]["path"] == "b_bad\\xff.mp4"
+    known = json_schema()["properties"]["source"]["properties"]
+    assert set(data["source"]) <= set(known)
+    data["source"]["pixel_aspect_ratio"] = 1.33
+    assert list(jsonschema.Draft202012Validator(json_schema()).iter_errors(data))

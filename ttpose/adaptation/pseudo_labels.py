@@ -18,8 +18,8 @@ from ttpose.inference.refine.left_right import apply_swaps, correct_swaps, limb_
 # A label counts half as much when its views disagree by this share of the crop: 3 % of a crop is about 10 % of the
 # person's torso, the finer of the two PCK thresholds.
 _SPREAD = 0.03
-# Standard deviation of the window about a label within which the teacher's map teaches, in shares of the crop's side:
-# wider than any peak (0.03), narrower than a torso (about 0.3).
+# Standard deviation of the window about a label within which the teacher's map is a target, in shares of the crop's
+# side: wider than any peak (0.03), narrower than a torso (about 0.3).
 _REACH = 1 / 12
 
 
@@ -44,15 +44,15 @@ def distillation_targets(
         rows: The crops that are learned from, None for all.
     """
     chosen = list(range(len(crops)) if rows is None else rows)
-    taught, swapped = Clip(crops, labels, seen.maps).part(chosen), swapped[chosen]
-    if taught.maps is None:
-        return taught
+    targets, swapped = Clip(crops, labels, seen.maps).part(chosen), swapped[chosen]
+    if targets.maps is None:
+        return targets
     for limb, group in enumerate(limb_groups(skeleton)):
         swapped_rows = torch.from_numpy(np.flatnonzero(swapped[:, limb]))
-        taught.maps[swapped_rows[:, None], torch.tensor(group, dtype=torch.long)] = 0  # a skeleton may lack the limb
-    for maps, label, crop in zip(taught.maps, taught.labels, taught.crops, strict=True):
+        targets.maps[swapped_rows[:, None], torch.tensor(group, dtype=torch.long)] = 0  # a skeleton may lack the limb
+    for maps, label, crop in zip(targets.maps, targets.labels, targets.crops, strict=True):
         maps *= _near(label, crop, maps.shape[-1])  # one at a time: all windows take much memory
-    return taught
+    return targets
 
 
 def _near(label: np.ndarray, crop: PersonCrop, cells: int) -> torch.Tensor:
@@ -65,7 +65,12 @@ def _near(label: np.ndarray, crop: PersonCrop, cells: int) -> torch.Tensor:
 
 
 def pseudo_labels(
-    seen: TTAPrediction, crops: Sequence[PersonCrop], skeleton: Skeleton, settings: PersonalizeSettings
+    seen: TTAPrediction,
+    crops: Sequence[PersonCrop],
+    skeleton: Skeleton,
+    settings: PersonalizeSettings,
+    *,
+    reference: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Pseudo-labels of crops from the base's prediction.
 
@@ -74,6 +79,7 @@ def pseudo_labels(
         crops: The same frames, in order of time in each clip.
         skeleton: The keypoint set.
         settings: `teacher_min_score` and `refine.correct_swaps` are used.
+        reference: [N, K, 2] original pixels: where left and right are known; NaN elsewhere.
 
     Returns:
         Labels [N, K, 3] in the cut-outs' pixels, the third value the trust 0..1, and which limbs were swapped, bool
@@ -83,7 +89,9 @@ def pseudo_labels(
     if settings.refine.correct_swaps:
         times = np.array([crop.time_s for crop in crops])
         for part in by_clip(crops):
-            _, swapped[part] = correct_swaps(seen.keypoints[part], seen.side_odds[part], times[part], skeleton)
+            known = None if reference is None else reference[part]
+            found, odds = seen.keypoints[part], seen.side_odds[part]
+            _, swapped[part] = correct_swaps(found, odds, times[part], skeleton, reference=known)
     corrected = apply_swaps(seen, swapped, skeleton)
     labels = corrected.keypoints.copy()
     trust = labels[..., 2] / (1 + (corrected.spread / _SPREAD) ** 2)

@@ -45,7 +45,9 @@ def ttpose(
     """Personalize a human pose model on your own video: on your own machine, with no labels and no upload."""
 
 
-_RARE = ("openpose", "fill_gaps", "draw_min_score", "base", "scheduler", "debug")
+_RARE = (
+    "openpose", "fill_gaps", "draw_min_score", "base", "scheduler", "debug", "fps", "stream", "precision", "timings",
+)  # fmt: skip
 app.command(cls=with_rare_options(*_RARE, "tables", "height_m", "steps", "seed"))(personalize)
 app.command(cls=with_rare_options(*_RARE))(predict)
 for command in (live, convert, export, demo):
@@ -59,8 +61,8 @@ app.command(
         "deterministic", "tensorboard", "debug",
     )
 )(train)  # fmt: skip
-for command in (info, synth):
-    app.command()(command)
+app.command()(info)
+app.command()(synth)
 app.command(cls=CorrectCommand)(correct)
 app.command("import-checkpoint")(import_checkpoint)
 app.add_typer(people, name="people")

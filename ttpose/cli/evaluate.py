@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -23,6 +24,13 @@ if TYPE_CHECKING:
 #: Files in the output folder.
 REPORT, TABLE, PICTURE, JOURNAL = "evaluation.json", "evaluation.csv", "gains.png", "videos.jsonl"
 _COLUMNS = ("before", "online", "offline")
+
+
+class Pick(str, Enum):
+    """Frames that are taken as corrected."""
+
+    even = "even"
+    suggested = "suggested"
 
 
 def evaluate(
@@ -50,6 +58,18 @@ def evaluate(
         ),
     ] = None,
     personalize: Annotated[bool, typer.Option("--personalize", help="With --clips: personalize on each clip.")] = False,
+    corrections: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            show_default=False,
+            help="With --personalize: take labels of N frames a clip as corrections, and score the others only.",
+        ),
+    ] = None,
+    pick: Annotated[
+        Pick, typer.Option(help="Which frames --corrections takes: evenly spaced, or as `ttpose correct` suggests.")
+    ] = Pick.even,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -89,6 +109,8 @@ def evaluate(
     with session(quiet=quiet, debug=debug) as reporter:
         if (data is None) == (clips is None):
             raise UsageError("give --data KIND:PLACE or --clips DIR")
+        if corrections is not None and not (clips is not None and personalize):
+            raise UsageError("--corrections goes with --clips and --personalize")
         if output is not None:
             check_folder(output)
         if json_file is not None:
@@ -116,6 +138,7 @@ def evaluate(
         how: dict[str, Any] = {"weights": weights, "base": base, "seed": seed, "device": chosen, "progress": reporter}
         report: ProtocolReport | EvaluationReport
         if clips is not None:
+            how |= {"corrections": corrections or 0, "pick": pick.value}
             report = _of_clips(clips, columns, settings, how)
         else:
             from ttpose.evaluation.protocol import evaluate_dataset

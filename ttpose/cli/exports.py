@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 FORMATS = ("json", "coco", "openpose", "csv", "trc")
 #: What each `--csv` table is called.
 TABLES = {"tidy": "keypoints.csv", "wide": "keypoints.wide.csv", "angles": "angles.csv"}
+#: What the file or folder of the other formats is called.
+FILES = {"coco": "keypoints.coco.json", "openpose": "openpose", "trc": "keypoints.trc"}
 _PANEL = "Result files"
 
 #: Writes a result to a path and gives notes in plain words about what the file could not hold.
@@ -227,11 +229,11 @@ class Exports:
             case "json":
                 return {"keypoints.json": results.write_json}
             case "coco":
-                return {"keypoints.coco.json": results.write_coco}
+                return {FILES[name]: results.write_coco}
             case "openpose":
-                return {"openpose": lambda result, path: results.write_openpose(result, path, keypoints=keypoints)}
+                return {FILES[name]: lambda result, path: results.write_openpose(result, path, keypoints=keypoints)}
             case "trc":
-                return {"keypoints.trc": lambda result, path: results.write_trc(result, path, height_m=height_m)}
+                return {FILES[name]: lambda result, path: results.write_trc(result, path, height_m=height_m)}
             case _:
                 return {TABLES[table]: tables[table] for table in self.tables}
 

@@ -32,6 +32,19 @@ class InferencePreset(str, Enum):
     thorough = "thorough"
 
 
+class PrecisionName(str, Enum):
+    """In which numbers networks are computed."""
+
+    auto = "auto"
+    float32 = "float32"
+    bfloat16 = "bfloat16"
+
+    @property
+    def chosen(self) -> Any:
+        """The name, or None where nothing was chosen."""
+        return None if self is PrecisionName.auto else self.value
+
+
 class Mode(str, Enum):
     """Whether to learn from the whole clip first, or frame by frame."""
 
@@ -122,7 +135,7 @@ PersonFile = Annotated[
     Path | None,
     typer.Option(
         "--person", metavar="FILE|NAME", show_default=False, rich_help_panel=_PERSON,
-        help="Continue from this person: a person file, or a name in `ttpose people`.",
+        help="Continue from this person: a file, or a name in `ttpose people`.",
     ),
 ]  # fmt: skip
 Corrections = Annotated[
@@ -174,6 +187,11 @@ Scheduler = Annotated[
         help="Process the inputs on the Dask cluster at tcp://host:port.",
     ),
 ]  # fmt: skip
+Precision = Annotated[
+    PrecisionName,
+    typer.Option(help="Of the networks on a CPU; bfloat16 is faster where it has AMX, and rougher."),
+]
+Timings = Annotated[bool, typer.Option("--timings", help="Show how long each stage took; run.json keeps it.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
 JsonLines = Annotated[bool, typer.Option("--json", help="Print progress as JSON, one object a line.")]
 Debug = Annotated[bool, typer.Option("--debug", envvar="TTPOSE_DEBUG", help="Show tracebacks of unexpected errors.")]

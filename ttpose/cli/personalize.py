@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -29,6 +29,7 @@ def personalize(
     base: options.Base = None,
     same_person: options.SamePerson = False,
     person: options.PersonFile = None,
+    corrections: options.Corrections = None,
     save_as: options.SaveAs = None,
     subject: options.Subject = None,
     fps: options.Fps = None,
@@ -41,7 +42,7 @@ def personalize(
     ] = False,
     draw_min_score: options.DrawMinScore = None,
     report: Annotated[
-        bool, typer.Option("--report/--no-report", help="Write report.html, a page that shows the result.")
+        bool, typer.Option("--report/--no-report", help="Write the page report.html.")
     ] = True,
     formats: exports.Formats = "json",
     tables: exports.Tables = None,
@@ -51,7 +52,9 @@ def personalize(
     fill_gaps: exports.FillGaps = 0.25,
     jobs: options.Jobs = 1,
     scheduler: options.Scheduler = None,
+    precision: options.Precision = options.PrecisionName.auto,
     overwrite: options.Overwrite = False,
+    timings: options.Timings = False,
     quiet: options.Quiet = False,
     json_lines: options.JsonLines = False,
     debug: options.Debug = False,
@@ -62,7 +65,8 @@ def personalize(
     Writes <name>_ttpose/person.safetensors (the adapted weights), keypoints.json, overlay.mp4 and
     report.html. With --same-person there is one person.safetensors for all inputs, in DIR.
     """
-    with session(quiet=quiet, json_lines=json_lines, debug=debug) as reporter:
+    with session(quiet=quiet, json_lines=json_lines, debug=debug, timings=timings) as reporter:
+        from ttpose.cli.corrections_files import corrections_by_source
         from ttpose.cli.execution import execution_of
         from ttpose.cli.named_person import NamedPerson
         from ttpose.cli.same_person import check_same_person, run_same_person
@@ -73,10 +77,20 @@ def personalize(
         sources = find_inputs(inputs)  # before anything slow is imported
         where = execution_of(device, jobs, scheduler, overwrite=overwrite, debug=debug)
         chosen = (preset or options.Preset.balanced).value
-        how = {"mode": mode.value, "preset": chosen, "steps": steps, "subject": subject or "auto", "seed": seed}
+        how: dict[str, Any] = {
+            "mode": mode.value,
+            "preset": chosen,
+            "steps": steps,
+            "subject": subject or "auto",
+            "seed": seed,
+        }
         how |= options.given("fps", fps) | options.given("stream", stream)
+        if corrections:
+            how["corrections"] = corrections_by_source(corrections, sources)
         start = WeightsFile.named(base), WeightsFile.named(person)
-        work = Personalizing(how, where.device, overlay, wanted, side_by_side, report, *start, draw_min_score)
+        work = Personalizing(
+            how, where.device, overlay, wanted, side_by_side, report, *start, draw_min_score, precision.chosen
+        )
         if same_person:
             check_same_person(mode.value, where.jobs)
         name = NamedPerson.wanted(save_as, sources, output, same_person, overwrite, path_of(start[1]))

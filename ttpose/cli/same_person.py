@@ -159,8 +159,12 @@ class Learning:
 
     def _call(self, progress: Progress, **more: Any) -> SharedPerson:
         from ttpose import api
+        from ttpose.models.engine import use_precision
 
+        use_precision(self.each.precision or "auto")
         how = {name: value for name, value in self.each.arguments().items() if name != "mode"}
+        given = {source: self.each.corrections_of(source) for source in self.sources}
+        more["corrections"] = {source: file for source, file in given.items() if file is not None}
         return api.learn_person(self.sources, **how, device=self.each.device, progress=progress, **more)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -38,9 +38,14 @@ def console(*, stderr: bool = False) -> Console:
 
 
 class TerminalReporter(Reporter):
-    """Bars with time left on a terminal, one line a stage elsewhere; a summary table of several inputs."""
+    """Bars with time left on a terminal, one line a stage elsewhere; a summary table of several inputs.
 
-    def __init__(self) -> None:
+    Args:
+        timings: Whether the stages of each input are shown as a table at its end.
+    """
+
+    def __init__(self, *, timings: bool = False) -> None:
+        self._timings = timings
         self._out, self._err = console(), console(stderr=True)
         self._bars: Bars | None = None
         self._overall: TaskID | None = None
@@ -97,6 +102,8 @@ class TerminalReporter(Reporter):
             self._out.print(Text(one_line(f"{outcome.status}: {outcome.folder}{took}"), style=_COLOURS[outcome.status]))
             if outcome.text:
                 self._out.print(Text(f"  {one_line(outcome.text)}"))
+            if self._timings and outcome.status == "done":
+                self._out.print(_stage_table(outcome.details.get("stages", {}), outcome.seconds))
 
     @contextmanager
     def _without_bars(self) -> Iterator[None]:
@@ -143,6 +150,17 @@ class TerminalReporter(Reporter):
     def _say(self, text: str, style: str = "") -> None:
         """Print above the bars on stderr; Text, because file names may look like rich's markup."""
         self._err.print(Text(one_line(text), style=style))
+
+
+def _stage_table(stages: Mapping[str, float], seconds: float) -> Table:
+    """Each stage's seconds and share, and what is left for everything between them."""
+    table = Table("stage", show_edge=False)
+    for column in ("seconds", "share"):
+        table.add_column(column, justify="right")
+    rest = max(seconds - sum(stages.values()), 0.0)
+    for name, took in [*stages.items(), ("loading, writing and the rest", rest), ("all", seconds)]:
+        table.add_row(Text(name), f"{took:.1f}", f"{took / seconds if seconds else 0:.0%}")
+    return table
 
 
 def _to_open(outcomes: Sequence[Outcome]) -> str | None:

@@ -17,7 +17,8 @@ from ttpose.adaptation.pseudo_labels import distillation_targets, pseudo_labels
 from ttpose.adaptation.settings import PersonalizeSettings, preset_named
 from ttpose.core.geometry import Box
 from ttpose.inference.crops import PersonCrop, cut_crop
-from ttpose.inference.tta import TTA_VIEWS, TTAPrediction, join, predict_tta
+from ttpose.inference.prediction import TTAPrediction, join
+from ttpose.inference.tta import TTA_VIEWS, predict_tta
 from ttpose.media import Frame
 from ttpose.models.engine import PoseNetwork, compiled
 from ttpose.models.person import PersonDelta
@@ -186,8 +187,8 @@ class Learner:
         rows = [len(crops) - 1, *others.tolist()]
         seen = join([seen for _, seen in self._ring])
         skeleton = self._start.skeleton
-        taught = distillation_targets(seen, crops, *pseudo_labels(seen, crops, skeleton, how), skeleton, rows)
-        adapter.losses = build_losses(taught, self._start, how)
+        clip = distillation_targets(seen, crops, *pseudo_labels(seen, crops, skeleton, how), skeleton, rows)
+        adapter.losses = build_losses(clip, self._start, how)
         targets = [crops[i] for i in rows]
         adapter.step(targets, targets)
         adapter.history.clear()  # it grows with every step

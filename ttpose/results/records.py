@@ -41,6 +41,8 @@ class PersonRecord:
         filled_keypoints: Positions in the skeleton of the smoothed keypoints that were filled in.
         disagreement: float [K]: how far each keypoint is, in pixels, from the base's prediction from a single view;
             NaN where either has no place. None where that is not known.
+        corrected: Positions in the skeleton of the keypoints that a person corrected. Such a keypoint is where the
+            person put it, with the score 1, or not in the picture, with the score 0.
 
     Raises:
         ValueError: The keypoints are not [K, 3] or the box is not finite.
@@ -53,6 +55,7 @@ class PersonRecord:
     filled: bool = False
     filled_keypoints: tuple[int, ...] = ()
     disagreement: np.ndarray | None = None
+    corrected: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         for keypoints in (self.keypoints, self.keypoints if self.smoothed is None else self.smoothed):
@@ -73,6 +76,8 @@ class PersonRecord:
             record["filled"] = True
         if self.filled_keypoints:
             record["filled_keypoints"] = [int(k) for k in self.filled_keypoints]
+        if self.corrected:
+            record["corrected"] = [int(k) for k in self.corrected]
         if self.disagreement is not None:
             distances = self.disagreement.tolist()
             record["disagreement"] = [round(d, _DISTANCE_DIGITS) if math.isfinite(d) else None for d in distances]
@@ -90,6 +95,7 @@ class PersonRecord:
             bool(data.get("filled", False)),
             tuple(int(k) for k in data.get("filled_keypoints", ())),
             _distances_from_json(data["disagreement"]) if "disagreement" in data else None,
+            tuple(int(k) for k in data.get("corrected", ())),
         )
 
 

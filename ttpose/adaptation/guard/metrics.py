@@ -64,12 +64,14 @@ class GuardReport:
     Attributes:
         decision: Which weights the result uses.
         reason: One line in plain words.
-        checks: Metrics of each candidate; empty where nothing was measured.
+        checks: Metrics of each candidate; empty where nothing was measured, or corrected frames decided.
+        leave_one_out: What was measured in corrected frames (`ttpose.adaptation.guard.leave_one_out`), where it was.
     """
 
     decision: Decision
     reason: str
     checks: dict[str, GuardMetrics]
+    leave_one_out: dict[str, Any] | None = None
 
     @property
     def metrics(self) -> dict[str, dict[str, float | None]]:
@@ -78,7 +80,8 @@ class GuardReport:
 
     def to_dict(self) -> dict[str, object]:
         """For files: decision, reason, metrics."""
-        return {"decision": self.decision, "reason": self.reason, "metrics": self.metrics}
+        told: dict[str, object] = {"decision": self.decision, "reason": self.reason, "metrics": self.metrics}
+        return told if self.leave_one_out is None else {**told, "leave_one_out": self.leave_one_out}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> GuardReport:
@@ -91,9 +94,9 @@ class GuardReport:
         if data["decision"] not in INTERPOLATION:
             raise ValueError(f"no decision: {data['decision']!r}")
         metrics = data["metrics"]
-        candidates = next(iter(metrics.values()), {})
+        candidates: dict[str, Any] = next(iter(metrics.values()), {})
         checks = {kind: GuardMetrics(**{name: metrics[name][kind] for name in _NAMES}) for kind in candidates}
-        return cls(data["decision"], str(data["reason"]), checks)
+        return cls(data["decision"], str(data["reason"]), checks, data.get("leave_one_out"))
 
 
 def measure(
@@ -119,8 +122,7 @@ def measure(
     Returns:
         The figures, means over the clips, and the refined keypoints [N, K, 3] in original pixels.
     """
-    network = compiled(model)
-    found = []
+    network, found = compiled(model), []
     for part in by_clip(crops):
         prediction = predict_tta(network, crops[part], TTA_VIEWS[: max(settings.views, _FEWEST_VIEWS)])
         prediction = replace(prediction, ensemble=None if ensemble is None else ensemble[part])
@@ -223,8 +225,8 @@ def _reconstruction_error(
     other = torch.arange(len(crops), device=images.device).roll(len(crops) // 2)
     errors = []
     for part in torch.arange(len(crops), device=images.device).split(BATCH):
-        painted = reconstructor.reconstruct(small[other[part]], points[other[part]], points[part])
-        terms = loss(painted, small[part], person_weight(reconstructor, points[part], side))[1]
+        reconstructed = reconstructor.reconstruct(small[other[part]], points[other[part]], points[part])
+        terms = loss(reconstructed, small[part], person_weight(reconstructor, points[part], side))[1]
         errors.append(terms * (len(part) / len(crops)))
     # Terms relative to the first candidate's would depend on the order; their logarithms add up the same everywhere.
     return float(torch.stack(errors).sum(0).clamp_min(1e-9).log().mean())

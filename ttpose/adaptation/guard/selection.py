@@ -13,6 +13,7 @@ from ttpose.inference.crops import PersonCrop
 from ttpose.inference.ensemble import ensemble_member
 from ttpose.inference.settings import SINGLE_VIEW, RefineSettings
 from ttpose.inference.tta import predict_tta
+from ttpose.models.engine import compiled
 from ttpose.models.person import PersonDelta
 from ttpose.models.pose_model import PoseModel
 
@@ -52,7 +53,7 @@ def select_weights(
     checks: dict[str, GuardMetrics] = {}
     ensemble = None
     if refine.ensemble:  # once, by the base's pose: it is the same for all candidates
-        pose = predict_tta(base, crops).keypoints
+        pose = predict_tta(compiled(base), crops).keypoints
         ensemble = ensemble_member(base.skeleton, str(base.device)).predict(crops, pose)
     with (progress or Progress()).stage("compare weights on held-out frames", 3) as advance:
         checks["base"], base_keypoints = measure(base, None, crops, reconstructor, perceptual, refine, ensemble)

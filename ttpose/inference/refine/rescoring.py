@@ -25,7 +25,7 @@ _BLOCK = 500
 
 # Where the ensemble's prediction is so near, in torsos, it counts for so much of the position: the mean of two networks
 # is better than either, on rendered people and on real ones.
-_NEAR, _SHARE = 0.3, 0.25
+_NEAR, ENSEMBLE_SHARE = 0.3, 0.25
 
 # What all views and what the plain one give is the same position if it is no further apart than this, in torsos.
 _SAME = 0.15
@@ -52,6 +52,7 @@ def rescore(
     forest: Forest | None = None,
     margin: float | None = None,
     costs: ViterbiCosts | None = None,
+    share: float = ENSEMBLE_SHARE,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Choose among the candidates of every limb joint, over the whole clip.
 
@@ -62,6 +63,7 @@ def rescore(
         forest: Gives a candidate's probability from its features; None takes the shipped trees.
         margin: How much more probable another candidate must be than the keypoint's own; None takes the default.
         costs: Of Viterbi; None takes the default.
+        share: How far a position goes towards the ensemble's where the two are close, 0..1.
 
     Returns:
         Keypoints [N, K, 3] in original pixels, and which were moved to another candidate, bool [N, K]. A keypoint that
@@ -76,7 +78,7 @@ def rescore(
     for start, stop in pairwise(np.linspace(0, len(found), blocks + 1).astype(int)):
         first, rows = max(start - NEIGHBOURHOOD, 0), slice(start, stop)
         around = slice(first, stop + NEIGHBOURHOOD)
-        block, shifted = _rescore_block(seen.part(around), times[around], skeleton, forest, margin, costs)
+        block, shifted = _rescore_block(seen.part(around), times[around], skeleton, forest, margin, costs, share)
         inside = slice(start - first, stop - first)
         found[rows], moved[rows] = block[inside], shifted[inside]
     return found, moved
@@ -89,6 +91,7 @@ def _rescore_block(
     forest: Forest,
     margin: float,
     costs: ViterbiCosts | None,
+    share: float,
 ) -> tuple[np.ndarray, np.ndarray]:
     given = candidates(seen, times, skeleton)
     # A keypoint without another candidate needs no probability.
@@ -106,7 +109,7 @@ def _rescore_block(
         moved[:, given.joints, None], np.concatenate([position, chance], -1), found[:, given.joints]
     )
     if seen.ensemble is not None:
-        found = _nearer(found, seen.ensemble, given.joints, _NEAR * given.torso, _SHARE)
+        found = _nearer(found, seen.ensemble, given.joints, _NEAR * given.torso, share)
     return found, moved
 
 
