@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tests.observed import observation, walking
 
+from tests.observed import observation, walking
 from ttpose.adaptation.labels import corrected_frames
 from ttpose.core.skeleton import COCO17
 from ttpose.corrections.model import FrameCorrection
