@@ -19,7 +19,8 @@ from ttpose.evaluation.corrections import corrections_from_labels, evenly_picked
 def _clip(frames: int = 10) -> LabelledClip:
     keypoints = np.concatenate([POINTS, np.full((13, 1), 2.0)], 1)
     keypoints[4, 2] = 0
-    rows = tuple(LabelledFrame(Path(f"{i}.jpg"), keypoints + np.array([i, 0, 0]), Box(40, 10, 120, 125)) for i in range(frames))
+    box, step = Box(40, 10, 120, 125), np.array([1.0, 0, 0])
+    rows = tuple(LabelledFrame(Path(f"{i}.jpg"), keypoints + i * step, box) for i in range(frames))
     return LabelledClip(Path(), "walk", "her", PENN13.keypoints, PENN13.keypoints[:6], "drawn", rows)
 
 
