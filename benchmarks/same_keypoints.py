@@ -4,8 +4,8 @@
     python benchmarks/same_keypoints.py compare BEFORE.npz AFTER.npz
 
 Captures what `predict` and `personalize` give for the sample clip, and what a short personalization gives for the first
-frames of each labelled clip in CLIPS; compares pixels and scores. Run both with the same number of threads: floating-point
-sums depend on it.
+frames of each labelled clip in CLIPS; compares pixels and scores. Run both with the same number of threads:
+floating-point sums depend on it.
 """
 
 from __future__ import annotations

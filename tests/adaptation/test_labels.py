@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tests.observed import observation
 
+from tests.observed import observation
 from ttpose.adaptation.labels import training_labels
 from ttpose.adaptation.settings import PersonalizeSettings
 from ttpose.core import geometry

@@ -155,7 +155,11 @@ def test_without_a_guard_everything_is_kept(walk):
 def test_progress_counts_to_its_totals(walk):
     told = Recorded()
     personalize_model(DotModel(), walk[2], replace(SETTINGS, steps=2), progress=told)
-    assert told.stages == {"predict pseudo-labels": [30, 30], "adapt": [2, 2], "check": [3, 3]}
+    assert told.stages == {
+        "predict pseudo-labels": [30, 30],
+        "adapt": [2, 2],
+        "compare weights on held-out frames": [3, 3],
+    }
 
 
 def test_the_shipped_structure_end_to_end(tiny, painted_crops):

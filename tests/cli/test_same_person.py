@@ -56,7 +56,7 @@ def test_one_person_file_and_the_results_of_each_input(api: FakeApi, clips: Path
     }  # fmt: skip
     model = read_json("out/a_ttpose/keypoints.json").model
     assert (model["person"], model["person_sha256"]) == ("../person.safetensors", sha256_of("out/person.safetensors"))
-    assert "one person from 3 inputs; personalized weights are used" in result.stdout
+    assert "one person from 3 inputs; personalized weights used: test-time views agree better on" in result.stdout
     rows = list(csv.DictReader(Path("out/summary.csv").read_text().splitlines()))
     assert [(Path(row["input"]).name, row["status"]) for row in rows] == [
         ("a.mp4", "done"), ("b.mp4", "done"), ("photo.jpg", "done"),

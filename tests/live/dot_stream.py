@@ -1,4 +1,4 @@
-"""An endless walk of the dot figure, and a finder that sees it."""
+"""An endless walk of the dot figure, and a detector that sees it."""
 
 from __future__ import annotations
 

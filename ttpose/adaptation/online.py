@@ -34,7 +34,7 @@ from ttpose.models.pose_model import PoseModel
 class OnlineAdapter:
     """Adapts along a stream (Li et al. 2021, section 3.4): memory stays bounded by `settings.max_crops`.
 
-    The teacher, where there is one, is the base, so that errors do not feed on themselves.
+    The pseudo-labels, where there are any, are the base's, so that errors do not feed on themselves.
 
     Args:
         base: The model to start from.
@@ -94,7 +94,7 @@ class OnlineAdapter:
             torch.lerp(start, learned, self.settings.interpolation, out=kept)
 
     def _restart(self) -> None:
-        """Forget what earlier frames taught."""
+        """Forget what earlier frames targets."""
         self.adapter.restart()
         for loss_term in self.adapter.losses:
             if isinstance(loss_term, Reconstruction):
@@ -153,5 +153,5 @@ def personalize_stream(
 
 
 def checked_online(crops: Sequence[PersonCrop]) -> list[PersonCrop]:
-    """The crops that the guard checks at the end of a stream; each taught no more than any other."""
+    """The crops that the guard checks at the end of a stream; learning saw none of them more often than others."""
     return [crops[i] for i in held_out(crops)] or list(crops)

@@ -18,8 +18,8 @@ from ttpose.inference.refine.left_right import apply_swaps, correct_swaps, limb_
 # A label counts half as much when its views disagree by this share of the crop: 3 % of a crop is about 10 % of the
 # person's torso, the finer of the two PCK thresholds.
 SPREAD = 0.03
-# Standard deviation of the window about a label within which the teacher's map teaches, in shares of the crop's side:
-# wider than any peak (0.03), narrower than a torso (about 0.3).
+# Standard deviation of the window about a label within which the teacher's map is a target, in shares of the crop's
+# side: wider than any peak (0.03), narrower than a torso (about 0.3).
 _REACH = 1 / 12
 
 
@@ -44,15 +44,15 @@ def distillation_targets(
         rows: The crops that are learned from, None for all.
     """
     chosen = list(range(len(crops)) if rows is None else rows)
-    taught, swapped = Clip(crops, labels, seen.maps).part(chosen), swapped[chosen]
-    if taught.maps is None:
-        return taught
+    targets, swapped = Clip(crops, labels, seen.maps).part(chosen), swapped[chosen]
+    if targets.maps is None:
+        return targets
     for limb, group in enumerate(limb_groups(skeleton)):
         swapped_rows = torch.from_numpy(np.flatnonzero(swapped[:, limb]))
-        taught.maps[swapped_rows[:, None], torch.tensor(group, dtype=torch.long)] = 0  # a skeleton may lack the limb
-    for maps, label, crop in zip(taught.maps, taught.labels, taught.crops, strict=True):
+        targets.maps[swapped_rows[:, None], torch.tensor(group, dtype=torch.long)] = 0  # a skeleton may lack the limb
+    for maps, label, crop in zip(targets.maps, targets.labels, targets.crops, strict=True):
         maps *= near(label, crop, maps.shape[-1])  # one at a time: all windows take much memory
-    return taught
+    return targets
 
 
 def near(label: np.ndarray, crop: PersonCrop, cells: int) -> torch.Tensor:

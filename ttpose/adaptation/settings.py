@@ -38,7 +38,7 @@ class PersonalizeSettings:
             shifts, which otherwise stay.
         frozen: Prefixes of parameters among these that stay all the same.
         baseline: The objective of one of the baselines in `ttpose.adaptation.methods`, or None.
-        perceptual: Network that compares repainted frames, a form of `ttpose.models.perceptual_features`.
+        perceptual: Network that compares reconstructed frames, a form of `ttpose.models.perceptual_features`.
         reconstruction, distillation, self_training, anchor: Weights of the losses; 0 leaves one out.
         supervised: Weight of the loss whose labels are the clip's refined keypoints; the maps that are distilled are
             then near these (`ttpose.adaptation.refined_labels`). Offline.
@@ -121,8 +121,8 @@ PAPER = PersonalizeSettings(
     augmentation=Augmentation(scale=(0.75, 1.25), shift_sd=0.0, contrast=0.0, tint=0.0, brightness=0.0),
 )
 
-# The teacher is the base itself, seen through several views and settled over time; distilling its maps brings most of
-# that into the weights. Views as close up as the teacher's, and little changed: stronger changes cost accuracy.
+# The teacher is the base itself, with test-time augmentation and left/right correction; distilling its maps brings most
+# of that into the weights. Views as close up as the teacher's, and little changed: stronger changes cost accuracy.
 # Reconstruction does not move keypoints: with a weight of 0.1 it made two of three clips worse (docs/experiments.md).
 _MILD = Augmentation(rotation_sd=10.0, scale=(0.78, 1.05), contrast=0.1, tint=0.05, brightness=8.0)
 _BALANCED = PersonalizeSettings(
@@ -148,7 +148,7 @@ PRESETS = {
     "fast": replace(_BALANCED, preset="fast", steps=12, max_crops=48, refine=REFINE_PRESETS["fast"]),
     "balanced": _BALANCED,
     # More frames and steps; two more views and twice as many steps made real clips worse (docs/experiments.md). First
-    # the decoder learns the clip's colours, so that the guard can check how well the person is repainted.
+    # the decoder learns the clip's colours, so that the guard can check how well the person is reconstructed.
     "thorough": replace(_BALANCED, preset="thorough", steps=60, decoder_warmup=10, max_crops=256, ema=0.95),
     "paper": PAPER,
 }

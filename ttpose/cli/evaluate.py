@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ttpose.cli import method_options, options
+from ttpose.cli.help_all import HelpAll
 from ttpose.cli.predict import Weights
 from ttpose.cli.session import session
 from ttpose.core.errors import UsageError
@@ -45,7 +46,7 @@ def evaluate(
         Path | None,
         typer.Option(metavar="DIR", exists=True, file_okay=False, show_default=False, help="Folder of labelled clips."),
     ] = None,
-    split: Annotated[str, typer.Option(metavar="NAME", help="Part of --data: test or train.")] = "test",
+    split: Annotated[str, typer.Option(metavar="NAME", help="Split of --data: test or train.")] = "test",
     weights: Weights = None,
     base: options.Base = None,
     mode: Annotated[
@@ -77,7 +78,7 @@ def evaluate(
             metavar="DIR",
             file_okay=False,
             show_default=False,
-            help="Write all figures there; a run with --data that was cut short goes on from there.",
+            help="Write all figures there; an interrupted run with --data continues from there.",
         ),
     ] = None,
     json_file: Annotated[
@@ -98,10 +99,12 @@ def evaluate(
     seed: options.Seed = 0,
     quiet: options.Quiet = False,
     debug: options.Debug = False,
+    help_all: HelpAll = False,
 ) -> None:
-    """Measure the share of right joints (PCK) on labelled videos: base, refined, personalized.
+    """Measure the share of correct joints (PCK) on labelled videos: base, refined, personalized.
 
-    --data takes any dataset, with its own rule for a right joint; --clips gives PCK@0.05, 0.1 and 0.2 a clip.
+    --data takes any dataset, with its own rule for a correct joint; --clips gives PCK@0.05, 0.1 and 0.2
+    per clip.
     """
     with session(quiet=quiet, debug=debug) as reporter:
         if (data is None) == (clips is None):
@@ -188,5 +191,5 @@ def _write(
     if gains:
         try:
             write_histogram(gains, output / PICTURE, measure=report.measure)
-        except UsageError as error:  # a figure less, after hours of work, is no failure
+        except UsageError as error:  # a missing picture is no failure after hours of work
             reporter.note(f"no {PICTURE}: {error}")

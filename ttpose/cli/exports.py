@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -43,10 +44,13 @@ class OpenPoseSet(str, Enum):
 
 
 def names_of(value: str, known: tuple[str, ...]) -> str:
-    """Refuse what names none of `known`, and name each once (typer shows it as wrong use)."""
+    """Refuse what is not in `known`, with a suggestion, and name each once (typer shows it as wrong use)."""
     names = list(dict.fromkeys(name.strip() for name in value.split(",")))
-    if not all(name in known for name in names):
-        raise typer.BadParameter(f"use {', '.join(known)}, or several with commas between")
+    for name in names:
+        if name not in known:
+            near = difflib.get_close_matches(name.lower(), known, n=1)
+            meant = f"did you mean {near[0]}? " if near else ""
+            raise typer.BadParameter(f"there is no {name!r}; {meant}use {', '.join(known)}, or several with commas")
     return ",".join(names)
 
 
@@ -74,7 +78,7 @@ Formats = Annotated[
         metavar="LIST",
         callback=check_formats,
         rich_help_panel=_PANEL,
-        help="json, coco, openpose, csv, trc, or several with commas between.",
+        help="json, coco, openpose, csv, trc, or several with commas.",
     ),
 ]
 Tables = Annotated[
@@ -85,7 +89,7 @@ Tables = Annotated[
         callback=check_tables,
         show_default="tidy",
         rich_help_panel=_PANEL,
-        help="Tables of the csv format: tidy, wide, angles, or several; also asks for the format.",
+        help="CSV tables: tidy, wide, angles, or several; adds the csv format.",
     ),
 ]
 HeightM = Annotated[
@@ -96,14 +100,23 @@ HeightM = Annotated[
         callback=check_height,
         show_default=False,
         rich_help_panel=_PANEL,
-        help="The person's height: TRC files are in metres then, else in pixels.",
+        help="The person's height: TRC files are then in metres, else in pixels.",
     ),
 ]
 OpenPose = Annotated[
-    OpenPoseSet, typer.Option("--openpose", rich_help_panel=_PANEL, help="Keypoints of the openpose format.")
+    OpenPoseSet,
+    typer.Option(
+        "--openpose", metavar="SET", rich_help_panel=_PANEL, help="Keypoints of OpenPose files: body25 or coco18."
+    ),
 ]
 Smooth = Annotated[
-    Smoothing, typer.Option("--smooth", rich_help_panel=_PANEL, help="Add smoothed keypoints beside the raw ones.")
+    Smoothing,
+    typer.Option(
+        "--smooth",
+        metavar="METHOD",
+        rich_help_panel=_PANEL,
+        help="Add smoothed keypoints beside the raw ones: one-euro or savgol.",
+    ),
 ]
 FillGaps = Annotated[
     float,
@@ -112,7 +125,7 @@ FillGaps = Annotated[
         metavar="SECONDS",
         min=0,
         rich_help_panel=_PANEL,
-        help="Longest gap in which smoothing fills missing keypoints, and flags them.",
+        help="Longest gap in which --smooth fills missing keypoints; they are flagged.",
     ),
 ]
 
@@ -188,7 +201,7 @@ class Exports:
         return found
 
     def product_writers(self, result: KeypointResult, note: Callable[[str], None]) -> dict[str, Callable[[Path], None]]:
-        """For each file name what writes a prepared result to a path; `note` hears what a file could not hold."""
+        """For each file name what writes a prepared result to a path; `note` receives what a file could not hold."""
 
         def bound(write: ResultWriter) -> Callable[[Path], None]:
             def written(path: Path) -> None:

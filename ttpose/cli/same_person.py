@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ttpose.cli.personalizing import PERSON, Personalizing, guard_text
+from ttpose.cli.personalizing import PERSON, Personalizing
 from ttpose.cli.reporting import Reporter
 from ttpose.core.errors import InputError, UsageError
 from ttpose.core.files import sha256_of
@@ -18,7 +18,7 @@ from ttpose.jobs.folders import ResultFolder, output_folders
 from ttpose.jobs.outcome import Outcome
 from ttpose.jobs.run import Running
 from ttpose.jobs.summary import Summary
-from ttpose.jobs.task import Product, Task, execute, finished_before
+from ttpose.jobs.task import Product, Task, check_places, execute, finished_before
 
 if TYPE_CHECKING:
     from ttpose.api import SharedPerson
@@ -47,6 +47,7 @@ def run_same_person(
     learning, folders = Learning(work, tuple(sources), root), output_folders(sources, root)
     first = Task(learning, root, root, how.overwrite, how.debug)
     rest = [Task(OneOfMany(learning), source, folders[source], how.overwrite, how.debug) for source in sources]
+    check_places(rest)  # before learning, which takes minutes
     summary = Summary(root, learning.settings, len(sources)) if len(sources) > 1 else None
     listener = reporter.begin(root, 1, 1)
     person, outcomes = _learned(first, rest, listener), []
@@ -147,8 +148,7 @@ class Learning:
 
         shared = self._call(progress, on_bad=leave_out)
         self.shared = shared
-        chosen = guard_text(shared.guard, self.each.person is not None)
-        text = f"one person from {len(self.sources) - len(left_out)} inputs; {chosen}"
+        text = f"one person from {len(self.sources) - len(left_out)} inputs; {self.each.guard_words(shared.guard)}"
         details = {"guard": shared.guard.to_dict(), "timings": shared.timings, "left_out": left_out}
         return Product({PERSON: shared.person.save}, text, details, stale=())
 
@@ -160,7 +160,9 @@ class Learning:
 
     def _call(self, progress: Progress, **more: Any) -> SharedPerson:
         from ttpose import api
+        from ttpose.models.engine import use_precision
 
+        use_precision(self.each.precision or "auto")
         how = {name: value for name, value in self.each.arguments().items() if name != "mode"}
         given = {source: self.each.corrections_of(source) for source in self.sources}
         more["corrections"] = {source: file for source, file in given.items() if file is not None}
@@ -169,7 +171,7 @@ class Learning:
 
 @dataclass(frozen=True)
 class OneOfMany:
-    """The work on one input: what it shows with the person that all of them taught.
+    """The work on one input: its keypoints with the person that was learned from all of them.
 
     Attributes:
         learning: The person.
@@ -193,6 +195,6 @@ class OneOfMany:
         product = self.learning.each.product(source, made, progress, f"../{PERSON}")
         names = self.file_names(source)
         writers = {name: product.writers[name] for name in names}
-        # The guard's choice was told once, for all.
-        details = {"timings": {"predict_s": made.timings.get("predict_s")}}
-        return replace(product, writers=writers, text="", details=details, optional=product.optional & {*names})
+        # The guard's decision and the time to learn are reported once, for all.
+        details = product.details | {"timings": {"predict_s": made.timings.get("predict_s")}}
+        return replace(product, writers=writers, details=details, optional=product.optional & {*names})

@@ -39,7 +39,7 @@ class PhotoPerson:
 def find_people(image: np.ndarray, detector: Detector) -> list[Box]:
     """Boxes of the people in an RGB uint8 [H, W, 3] image, surest first, as `track_subject` finds them in a video."""
     settings = TrackSettings()
-    found = Searcher(detector, settings).look(image, 0.0, [])
+    found = Searcher(detector, settings).search(image, 0.0, [])
     sure = [person for person in found if person.score >= DetectorSettings.min_score]
     ordered = sorted(sure, key=lambda person: -person.score)
     return [person.box.with_margin(settings.margin_share) for person in ordered[:_MOST_PEOPLE]]

@@ -187,8 +187,8 @@ class Learner:
         rows = [len(crops) - 1, *others.tolist()]
         seen = join([seen for _, seen in self._ring])
         skeleton = self._start.skeleton
-        taught = distillation_targets(seen, crops, *pseudo_labels(seen, crops, skeleton, how), skeleton, rows)
-        adapter.losses = build_losses(taught, self._start, how)
+        clip = distillation_targets(seen, crops, *pseudo_labels(seen, crops, skeleton, how), skeleton, rows)
+        adapter.losses = build_losses(clip, self._start, how)
         targets = [crops[i] for i in rows]
         adapter.step(targets, targets)
         adapter.history.clear()  # it grows with every step

@@ -28,7 +28,7 @@ def _delta(base, share):
 def test_base_half_and_all_of_a_change_are_measured(base, walk):
     crops, delta, told = walk[2][:6], _delta(base, 1.0), Recorded()
     report = select_weights(base, delta, crops, progress=told)
-    assert told.stages == {"check": [3, 3]}
+    assert told.stages == {"compare weights on held-out frames": [3, 3]}
     checks, keypoints = measure(base, None, crops, None)
     wanted = {"base": checks}
     for kind, weight in (("interpolated", 0.5), ("personalized", 1.0)):
