@@ -39,6 +39,7 @@ MODELS = {
 }
 FITTING = {
     "ours": ("joint", "supervised", "separate", "rotation"),
+    "student": ("joint", "supervised", "separate", "rotation"),
     "paper": ("joint", "separate", "imm"),
     "tent": ("joint", "supervised", "separate", "rotation"),
     "rotation": ("rotation",),
