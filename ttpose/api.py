@@ -239,7 +239,8 @@ def personalize(
     session = PersonalizationSession.begin(settings, device, base, person, progress)
     media = open_source(source, Reading(fps, stream))
     said = session.corrections(_as_given(corrections), media)
-    seen = session.observe(media, subject, corrections=said)
+    estimate = session.estimate([media], len(said or ()))
+    seen = session.observe(media, subject, corrections=said, estimate=estimate)
     if session.settings.mode == "online":
         return session.online(seen)
     return session.predict(seen, session.learn([seen]))
