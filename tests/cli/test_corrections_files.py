@@ -3,16 +3,21 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import pytest
+from typer.testing import CliRunner
 
+from tests.cli.fake_api import FakeApi
+from ttpose.adaptation.guard.metrics import GuardReport
+from ttpose.cli.app import app
 from ttpose.cli.corrections_files import corrections_by_source
-from ttpose.core.errors import UsageError
+from ttpose.core.files import sha256_of
+from ttpose.report.words import guard_words
 
+SENTENCE = "on the 5 frames you corrected, each predicted by a model that had not seen it: 14.0 px → 8.0 px (-43 %)"
 CLIPS = [Path("a/run.mp4"), Path("b/jump.mp4")]
 
 
-def _file(folder: Path, name: str, clip: str | None) -> Path:
-    content = {"schema": "ttpose.corrections/1", "clip": {"name": clip}} if clip else {"images": [], "annotations": []}
+def _file(folder: Path, name: str, clip: str) -> Path:
+    content = {"schema": "ttpose.corrections/1", "clip": {"name": clip}}
     (folder / name).write_text(json.dumps(content))
     return folder / name
 
@@ -22,16 +27,17 @@ def test_one_input_takes_its_file_whatever_it_names(tmp_path):
     assert corrections_by_source([file], CLIPS[:1]) == {"a/run.mp4": str(file)}
 
 
-def test_several_inputs_are_told_apart_by_the_clips_name(tmp_path):
-    jump, run = _file(tmp_path, "1.json", "jump.mp4"), _file(tmp_path, "2.json", "run.mp4")
-    assert corrections_by_source([jump, run], CLIPS) == {"b/jump.mp4": str(jump), "a/run.mp4": str(run)}
+def test_personalize_hands_the_file_on_and_records_what_it_holds(api: FakeApi, clips: Path) -> None:
+    file = _file(clips, "corrections.json", "a.mp4")
+    words = ["personalize", str(clips / "a.mp4"), "--corrections", str(file), "--device", "cpu"]
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 0, result.output
+    ((_, _, how),) = api.calls
+    assert how["corrections"] == str(file)
+    settings = json.loads(Path("a_ttpose/run.json").read_text())["files"]["keypoints.json"]["settings"]
+    assert settings["corrections_sha256"] == [sha256_of(file)]
 
 
-@pytest.mark.parametrize(
-    ("clips", "words"),
-    [(["swim.mp4"], "is about swim.mp4, which is none"), ([None], "does not name"), (["run.mp4"] * 2, "both about")],
-)
-def test_a_file_that_belongs_to_no_input_is_refused(tmp_path, clips, words):
-    files = [_file(tmp_path, f"{i}.json", clip) for i, clip in enumerate(clips)]
-    with pytest.raises(UsageError, match=words):
-        corrections_by_source(files, CLIPS)
+def test_the_console_says_what_was_measured() -> None:
+    guard = GuardReport("personalized", SENTENCE, {}, {"frames": 5})
+    assert guard_words(guard) == f"personalized weights used: {SENTENCE}"
