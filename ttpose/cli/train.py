@@ -23,7 +23,7 @@ _data = partial(typer.Option, rich_help_panel="Data")
 _run = partial(typer.Option, rich_help_panel="How it runs")
 _weights = partial(_model, exists=True, dir_okay=False, show_default=False)
 
-_DATA = "penn:DIR, bbc:DIR, h36m:DIR, coco:FILE.json[:IMAGES] or clips:DIR."
+_DATA = "penn:DIR, bbc:DIR, h36m:DIR, coco:FILE.json[:IMAGES], clips:DIR or shards:DIR."
 _METHOD = "joint (the paper's), or a baseline: supervised, separate, rotation or imm."
 _SKELETON = "Keypoints to learn: penn13, bbc7, h36m16, coco17 or lsp14; by default the dataset's."
 _PERCEPTUAL = "Network that compares images: vgg16[=FILE.pth], encoder (its own first stages) or none (pixels)."
@@ -42,10 +42,12 @@ def train(
         ),
     ],
     preset: Annotated[
-        str, _model(metavar="NAME", help="paper, or tiny (seconds on a CPU, to try data out).")
+        str, _model(metavar="NAME", help="paper, small (for CPUs), or tiny (seconds, to try data out).")
     ] = "paper",
     method: Annotated[str, _model(metavar="NAME", help=_METHOD)] = "joint",
-    encoder: Annotated[str | None, _model(metavar="NAME", show_default=False, help="resnet50 or resnet18.")] = None,
+    encoder: Annotated[
+        str | None, _model(metavar="NAME", show_default=False, help="resnet50, resnet18, or mobile (MoveNet's trunk).")
+    ] = None,
     input_size: Annotated[int | None, _model(metavar="PIXELS", show_default=False, help="Side of the crop.")] = None,
     skeleton: Annotated[str | None, _model(metavar="NAME", show_default=False, help=_SKELETON)] = None,
     imagenet: Annotated[

@@ -18,7 +18,7 @@ from ttpose.evaluation.loading import base_model
 from ttpose.evaluation.oks_ap import oks_ap, require_pycocotools
 from ttpose.evaluation.personalizer import Personalizer
 from ttpose.evaluation.protocol_report import BEFORE, ProtocolReport
-from ttpose.metrics.pck import BBC_RULE, CLIP_RULE, H36M_RULE, PENN_RULE, PckRule
+from ttpose.metrics.pck import BBC_RULE, CLIP_RULE, H36M_RULE, PENN_RULE, RENDERED_RULE, PckRule
 
 if TYPE_CHECKING:
     from ttpose.adaptation.settings import Mode, PersonalizeSettings
@@ -45,6 +45,7 @@ PROTOCOLS = {
     "bbc": Protocol(BBC_RULE, 1.0),  # the dataset's reader already leaves a margin about the joints
     "coco": Protocol(PckRule("coco"), 1.25),  # the margin of most top-down work on COCO
     "clips": Protocol(CLIP_RULE, 1.1),  # as `evaluate_clips`
+    "shards": Protocol(RENDERED_RULE, 1.1),  # the crop of `--preset small`
 }
 
 

@@ -45,8 +45,10 @@ class Reconstruction:
         # The same warp for both frames of a pair, as in the paper.
         images, _ = view_batch(step.sources[:count], step.warps[:count], size)
         sources = model.normalise(images.to(step.images.device))
-        with torch.no_grad():
-            source_points = model.points(model(sources).self_supervised.float())
+        source_points = points  # the paper's nets do not look at them
+        if model.config.reconstructor == "transport":
+            with torch.no_grad():
+                source_points = model.points(model(sources).self_supervised.float())
         side = model.config.reconstruction_size
         target = _shrink(step.images[:count], side)
         painted = model.reconstruct(_shrink(sources, side), source_points, points)
