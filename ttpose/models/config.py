@@ -12,6 +12,7 @@ from ttpose.core.errors import WeightsError
 EncoderName = Literal["movenet", "mobile", "resnet18", "resnet50"]
 ReconstructorName = Literal["imm", "transport"]
 PoseHeadName = Literal["transformer", "separate", "linear"]
+PairWarpName = Literal["shared", "independent"]
 SelfTaskName = Literal["reconstruction", "rotation", "none"]
 
 # ImageNet statistics in 0..255, RGB order.
@@ -53,6 +54,8 @@ class ModelConfig:
         pose_head: Where supervised maps come from: the paper's Transformer, or one of its baselines, a separate
             1×1 convolution of the features or a linear map of the self-supervised points.
         self_task: What is learned without labels: the paper's reconstruction, a baseline's rotation, or nothing.
+        pair_warp: Whether the frames of a pair share one random warp, as in the paper, or the source is turned and
+            scaled independently, so that the target cannot be copied from where things are in the source.
     """
 
     preset: str = "paper"
@@ -78,6 +81,7 @@ class ModelConfig:
     reconstruction_width: int = 32
     pose_head: PoseHeadName = "transformer"
     self_task: SelfTaskName = "reconstruction"
+    pair_warp: PairWarpName = "shared"
 
     @property
     def heatmap_size(self) -> int:

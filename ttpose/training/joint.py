@@ -167,7 +167,14 @@ class Training:
         self.average = self.model if self.settings.average is None else copy.deepcopy(self.model).eval()
         self.half = _half_type(world.device) if plan.mixed_precision else None
         self.scaler = torch.amp.GradScaler(world.device.type, enabled=self.half is torch.float16)
-        self.pairs = FramePairs(videos, skeleton, config.input_size, self.settings, with_source=needs_pairs)
+        self.pairs = FramePairs(
+            videos,
+            skeleton,
+            config.input_size,
+            self.settings,
+            with_source=needs_pairs,
+            independent=config.pair_warp == "independent",
+        )
         self.held_out, self.rule = self._held_out(), pck_rule(kind_of(plan.validation or plan.data))
         self.best: float | None = None
         self.step = 0
