@@ -116,8 +116,10 @@ def cosines(model: PoseModel, perceptual: PerceptualLoss, views: Views) -> dict[
     for part, prefixes in {**PARTS, "all": ("",)}.items():
         names = list(named) if part == "all" else [name for name in left if name.startswith(prefixes)]
         left = [name for name in left if name not in names]
-        both = (torch.cat([grads[name].flatten() for name in names]) for grads in (first, second))
-        result[part] = float(F.cosine_similarity(*both, dim=0))
+        if not names:  # of another encoder
+            continue
+        one, other = (torch.cat([grads[name].flatten() for name in names]).double() for grads in (first, second))
+        result[part] = float(one @ other / (one.norm() * other.norm()))  # small, but never clamped as PyTorch's own
     return result
 
 
