@@ -4,6 +4,8 @@ Nothing is learned here. On each rendered person (`ttpose synth SHARDS --shards`
 
 - the gradient of the reconstruction's error with that of the labels' error, part by part of the pose path: the mean
   cosine over people, with a bootstrap 95 % interval; above zero, a step down the first is a step down the second,
+- the norm of the first over that of the second, at the weight that joint training gives it: far below one, labels alone
+  have shaped the maps, and what reconstruction asks of them at test time was never asked before,
 - the error with the target's own keypoints, with those of another frame under the same warp, and with labelled ones in
   the place of the maps that the affinity takes them from: a decoder that does not care gives the same error to all,
 - how far each map's point moves over a clip, in cells: a free map that does not move says nothing.
@@ -21,13 +23,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ttpose.adaptation.augment import draw_warp
 from ttpose.adaptation.settings import PAPER
 from ttpose.core import geometry
 from ttpose.core.memory import keep_freed_memory
 from ttpose.data.rendered import read_rendered
 from ttpose.data.video import Video
 from ttpose.inference.crops import cut_crop
-from ttpose.inference.warps import draw_warp, view_batch
+from ttpose.inference.warps import warped_batch
 from ttpose.metrics.pck import bootstrap_mean
 from ttpose.models.checkpoint import load_model
 from ttpose.models.perceptual import PerceptualLoss
@@ -35,6 +38,7 @@ from ttpose.models.perceptual_features import perceptual_loss
 from ttpose.models.pose_model import PoseModel
 from ttpose.training.losses import joints_in_cells, pose_loss
 from ttpose.training.samples import labels_of
+from ttpose.training.schedule import JointSettings
 
 #: Parts of the pose path by the prefixes of their names; what is in several counts in the first.
 PARTS = {
@@ -72,8 +76,8 @@ def draw_views(model: PoseModel, video: Video, count: int, seed: int) -> Views:
         if model.config.pair_warp == "shared"
         else [replace(a, flip=b.flip) for a, b in zip(own, warps, strict=True)]
     )
-    target, matrices = view_batch(crops[0], warps, size)
-    source, _ = view_batch(crops[1], own, size)
+    target, matrices = warped_batch(crops[0], warps, size)
+    source, _ = warped_batch(crops[1], own, size)
     joints = np.stack([labels_of(video.frames[i], video.skeleton, model.skeleton) for i in chosen[0]])
     for row, crop, matrix, warp in zip(joints, crops[0], matrices, warps, strict=True):
         row[:, :2] = geometry.apply(geometry.compose(matrix, geometry.invert(crop.to_source)), row[:, :2])
@@ -91,8 +95,8 @@ def reconstruction_error(model: PoseModel, perceptual: PerceptualLoss, views: Vi
     return loss
 
 
-def cosines(model: PoseModel, perceptual: PerceptualLoss, views: Views) -> dict[str, float]:
-    """Cosine of the two gradients for each part, and for all together."""
+def cosines(model: PoseModel, perceptual: PerceptualLoss, views: Views) -> tuple[dict[str, float], float]:
+    """Cosine of the two gradients for each part, and for all together; the ratio of their norms."""
     named = {name: p for name, p in model.named_parameters() if name.startswith(("encoder.", "self_head."))}
     for parameter in named.values():
         parameter.requires_grad_(True)
@@ -112,15 +116,16 @@ def cosines(model: PoseModel, perceptual: PerceptualLoss, views: Views) -> dict[
         )
         for loss in losses
     )
-    left, result = list(named), {}
+    left, result, ratio = list(named), {}, float("nan")
     for part, prefixes in {**PARTS, "all": ("",)}.items():
         names = list(named) if part == "all" else [name for name in left if name.startswith(prefixes)]
         left = [name for name in left if name not in names]
         if not names:  # of another encoder
             continue
         one, other = (torch.cat([grads[name].flatten() for name in names]).double() for grads in (first, second))
+        ratio = float(one.norm() / other.norm())  # of all in the end
         result[part] = float(one @ other / (one.norm() * other.norm()))  # small, but never clamped as PyTorch's own
-    return result
+    return result, ratio
 
 
 @torch.no_grad()
@@ -146,18 +151,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--shards", type=Path, required=True)
     parser.add_argument("--people", type=int, default=8)
     parser.add_argument("--views", type=int, default=16, help="of each person")
+    parser.add_argument("--weight", type=float, default=JointSettings.self_weight, help="of reconstruction in training")
     options = parser.parse_args(arguments)
     keep_freed_memory()
     model = load_model(options.model)
     perceptual = perceptual_loss(model).train()
     videos = [video for video in read_rendered(options.shards, "test") if video.name.endswith("_00")][: options.people]
-    rows, others, moves = [], [], []
+    rows, ratios, others, moves = [], [], [], []
     for number, video in enumerate(videos):
         views = draw_views(model, video, options.views, number)
         perceptual.reset()
         reconstruction_error(model, perceptual, views, model.points(model(views.target).self_supervised))
         perceptual.eval()  # one yardstick for all of a person's figures
-        rows.append(cosines(model, perceptual, views))
+        found_cosines, ratio = cosines(model, perceptual, views)
+        rows.append(found_cosines)
+        ratios.append(options.weight * ratio)
         others.append(errors(model, perceptual, views))
         perceptual.train()
         with torch.no_grad():
@@ -166,6 +174,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for part in rows[0]:
         found = bootstrap_mean([row[part] for row in rows])
         print(f"  {part:24} {found.mean:+.3f} [{found.low:+.3f}, {found.high:+.3f}]")
+    found = bootstrap_mean(ratios)
+    print(f"norm of the first, weighted, over the second: {found.mean:.3f} [{found.low:.3f}, {found.high:.3f}]")
     print("reconstruction error over that with the target's own keypoints")
     for what in others[0]:
         found = bootstrap_mean([row[what] for row in others])

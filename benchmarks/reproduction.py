@@ -33,7 +33,7 @@ from ttpose.core.errors import UsageError
 from ttpose.core.memory import keep_freed_memory
 from ttpose.data.rendered import read_rendered
 from ttpose.data.video import Video
-from ttpose.inference.crops import spread
+from ttpose.inference.crops import evenly_spaced
 from ttpose.metrics.pck import RENDERED_RULE, bootstrap_mean, by_name, measure
 from ttpose.models.checkpoint import load_model
 from ttpose.models.pose_model import PoseModel
@@ -118,7 +118,7 @@ def measured(model: PoseModel, videos: Sequence[Video], row: Row) -> dict[str, A
         found = _predicted(model, shown)
     else:
         settings = fitted(row.settings, model.config)
-        learned = [first.frames[i] for i in spread(len(first), row.frames or len(first))]
+        learned = [first.frames[i] for i in evenly_spaced(len(first), row.frames or len(first))]
         after = personalize_crops(
             model, lambda i: learned[i].read(), [frame.box for frame in learned], settings=settings
         )

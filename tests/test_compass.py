@@ -38,7 +38,7 @@ def test_labels_go_with_the_views(video):
 def test_a_shared_warp_is_shared(video, monkeypatch):
     seen = []
     monkeypatch.setattr(
-        compass, "view_batch", lambda crops, warps, size: seen.append(warps) or _views(crops, warps, size)
+        compass, "warped_batch", lambda crops, warps, size: seen.append(warps) or _views(crops, warps, size)
     )
     for kind, same in (("shared", True), ("independent", False)):
         compass.draw_views(small_model(skeleton="penn13", pair_warp=kind), video, 4, seed=1)
@@ -55,11 +55,13 @@ def test_gradients_of_a_loss_agree_with_themselves(video, monkeypatch):
     model = small_model(skeleton="penn13", pair_warp="independent")
     views = compass.draw_views(model, video, 2, seed=0)
     perceptual = perceptual_loss(model, "none").train()
-    found = compass.cosines(model, perceptual, views)
+    found, _ = compass.cosines(model, perceptual, views)
     assert all(-1 <= value <= 1 for value in found.values())
     assert abs(found["all"]) < 0.99
     monkeypatch.setattr(compass, "pose_loss", lambda maps, joints, config: _again(model, perceptual, views))
-    assert compass.cosines(model, perceptual, views)["all"] == pytest.approx(1, abs=1e-3)
+    found, ratio = compass.cosines(model, perceptual, views)
+    assert found["all"] == pytest.approx(1, abs=1e-3)
+    assert ratio == pytest.approx(1 / 3, rel=1e-3)
 
 
 def _again(model, perceptual, views):

@@ -21,7 +21,9 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "benc
 
 @lru_cache
 def options(command: str) -> set[str]:
-    shown = CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "200"})
+    parameters = {param.name for param in get_command(app).commands[command].params}
+    every = "--help-all" if "help_all" in parameters else "--help"
+    shown = CliRunner().invoke(app, [command, every], env={"COLUMNS": "200"})
     assert shown.exit_code == 0, f"there is no command {command}"
     return set(re.findall(r"--?[a-z][a-z-]*", shown.stdout))
 
@@ -48,8 +50,8 @@ def test_every_package_it_stands_on_is_explained() -> None:
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     table = (ROOT / "README.md").read_text(encoding="utf-8").split("## What it stands on")[1].split("Extras")[0]
-    named = set(re.split(r"[,\s|]+", table))
-    assert {re.match(r"[\w-]+", line)[0] for line in project["dependencies"]} <= named
+    reference = set(re.split(r"[,\s|]+", table))
+    assert {re.match(r"[\w-]+", line)[0] for line in project["dependencies"]} <= reference
 
 
 def _written_reference() -> str:
@@ -72,7 +74,8 @@ def test_the_command_reference_has_every_option() -> None:
     for name, command in get_command(app).commands.items():
         written = set(re.findall(r"--[a-z][a-z-]*", sections[name]))
         parts = [command, *getattr(command, "commands", {}).values()]
-        names = {name for part in parts for p in part.params for name in (*p.opts, *p.secondary_opts)}
+        shown = [param for part in parts for param in part.params if not getattr(param, "hidden", False)]
+        names = {name for param in shown for name in (*param.opts, *param.secondary_opts)}
         assert {name for name in names if name.startswith("--")} <= written, name
 
 

@@ -3,46 +3,62 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ttpose.adaptation.learned import Learned
-from ttpose.adaptation.same_person import OnBad, SharedPerson
-from ttpose.adaptation.session import Personalization, PersonRun
-from ttpose.adaptation.settings import Mode, PersonalizeSettings, preset_named
-from ttpose.adaptation.sources import clip_result, records_of, report_damage
 from ttpose.core.errors import InputError, NoPersonError, UsageError
 from ttpose.core.geometry import Box
-from ttpose.core.memory import keep_freed_memory
 from ttpose.core.progress import Named, Progress
 from ttpose.core.skeleton import Skeleton
-from ttpose.evaluation.clips import evaluate_clips
-from ttpose.evaluation.report import EvaluationReport
-from ttpose.inference.asked import asked, opinion_beside, photo_keypoints
-from ttpose.inference.ensemble import SecondOpinion
-from ttpose.inference.follow import follow_subject, gather
-from ttpose.inference.refine.rescoring import can_rescore
-from ttpose.media import Source, open_source
+from ttpose.corrections.model import Corrections
+from ttpose.inference.photos import find_people, predict_in_box, predict_people
+from ttpose.inference.pipeline import predict_video
+from ttpose.inference.refine.clip import fitted_refinement
+from ttpose.inference.results import clip_result, report_damage
+from ttpose.inference.settings import PHOTO_PRESET, VIDEO_PRESET, RefineSettings, refine_preset
+from ttpose.media import Reading, Source, open_source
 from ttpose.models.device import choose_device
-from ttpose.models.predictor import Predictor
 from ttpose.models.shipped import LoadedModel
 from ttpose.people.weights import load_weights
-from ttpose.report.overlay import write_overlay, write_side_by_side
-from ttpose.report.page import write_report
 from ttpose.results import FrameRecord, KeypointResult, PersonRecord
-from ttpose.tracking.box_correction import refine_box
-from ttpose.tracking.detector import PersonFinder
+from ttpose.tracking.detector import PersonDetector
 from ttpose.tracking.track import track_subject
+
+if TYPE_CHECKING:
+    from ttpose.adaptation.same_person import OnBad, SharedPerson
+    from ttpose.adaptation.session import Personalization
+    from ttpose.adaptation.settings import Mode, PersonalizeSettings
+    from ttpose.evaluation.clips import evaluate_clips
+    from ttpose.evaluation.report import EvaluationReport
+    from ttpose.report.overlay import write_overlay, write_side_by_side
+    from ttpose.report.page import write_report
 
 __all__ = [
     "EvaluationReport", "Personalization", "Pose", "SharedPerson", "evaluate_clips", "learn_person", "load_model",
     "personalize", "personalize_many", "predict", "write_overlay", "write_report", "write_side_by_side",
 ]  # fmt: skip
 
-_MOST_PEOPLE = 20  # in one photo; a crowd is nobody's personalization
+# What predicting a photo has no use for is imported when it is asked for: a fifth of a second.
+_ELSEWHERE = {
+    "EvaluationReport": "ttpose.evaluation.report",
+    "Personalization": "ttpose.adaptation.session",
+    "SharedPerson": "ttpose.adaptation.same_person",
+    "evaluate_clips": "ttpose.evaluation.clips",
+    "write_overlay": "ttpose.report.overlay",
+    "write_report": "ttpose.report.page",
+    "write_side_by_side": "ttpose.report.overlay",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _ELSEWHERE:
+        return getattr(import_module(_ELSEWHERE[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 class Pose:
@@ -54,20 +70,26 @@ class Pose:
 
     def __init__(self, loaded: LoadedModel) -> None:
         self.loaded = loaded
-        self._predictor = Predictor(loaded.model)
-        self._finder: PersonFinder | None = None
 
     @property
     def skeleton(self) -> Skeleton:
         """The keypoint set."""
-        return self._predictor.skeleton
+        return self.loaded.model.skeleton
 
-    def predict(self, image_rgb: np.ndarray, box: Sequence[float] | Box | None = None) -> dict[str, Any]:
+    @cached_property
+    def _detector(self) -> PersonDetector:
+        return PersonDetector.load(str(self.loaded.model.device))
+
+    def predict(
+        self, image_rgb: np.ndarray, box: Sequence[float] | Box | None = None, *, preset: str = PHOTO_PRESET
+    ) -> dict[str, Any]:
         """Keypoints of one person.
 
         Args:
             image_rgb: uint8 [H, W, 3].
-            box: The person's box (x, y, width, height) in pixels; None finds the largest person.
+            box: The person's box (x, y, width, height) in pixels, which is taken as it is; None finds the largest
+                person, as `predict(path, subject="largest")` does.
+            preset: Inference of "fast" (one view), "balanced" or "thorough" (four views and the ensemble).
 
         Returns:
             `keypoints` float [K, 3] (x, y in pixels, score 0..1), `box` [x, y, w, h], `names` of the keypoints.
@@ -75,21 +97,30 @@ class Pose:
         Raises:
             InputError: Not an RGB uint8 image, or no box.
             NoPersonError: No box was given and nobody was found.
+            UsageError: Unknown preset.
         """
         if image_rgb.ndim != 3 or image_rgb.shape[2] != 3 or image_rgb.dtype != np.uint8:
             raise InputError(f"an RGB uint8 image [H, W, 3] is needed, not {image_rgb.dtype} {list(image_rgb.shape)}")
-        where = self._largest(image_rgb) if box is None else box if isinstance(box, Box) else Box(*box)
-        if not (all(math.isfinite(value) for value in where.as_list()) and where.area > 0):
-            raise InputError(f"a box is x, y, width and height, with an area, not {where.as_list()}")
-        keypoints = self._predictor.predict(image_rgb, [where])[0]
+        settings = fitted_refinement(refine_preset(preset), self.loaded.model.config)
+        if box is None:
+            where, keypoints = self._largest(image_rgb, settings)
+        else:
+            where = box if isinstance(box, Box) else Box(*box)
+            if not (all(math.isfinite(value) for value in where.as_list()) and where.area > 0):
+                raise InputError(f"a box is x, y, width and height, with an area, not {where.as_list()}")
+            keypoints = predict_in_box(image_rgb, where, self.loaded.network, settings)
         return {"keypoints": keypoints, "box": where.as_list(), "names": list(self.skeleton.keypoints)}
 
-    def _largest(self, image: np.ndarray) -> Box:
-        self._finder = self._finder or PersonFinder.load(str(self.loaded.model.device))
-        people = self._finder.find([image])[0]
-        if not people:
+    def _largest(self, image: np.ndarray, settings: RefineSettings) -> tuple[Box, np.ndarray]:
+        boxes = find_people(image, self._detector)
+        if not boxes:
             raise NoPersonError("no person was found in the image", "give a box")
-        return max((p.box for p in people), key=lambda b: b.area)
+        largest = [max(boxes, key=lambda box: box.area)]
+        loaded = self.loaded
+        found = predict_people(image, largest, loaded.follow_network, self._detector, settings, loaded.network)
+        if not found:
+            raise NoPersonError("no person was found in the image", "give a box")
+        return found[0].box, found[0].keypoints
 
 
 def load_model(path: Path | str | None = None, device: str = "auto", *, base: Path | str | None = None) -> Pose:
@@ -110,43 +141,52 @@ def load_model(path: Path | str | None = None, device: str = "auto", *, base: Pa
 def predict(
     source: Path | str,
     *,
+    preset: str | None = None,
     weights: Path | str | None = None,
     base: Path | str | None = None,
     subject: str | None = None,
-    second_opinion: bool = False,
+    fps: float | None = None,
+    stream: int | None = None,
     device: str = "auto",
     progress: Progress | None = None,
 ) -> KeypointResult:
-    """Keypoints of a video's one subject, or of everybody in a photo.
+    """Keypoints of a video's one subject, or of everybody in a photo; nothing is learned.
 
     Args:
         source: Video or image file.
+        preset: The inference part of the personalization preset of that name: "fast" (one view), "balanced" or
+            "thorough" (four views and the ensemble). None takes "fast" for videos and "balanced" for photos.
         weights: Person file, name in the person library, or base file; None takes the base.
         base: The base that the person was made on; None takes the shipped one.
         subject: "auto", "largest", "center" or "X,Y"; None takes "auto" in a video and everybody in a photo.
-        second_opinion: Whether a second network is asked, too: better keypoints in about twice the time.
+        fps: Frames per second of a video that does not say it, or says it wrongly; None keeps the file's times.
+        stream: Which track of a video file to use, counted from 0 over all tracks; None takes the main one.
         device: "auto", "cpu", "cuda", "cuda:N" or "mps".
-        progress: Hears the stages.
+        progress: Receives progress.
 
     Raises:
         InputError: The file cannot be read.
         NoPersonError: Nobody in the whole file.
-        UsageError, WeightsError: As `load_model`; or a second opinion beside weights that it does not go with.
+        UsageError, WeightsError: As `load_model`, or an unknown preset.
     """
-    keep_freed_memory()
     progress = progress or Progress()
-    loaded, media = load_weights(weights, choose_device(device), base=base), open_source(source)
-    second = opinion_beside(loaded.model) if second_opinion else None
-    finder = PersonFinder.load(str(loaded.model.device))
-    if media.info.kind == "image" and subject is None:
-        return _predict_photo(media, loaded, finder, second)
-    track = track_subject(media, finder, subject=subject or "auto", progress=progress)
+    if preset is not None:
+        refine_preset(preset)
+    loaded, media = load_weights(weights, choose_device(device), base=base), open_source(source, Reading(fps, stream))
+    photo = media.info.kind == "image"
+    wanted = refine_preset(preset or (PHOTO_PRESET if photo else VIDEO_PRESET))
+    settings = fitted_refinement(wanted, loaded.model.config)
+    detector = PersonDetector.load(str(loaded.model.device))
+    if photo and subject is None:
+        report_damage(media, progress)
+        return _predict_photo(media, loaded, detector, settings)
+    track = track_subject(media, detector, subject=subject or "auto", progress=progress)
     with progress.stage("predict", media.info.frames) as advance:
-        seen = follow_subject(media, track, loaded.model, finder, advance, crops=second is not None)
-        frames = list(seen if second is None else asked(seen, second))
+        clip = predict_video(
+            media, track, loaded.follow_network, detector, settings, advance, model=loaded.network
+        )  # fmt: skip
     report_damage(media, progress)
-    settings = PersonalizeSettings(rescore=can_rescore(loaded.model.config))
-    return clip_result(media, loaded, records_of(frames, gather(frames), loaded.model.skeleton, settings))
+    return clip_result(media, loaded, clip.records(loaded.model.skeleton, settings))
 
 
 def personalize(
@@ -156,14 +196,20 @@ def personalize(
     mode: Mode = "offline",
     steps: int | None = None,
     subject: str = "auto",
+    fps: float | None = None,
+    stream: int | None = None,
     device: str = "auto",
     seed: int = 0,
     base: Path | str | None = None,
     person: Path | str | None = None,
+    corrections: Path | str | Corrections | None = None,
     settings: PersonalizeSettings | None = None,
     progress: Progress | None = None,
 ) -> Personalization:
-    """Fine-tune the model on one person's unlabelled frames, and predict the clip with the result.
+    """Fine-tune the model on one person's frames, and predict the clip with the result.
+
+    Frames that a person corrected are learned from as labels, and come out exactly as they were corrected; without any
+    nothing is labelled.
 
     Args:
         source: Video or image file.
@@ -171,22 +217,32 @@ def personalize(
         mode: "offline" or "online".
         steps: Optimiser steps in place of the preset's.
         subject: Whom to follow: "auto", "largest", "center" or "X,Y".
+        fps, stream: As for `predict`.
         device: "auto", "cpu", "cuda", "cuda:N" or "mps".
         seed: Of all random draws; the same seed gives the same result on one machine.
         base: Base weights; None takes the shipped ones.
         person: An earlier personalization of the same person to continue from: a person file, or a name in the
             person library. The result holds the changes of both.
+        corrections: A corrections file (docs/correct.md) or a COCO keypoint file of frames of this clip, or what
+            `ttpose.corrections.reading.read_corrections` gives.
         settings: Instead of preset, mode, steps and seed, such as `ttpose.adaptation.methods.method_named("tent")`.
-        progress: Hears the stages.
+        progress: Receives progress.
 
     Raises:
         UsageError: Unknown preset, mode, subject or device.
         InputError, NoPersonError, WeightsError: See there.
     """
+    from ttpose.adaptation.session import PersonalizationSession
+    from ttpose.adaptation.settings import preset_named
+
     settings = settings or preset_named(preset, mode=mode, steps=steps, seed=seed)
-    run = PersonRun.begin(settings, device, base, person, progress)
-    seen = run.look_at(open_source(source), subject)
-    return run.online(seen) if run.settings.mode == "online" else run.predict(seen, run.learn([seen]))
+    session = PersonalizationSession.begin(settings, device, base, person, progress)
+    media = open_source(source, Reading(fps, stream))
+    said = session.corrections(_as_given(corrections), media)
+    seen = session.observe(media, subject, corrections=said)
+    if session.settings.mode == "online":
+        return session.online(seen)
+    return session.predict(seen, session.learn([seen]))
 
 
 def personalize_many(
@@ -195,10 +251,13 @@ def personalize_many(
     preset: str = "balanced",
     steps: int | None = None,
     subject: str = "auto",
+    fps: float | None = None,
+    stream: int | None = None,
     device: str = "auto",
     seed: int = 0,
     base: Path | str | None = None,
     person: Path | str | None = None,
+    corrections: Mapping[Path | str, Path | str | Corrections] | None = None,
     settings: PersonalizeSettings | None = None,
     on_bad: OnBad | None = None,
     progress: Progress | None = None,
@@ -207,9 +266,10 @@ def personalize_many(
 
     Args:
         sources: Video and image files, all of the same person; one that is named twice counts once.
-        preset, steps, subject, device, seed, base, person, settings, progress: As for `personalize`; `subject` is
-            looked for in each source.
-        on_bad: Hears of a source that cannot be used, and the others go on; None raises.
+        preset, steps, subject, fps, stream, device, seed, base, person, settings, progress: As for `personalize`;
+            `subject` is looked for in each source.
+        corrections: By the source that they are about, each as for `personalize`.
+        on_bad: Receives a source that cannot be used, and the others go on; None raises.
 
     Returns:
         For each source that could be used, in order, its keypoints, with the person, the guard and the history that
@@ -220,8 +280,8 @@ def personalize_many(
         InputError, NoPersonError, WeightsError: See there; with `on_bad` only if no source can be used.
     """
     shared = learn_person(
-        sources, preset=preset, steps=steps, subject=subject, device=device, seed=seed, base=base, person=person,
-        settings=settings, on_bad=on_bad, progress=progress,
+        sources, preset=preset, steps=steps, subject=subject, fps=fps, stream=stream, device=device, seed=seed,
+        base=base, person=person, corrections=corrections, settings=settings, on_bad=on_bad, progress=progress,
     )  # fmt: skip
     several, hears = len(shared.sources) > 1, progress or Progress()
     return [shared.predict(path, Named(hears, path.name) if several else hears) for path in shared.sources]
@@ -233,10 +293,13 @@ def learn_person(
     preset: str = "balanced",
     steps: int | None = None,
     subject: str = "auto",
+    fps: float | None = None,
+    stream: int | None = None,
     device: str = "auto",
     seed: int = 0,
     base: Path | str | None = None,
     person: Path | str | None = None,
+    corrections: Mapping[Path | str, Path | str | Corrections] | None = None,
     settings: PersonalizeSettings | None = None,
     learned: Path | str | None = None,
     on_bad: OnBad | None = None,
@@ -252,35 +315,36 @@ def learn_person(
     Raises:
         UsageError, InputError, NoPersonError, WeightsError: As `personalize_many`.
     """
+    from ttpose.adaptation.same_person import SharedPerson
+    from ttpose.adaptation.session import PersonalizationSession
+    from ttpose.adaptation.settings import preset_named
+    from ttpose.adaptation.weights import PersonalizedWeights
+
     settings = settings or preset_named(preset, steps=steps, seed=seed)
     if not sources and learned is None:
         raise UsageError("no input was given", "name videos and photos of the person")
     if settings.mode == "online":
         raise UsageError("online learning takes one input at a time")
-    run = PersonRun.begin(settings, device, base, person, progress)
+    session, reading = PersonalizationSession.begin(settings, device, base, person, progress), Reading(fps, stream)
+    said = {Path(path): given for path, each in (corrections or {}).items() if (given := _as_given(each)) is not None}
     if learned is not None:
-        return SharedPerson(run, Learned.load(Path(learned), run.base), subject, {})
-    return SharedPerson.learn(run, [*dict.fromkeys(map(Path, sources))], subject, on_bad)
+        return SharedPerson(session, PersonalizedWeights.load(Path(learned), session.base), subject, {}, reading, said)
+    return SharedPerson.learn(session, [*dict.fromkeys(map(Path, sources))], subject, on_bad, reading, said)
+
+
+def _as_given(corrections: Path | str | Corrections | None) -> Path | Corrections | None:
+    return Path(corrections) if isinstance(corrections, str) else corrections
 
 
 def _predict_photo(
-    media: Source, loaded: LoadedModel, finder: PersonFinder, second: SecondOpinion | None
+    media: Source, loaded: LoadedModel, detector: PersonDetector, settings: RefineSettings
 ) -> KeypointResult:
-    frame = next(iter(media.frames()))
-    people = finder.find([frame.image])[0] if frame.image is not None else []
-    if frame.image is None or not people:
-        raise NoPersonError(
-            f"{media.info.path}: no person was found", "try --subject largest, which also looks at enlarged parts"
-        )
-    predictor = Predictor(loaded.model)
-    boxes = [person.box for person in people[:_MOST_PEOPLE]]
-    boxes = [
-        refine_box(b, k, skeleton=loaded.model.skeleton)
-        for b, k in zip(boxes, predictor.predict(frame.image, boxes), strict=True)
-    ]
-    if second is None:
-        found = predictor.predict(frame.image, boxes)
-    else:
-        found = photo_keypoints(loaded.model, frame.image, boxes, second)
-    persons = tuple(PersonRecord(i + 1, b, k) for i, (b, k) in enumerate(zip(boxes, found, strict=True)))
+    image = next(iter(media.frames())).image
+    boxes = [] if image is None else find_people(image, detector)
+    people = []
+    if image is not None:
+        people = predict_people(image, boxes, loaded.follow_network, detector, settings, loaded.network)
+    if not people:
+        raise NoPersonError(f"{media.info.path}: no person was found", "a larger or brighter view of the person helps")
+    persons = tuple(PersonRecord(i + 1, person.box, person.keypoints) for i, person in enumerate(people))
     return clip_result(media, loaded, [FrameRecord(0, 0.0, persons)])

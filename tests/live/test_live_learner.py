@@ -13,7 +13,7 @@ from ttpose.live.learner import Learner
 
 
 def _wait(done):
-    until = time.monotonic() + 30
+    until = time.monotonic() + 120  # long enough for a machine that does much else
     while not done():
         assert time.monotonic() < until, "the learner does nothing"
         time.sleep(0.002)
@@ -34,7 +34,7 @@ def test_it_learns_checks_and_hands_over_weights():
     learned = learner.close()
     assert learned.steps >= 6
     assert learned.checks >= 1
-    assert learned.report.verdict != "base"
+    assert learned.report.decision != "base"
     assert any(not torch.equal(value, before[name]) for name, value in learned.model.state_dict().items())
     assert all(torch.equal(value, before[name]) for name, value in start.state_dict().items())
 
@@ -55,7 +55,7 @@ def test_weights_that_go_astray_never_predict_and_learning_starts_again():
     _feed(learner, 30)
     learned = learner.close()
     assert learned.restarts >= 1
-    assert learned.report.verdict == "base"
+    assert learned.report.decision == "base"
     assert learned.model is start
 
 
@@ -94,7 +94,7 @@ def test_frames_for_checks_are_never_learned_from():
 
 def test_an_error_in_the_thread_is_not_lost(monkeypatch):
     learner = Learner(DotModel().eval(), FAST)
-    monkeypatch.setattr("ttpose.live.learner.observe", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("ttpose.live.learner.predict_tta", lambda *_, **__: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         _feed(learner, 30)
     with pytest.raises(ZeroDivisionError):

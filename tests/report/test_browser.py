@@ -1,27 +1,33 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import jsonschema
+import numpy as np
 import pytest
 
-from tests.report.browser import chromium, settled, show
+from tests.report.browser import chromium, show, wait_until_drawn
 from tests.report.examples import FRAMES, Clip
+from ttpose.corrections import read_corrections
+from ttpose.corrections.records import json_schema
+from ttpose.media import open_source
 from ttpose.report.page import write_report
 
 # The canvas without the clip's noise: what is left are the skeletons.
 _LINES = """
 const canvas = document.getElementById("canvas");
 const { data, width } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
-const seen = { left: [], before: 0 };
+const seen = { left: [], base: 0 };
 for (let i = 0; i < data.length; i += 4) {
   const [r, g, b] = [data[i], data[i + 1], data[i + 2]];
   if (r > 190 && g > 110 && g < 190 && b < 70) seen.left.push((i / 4) % width);
-  if (r > 190 && g < 170 && b > 150 && r - g > 60) seen.before += 1;
+  if (r > 190 && g < 170 && b > 150 && r - g > 60) seen.base += 1;
 }
 const mean = seen.left.length ? seen.left.reduce((a, b) => a + b, 0) / seen.left.length / width : null;
-return { left: seen.left.length, at: mean, before: seen.before, sum: data.reduce((a, b) => (a * 31 + b) % 1000003, 7) };
+return { left: seen.left.length, at: mean, base: seen.base, sum: data.reduce((a, b) => (a * 31 + b) % 1000003, 7) };
 """
 
 
@@ -45,7 +51,7 @@ def page(browser: Any, path: Path) -> Any:
 
 
 def lines(page: Any) -> dict[str, Any]:
-    settled(page)
+    wait_until_drawn(page)
     found: dict[str, Any] = page.execute_script(_LINES)
     return found
 
@@ -99,13 +105,13 @@ def test_the_slider_moves_the_skeleton(page: Any) -> None:
     )
 
 
-def test_before_after_and_both_differ(page: Any) -> None:
+def test_the_stages_differ(page: Any) -> None:
     seen = {}
-    for choice in ("after", "before", "both"):
+    for choice in ("base", "refined", "personalized", "all"):
         page.execute_script(f"document.querySelector('input[value={choice}]').click()")
         seen[choice] = lines(page)
-    assert len({each["sum"] for each in seen.values()}) == 3
-    assert seen["both"]["before"] > 50 + seen["after"]["before"]  # JPEG edges may look alike
+    assert len({each["sum"] for each in seen.values()}) == 4
+    assert seen["all"]["base"] > 50 + seen["personalized"]["base"]  # JPEG edges may look alike
 
 
 def test_keys_step_switch_and_play(page: Any) -> None:
@@ -115,13 +121,13 @@ def test_keys_step_switch_and_play(page: Any) -> None:
     press(page, "right")
     press(page, "left")
     assert frame_shown(page) == 1
-    assert [press(page, "b") or mode(page) for _ in range(3)] == ["both", "before", "after"]
+    assert [press(page, "b") or mode(page) for _ in range(4)] == ["all", "base", "refined", "personalized"]
     press(page, "space")
     WebDriverWait(page, 10).until(lambda _: frame_shown(page) > 5)
     press(page, "space")
     stopped = frame_shown(page)
-    settled(page)
-    settled(page)
+    wait_until_drawn(page)
+    wait_until_drawn(page)
     assert frame_shown(page) == stopped
     assert page.execute_script("return document.getElementById('play').getAttribute('aria-label')") == "Play"
 
@@ -146,13 +152,35 @@ def test_a_click_on_a_curve_moves_the_player(page: Any) -> None:
     assert frame_shown(page) == pytest.approx(0.75 * (FRAMES - 1), abs=1)
 
 
-def test_a_doubt_jumps_to_its_frame(page: Any) -> None:
+def test_a_flag_jumps_to_its_frame(page: Any) -> None:
     from selenium.webdriver.common.by import By
 
     button = page.find_element(By.XPATH, "//button[text()='Frames 20–22']")
     page.execute_script("arguments[0].scrollIntoView({block: 'center'})", button)
     button.click()
     assert frame_shown(page) == 20
+
+
+def test_the_doubts_are_saved_as_corrections_with_the_swaps_chosen(page: Any, clip: Clip, tmp_path: Path) -> None:
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    page.execute_cdp_cmd("Page.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(tmp_path)})
+    selects = "return [...document.querySelectorAll('select[data-swap]')].map((e) => [e.dataset.first, e.hidden])"
+    assert dict(page.execute_script(selects)) == {"5": False, "20": True}  # nobody is in frames 20 to 22
+    page.execute_script("document.querySelector('select[data-first=\"5\"]').value = 'legs'")
+    page.execute_script("document.getElementById('export').click()")
+    saved = tmp_path / "corrections.json"
+    WebDriverWait(page, 10).until(lambda _: saved.exists())
+    content = json.loads(saved.read_text(encoding="utf-8"))
+    jsonschema.validate(content, json_schema())
+    notes = {record["index"]: record.get("note") for record in content["frames"]}
+    assert notes[21] == "Person not found: nobody was found" and "legs swapped" in notes[5]
+    result = clip.made.keypoints
+    found = read_corrections(saved, result.skeleton, open_source(clip.path).info).frames
+    assert list(found) == [5]
+    left, right = (result.skeleton.index(f"{side}_knee") for side in ("left", "right"))
+    assert found[5].swaps == ("legs",)
+    np.testing.assert_allclose(found[5].sides[left], result.frames[5].people[0].keypoints[right, :2])
 
 
 def test_choosing_joints_redraws_the_curves(page: Any) -> None:

@@ -1,4 +1,4 @@
-"""Painted clips: people are rectangles in a colour of their own, and a finder that sees exactly those colours."""
+"""Painted clips: people are rectangles in a colour of their own, and a detector that sees exactly those colours."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Scene:
         return image
 
 
-class ColorFinder:
+class ColorDetector:
     """Finds each colour's visible extent, if at least `least` pixels show."""
 
     def __init__(self, *colors: tuple[int, int, int], score: float = 0.9, least: int = 150) -> None:

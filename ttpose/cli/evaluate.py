@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ttpose.cli import method_options, options
+from ttpose.cli.help_all import HelpAll
 from ttpose.cli.predict import Weights
 from ttpose.cli.session import session
 from ttpose.core.errors import UsageError
+from ttpose.core.files import check_file, check_folder
 
 if TYPE_CHECKING:
     from ttpose.adaptation.settings import PersonalizeSettings
@@ -21,6 +24,13 @@ if TYPE_CHECKING:
 #: Files in the output folder.
 REPORT, TABLE, PICTURE, JOURNAL = "evaluation.json", "evaluation.csv", "gains.png", "videos.jsonl"
 _COLUMNS = ("before", "online", "offline")
+
+
+class Pick(str, Enum):
+    """Frames that are taken as corrected."""
+
+    even = "even"
+    suggested = "suggested"
 
 
 def evaluate(
@@ -36,7 +46,7 @@ def evaluate(
         Path | None,
         typer.Option(metavar="DIR", exists=True, file_okay=False, show_default=False, help="Folder of labelled clips."),
     ] = None,
-    split: Annotated[str, typer.Option(metavar="NAME", help="Part of --data: test or train.")] = "test",
+    split: Annotated[str, typer.Option(metavar="NAME", help="Split of --data: test or train.")] = "test",
     weights: Weights = None,
     base: options.Base = None,
     mode: Annotated[
@@ -48,6 +58,18 @@ def evaluate(
         ),
     ] = None,
     personalize: Annotated[bool, typer.Option("--personalize", help="With --clips: personalize on each clip.")] = False,
+    corrections: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            show_default=False,
+            help="With --personalize: take labels of N frames a clip as corrections, and score the others only.",
+        ),
+    ] = None,
+    pick: Annotated[
+        Pick, typer.Option(help="Which frames --corrections takes: evenly spaced, or as `ttpose correct` suggests.")
+    ] = Pick.even,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -56,13 +78,13 @@ def evaluate(
             metavar="DIR",
             file_okay=False,
             show_default=False,
-            help="Write all figures there; a run with --data that was cut short goes on from there.",
+            help="Write all figures there; an interrupted run with --data continues from there.",
         ),
     ] = None,
     json_file: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", dir_okay=False, help="Also write all figures to a file.")
     ] = None,
-    preset: options.PresetOption = None,
+    preset: options.OwnPreset = None,
     steps: Annotated[
         int | None, typer.Option(min=1, metavar="N", show_default="as the method says", help="Learning steps, offline.")
     ] = None,
@@ -77,14 +99,22 @@ def evaluate(
     seed: options.Seed = 0,
     quiet: options.Quiet = False,
     debug: options.Debug = False,
+    help_all: HelpAll = False,
 ) -> None:
-    """Measure the share of right joints (PCK) on labelled videos, before and after personalization.
+    """Measure the share of correct joints (PCK) on labelled videos: base, refined, personalized.
 
-    --data takes any dataset, with its own rule for a right joint; --clips gives PCK@0.1 and PCK@0.2 a clip.
+    --data takes any dataset, with its own rule for a correct joint; --clips gives PCK@0.05, 0.1 and 0.2
+    per clip.
     """
     with session(quiet=quiet, debug=debug) as reporter:
         if (data is None) == (clips is None):
             raise UsageError("give --data KIND:PLACE or --clips DIR")
+        if corrections is not None and not (clips is not None and personalize):
+            raise UsageError("--corrections goes with --clips and --personalize")
+        if output is not None:
+            check_folder(output)
+        if json_file is not None:
+            check_file(json_file)
         columns = _columns(mode, "before,online,offline" if data else "offline" if personalize else "before")
         from ttpose.adaptation.methods import method_named
         from ttpose.cli.machine import choose_device
@@ -108,6 +138,7 @@ def evaluate(
         how: dict[str, Any] = {"weights": weights, "base": base, "seed": seed, "device": chosen, "progress": reporter}
         report: ProtocolReport | EvaluationReport
         if clips is not None:
+            how |= {"corrections": corrections or 0, "pick": pick.value}
             report = _of_clips(clips, columns, settings, how)
         else:
             from ttpose.evaluation.protocol import evaluate_dataset
@@ -160,5 +191,5 @@ def _write(
     if gains:
         try:
             write_histogram(gains, output / PICTURE, measure=report.measure)
-        except UsageError as error:  # a figure less, after hours of work, is no failure
+        except UsageError as error:  # a missing picture is no failure after hours of work
             reporter.note(f"no {PICTURE}: {error}")

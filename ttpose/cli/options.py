@@ -24,6 +24,27 @@ class Preset(str, Enum):
     paper = "paper"
 
 
+class InferencePreset(str, Enum):
+    """How much work inference may take."""
+
+    fast = "fast"
+    balanced = "balanced"
+    thorough = "thorough"
+
+
+class PrecisionName(str, Enum):
+    """In which numbers networks are computed."""
+
+    auto = "auto"
+    float32 = "float32"
+    bfloat16 = "bfloat16"
+
+    @property
+    def chosen(self) -> Any:
+        """The name, or None where nothing was chosen."""
+        return None if self is PrecisionName.auto else self.value
+
+
 class Mode(str, Enum):
     """Whether to learn from the whole clip first, or frame by frame."""
 
@@ -61,7 +82,7 @@ def given(name: str, value: Any) -> dict[str, Any]:
 
 Inputs = Annotated[
     list[Path],
-    typer.Argument(metavar="INPUT", show_default=False, help="Videos, photos, or folders of them (searched deeply)."),
+    typer.Argument(metavar="INPUT", show_default=False, help="Videos, photos, or folders of them with all subfolders."),
 ]
 Output = Annotated[
     Path,
@@ -73,28 +94,35 @@ Subject = Annotated[
         metavar="WHO",
         callback=check_subject,
         show_default=False,
-        help="Whom to follow: auto, largest, center, or X,Y, a point of the first frame.",
+        help="Person to follow: auto, largest, center, or X,Y, a point of the first frame.",
     ),
 ]
 Device = Annotated[str, typer.Option(metavar="NAME", callback=check_device, help="auto, cpu, cuda, cuda:N or mps.")]
 Base = Annotated[
     Path | None,
     typer.Option(
-        metavar="FILE.safetensors",
+        metavar="FILE",
         exists=True,
         dir_okay=False,
         show_default="the shipped model",
-        help="The base that the person was made on.",
+        help="Base weights to start from, or that a person file was made on.",
     ),
 ]
 PresetOption = Annotated[
     Preset | None,
-    typer.Option("--preset", show_default="balanced", help="How much work to spend; paper is the original method."),
+    typer.Option(
+        "--preset", metavar="NAME", show_default="balanced",
+        help="fast, balanced or thorough: more work each; paper: the original method.",
+    ),
+]  # fmt: skip
+OwnPreset = Annotated[
+    InferencePreset | None,
+    typer.Option(
+        "--preset", metavar="NAME", show_default="balanced", help="Of --method ours: fast, balanced or thorough."
+    ),
 ]
-Seed = Annotated[
-    int, typer.Option(min=0, metavar="N", help="Start of the random numbers; the same seed repeats a run.")
-]
-Overlay = Annotated[bool, typer.Option("--overlay/--no-overlay", help="Also draw the skeleton over the input.")]
+Seed = Annotated[int, typer.Option(min=0, metavar="N", help="Random seed; the same seed repeats a run.")]
+Overlay = Annotated[bool, typer.Option("--overlay/--no-overlay", help="Draw the skeleton over the input.")]
 DrawMinScore = Annotated[
     float | None,
     typer.Option(
@@ -102,42 +130,68 @@ DrawMinScore = Annotated[
         help="Draw only keypoints that score at least this much; the files keep all.",
     ),
 ]  # fmt: skip
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Do finished inputs again instead of skipping them.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Process finished inputs again instead of skipping them.")]
 PersonFile = Annotated[
     Path | None,
     typer.Option(
         "--person", metavar="FILE|NAME", show_default=False, rich_help_panel=_PERSON,
-        help="Continue from an earlier personalization of this person: a person file, or a name in `ttpose people`.",
+        help="Continue from this person: a file, or a name in `ttpose people`.",
+    ),
+]  # fmt: skip
+Corrections = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--corrections", metavar="FILE.json", exists=True, dir_okay=False, show_default=False, rich_help_panel=_PERSON,
+        help="Also learn from corrected frames: a file of `ttpose correct` or a COCO keypoint file, one for each clip.",
     ),
 ]  # fmt: skip
 SamePerson = Annotated[
     bool,
     typer.Option(
         "--same-person", rich_help_panel=_PERSON,
-        help="All inputs show one and the same person: learn from them together, and write one person file.",
+        help="All inputs show the same person: learn from all, write one person file.",
     ),
 ]  # fmt: skip
 SaveAs = Annotated[
     str | None,
     typer.Option(
         "--save-as", "--name", metavar="NAME", show_default=False, rich_help_panel=_PERSON,
-        help="Also keep the person under this name, for --weights NAME (see `ttpose people`).",
+        help="Also keep the person under this name, for --weights NAME.",
+    ),
+]  # fmt: skip
+Fps = Annotated[
+    float | None,
+    typer.Option(
+        "--fps", metavar="N", min=1e-3, show_default="as the file says",
+        help="Frames a second of videos that do not say it, or say it wrongly.",
+    ),
+]  # fmt: skip
+Stream = Annotated[
+    int | None,
+    typer.Option(
+        "--stream", metavar="N", min=0, show_default="the main one",
+        help="Which track of a video file to use, counted from 0 over all tracks, as ffprobe does.",
     ),
 ]  # fmt: skip
 Jobs = Annotated[
     int,
     typer.Option(
         "--jobs", "-j", min=1, metavar="N", rich_help_panel=_MANY,
-        help="How many inputs to work on at the same time; the processor's cores are shared between them.",
+        help="Inputs to process at the same time.",
     ),
 ]  # fmt: skip
 Scheduler = Annotated[
     str | None,
     typer.Option(
         metavar="ADDRESS", callback=check_scheduler, show_default=False, rich_help_panel=_MANY,
-        help="Hand the inputs to the Dask cluster at tcp://host:port instead.",
+        help="Process the inputs on the Dask cluster at tcp://host:port.",
     ),
 ]  # fmt: skip
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
-JsonLines = Annotated[bool, typer.Option("--json", help="Print events for machines on stdout, one JSON object a line.")]
+Precision = Annotated[
+    PrecisionName,
+    typer.Option(help="Of the networks on a CPU; bfloat16 is faster where it has AMX, and rougher."),
+]
+Timings = Annotated[bool, typer.Option("--timings", help="Show how long each stage took; run.json keeps it.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
+JsonLines = Annotated[bool, typer.Option("--json", help="Print progress as JSON, one object a line.")]
 Debug = Annotated[bool, typer.Option("--debug", envvar="TTPOSE_DEBUG", help="Show tracebacks of unexpected errors.")]

@@ -9,32 +9,42 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ttpose.cli import exports, options
+from ttpose.cli.help_all import HelpAll
 from ttpose.cli.session import session
 from ttpose.cli.weights_file import WeightsFile, fingerprint, path_of
 
 if TYPE_CHECKING:
     from ttpose.core.progress import Progress
     from ttpose.jobs.task import Product
+    from ttpose.models.engine import Precision
 
 Weights = Annotated[
     Path | None,
     typer.Option(
         metavar="FILE|NAME",
         show_default=False,
-        help="A person, by file or by name in `ttpose people`, or a whole model.",
+        help="A person file, a name in `ttpose people`, or base weights.",
     ),
 ]
 
 
-SecondOpinion = Annotated[
-    bool, typer.Option("--second-opinion", help="Ask a second network, too: better keypoints in about twice the time.")
+Preset = Annotated[
+    options.InferencePreset | None,
+    typer.Option(
+        metavar="NAME",
+        show_default="videos: fast; photos: balanced",
+        help="fast: one view; balanced, thorough: TTA with four views and an ensemble, slower and better.",
+    ),
 ]
+# Part of --preset now; scripts that use it work for one more version.
+SecondOpinion = Annotated[bool, typer.Option("--second-opinion", hidden=True)]
 
 
 def predict(
     inputs: options.Inputs,
     weights: Weights = None,
     base: options.Base = None,
+    preset: Preset = None,
     output: options.Output = Path("."),
     formats: exports.Formats = "json",
     tables: exports.Tables = None,
@@ -43,34 +53,45 @@ def predict(
     smooth: exports.Smooth = exports.Smoothing.none,
     fill_gaps: exports.FillGaps = 0.25,
     subject: options.Subject = None,
+    fps: options.Fps = None,
+    stream: options.Stream = None,
     second_opinion: SecondOpinion = False,
     device: options.Device = "auto",
     overlay: options.Overlay = True,
     draw_min_score: options.DrawMinScore = None,
     jobs: options.Jobs = 1,
     scheduler: options.Scheduler = None,
+    precision: options.Precision = options.PrecisionName.auto,
     overwrite: options.Overwrite = False,
+    timings: options.Timings = False,
     quiet: options.Quiet = False,
     json_lines: options.JsonLines = False,
     debug: options.Debug = False,
+    help_all: HelpAll = False,
 ) -> None:
     """Find the keypoints of the one person in each video, and of everybody in each photo.
 
-    Writes <name>_ttpose/keypoints.json and overlay.mp4 (overlay.jpg for a photo). With --subject only that
-    person of a photo is taken.
+    Writes <name>_ttpose/keypoints.json and overlay.mp4 (overlay.jpg for a photo). With --subject only
+    that person of a photo is taken.
     """
-    with session(quiet=quiet, json_lines=json_lines, debug=debug) as reporter:
-        from ttpose.cli.execution import placed
+    with session(quiet=quiet, json_lines=json_lines, debug=debug, timings=timings) as reporter:
+        from ttpose.cli.execution import execution_of
         from ttpose.jobs.run import run_batch
         from ttpose.media import find_inputs
 
         wanted = exports.Exports.chosen(formats, tables, height_m, openpose, smooth, fill_gaps)
         sources = find_inputs(inputs)  # before anything slow is imported
-        where = placed(device, jobs, scheduler, overwrite=overwrite, debug=debug)
+        where = execution_of(device, jobs, scheduler, overwrite=overwrite, debug=debug)
         person = WeightsFile.named(weights, absolute=scheduler is not None)  # as results name it
         start = WeightsFile.named(base)
-        work = Predicting(person, start, subject, where.device, wanted, overlay, draw_min_score, second_opinion)
+        if second_opinion:
+            preset = preset or options.InferencePreset.balanced
+        named = None if preset is None else preset.value
+        read = (fps, stream, precision.chosen)
+        work = Predicting(person, start, subject, where.device, wanted, overlay, draw_min_score, named, *read)
         reporter.start("predict", where.shown, len(sources), where.jobs)
+        if second_opinion:
+            reporter.note("--second-opinion is part of --preset balanced now, and will be removed in the next version")
         raise typer.Exit(run_batch(work, sources, output, reporter, where.running))
 
 
@@ -86,7 +107,10 @@ class Predicting:
         wanted: Result files.
         overlay: Whether an overlay is drawn.
         draw_min_score: Of keypoints in it; None takes the usual one.
-        second_opinion: Whether a second network is asked.
+        preset: Of the inference; None takes each input kind's own.
+        fps: Of the videos; None takes what they say.
+        stream: Which of their tracks; None takes the main one.
+        precision: Of the networks; None for "auto".
     """
 
     weights: WeightsFile | None
@@ -96,7 +120,10 @@ class Predicting:
     wanted: exports.Exports
     overlay: bool
     draw_min_score: float | None = None
-    second_opinion: bool = False
+    preset: str | None = None
+    fps: float | None = None
+    stream: int | None = None
+    precision: Precision | None = None
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -104,8 +131,12 @@ class Predicting:
         weights = None if self.weights is None else self.weights.sha256
         how = {"command": "predict", "weights_sha256": weights, "subject": self.subject}
         drawn = options.given("draw_min_score", self.draw_min_score)
-        asked = options.given("second_opinion", self.second_opinion or None)
+        asked = options.given("preset", self.preset) | self._reading | options.given("precision", self.precision)
         return {**how, **fingerprint("base", self.base), **drawn, **asked, **self.wanted.settings}
+
+    @property
+    def _reading(self) -> dict[str, Any]:
+        return options.given("fps", self.fps) | options.given("stream", self.stream)
 
     def file_names(self, source: Path) -> tuple[str, ...]:
         """Keypoints, and the overlay."""
@@ -117,9 +148,11 @@ class Predicting:
         """Keypoints of one input."""
         from ttpose import api
         from ttpose.jobs.task import Product, overlay_name
+        from ttpose.models.engine import use_precision
 
+        use_precision(self.precision or "auto")
         how: dict[str, Any] = {"weights": path_of(self.weights), "base": path_of(self.base), "subject": self.subject}
-        how |= options.given("second_opinion", self.second_opinion or None)
+        how |= options.given("preset", self.preset) | self._reading
         result = api.predict(source, **how, device=self.device, progress=progress)
 
         def write_overlay(path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -22,9 +22,10 @@ from rich.progress import Progress as Bars
 from rich.table import Table
 from rich.text import Text
 
-from ttpose import __version__
 from ttpose.cli.reporting import Reporter, print_error
 from ttpose.core.progress import Advance, Progress
+from ttpose.core.text import one_line
+from ttpose.core.version import __version__
 from ttpose.jobs.outcome import Outcome
 
 _COLOURS = {"done": "green", "skipped": "yellow", "failed": "red"}
@@ -37,13 +38,19 @@ def console(*, stderr: bool = False) -> Console:
 
 
 class TerminalReporter(Reporter):
-    """Bars with time left on a terminal, one line a stage elsewhere; a summary table of several inputs."""
+    """Bars with time left on a terminal, one line a stage elsewhere; a summary table of several inputs.
 
-    def __init__(self) -> None:
+    Args:
+        timings: Whether the stages of each input are shown as a table at its end.
+    """
+
+    def __init__(self, *, timings: bool = False) -> None:
+        self._timings = timings
         self._out, self._err = console(), console(stderr=True)
         self._bars: Bars | None = None
         self._overall: TaskID | None = None
         self._at_once = False
+        self._to_open: str | None = None
         self._shown: dict[Path, _Shown] = {}
         self._current: Progress = _Shown(None, self._say, None)  # before the first input, and where there is none
 
@@ -58,7 +65,7 @@ class TerminalReporter(Reporter):
         """Name the input and draw its bars."""
         self._say(f"[{number}/{count}] {source}" if count > 1 else str(source), "bold")
         if self._err.is_terminal and self._bars is None:
-            columns = (SpinnerColumn(finished_text="✓"), TextColumn("{task.description}"), BarColumn(24))
+            columns = (SpinnerColumn(finished_text="✓"), TextColumn("{task.description}", markup=False), BarColumn(24))
             times = (MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
             self._bars = Bars(*columns, *times, console=self._err, transient=True)
             self._bars.start()
@@ -92,9 +99,11 @@ class TerminalReporter(Reporter):
                 print_error(outcome.problem, outcome.hint)
                 return
             took = f" in {outcome.seconds:.1f} s" if outcome.status == "done" else ""
-            self._out.print(Text(f"{outcome.status}: {outcome.folder}{took}", style=_COLOURS[outcome.status]))
+            self._out.print(Text(one_line(f"{outcome.status}: {outcome.folder}{took}"), style=_COLOURS[outcome.status]))
             if outcome.text:
-                self._out.print(Text(f"  {outcome.text}"))
+                self._out.print(Text(f"  {one_line(outcome.text)}"))
+            if self._timings and outcome.status == "done":
+                self._out.print(_stage_table(outcome.details.get("stages", {}), outcome.seconds))
 
     @contextmanager
     def _without_bars(self) -> Iterator[None]:
@@ -108,6 +117,7 @@ class TerminalReporter(Reporter):
 
     def summary(self, outcomes: Sequence[Outcome], seconds: float, code: int | None) -> None:
         """A table of all inputs, if there are several."""
+        self._to_open = None if code is None else _to_open(outcomes)
         if len(outcomes) < 2:
             return
         table = Table(title=f"{len(outcomes)} inputs in {seconds:.0f} s", title_justify="left")
@@ -115,11 +125,11 @@ class TerminalReporter(Reporter):
             table.add_column(column, overflow="fold", justify="right" if column == "seconds" else "left")
         for outcome in outcomes:
             table.add_row(
-                Text(str(outcome.source)),
+                Text(one_line(outcome.source)),
                 Text(outcome.status, style=_COLOURS[outcome.status]),
                 f"{outcome.seconds:.1f}",
-                Text(str(outcome.folder) if outcome.status != "failed" else ""),
-                Text(outcome.text),
+                Text(one_line(outcome.folder) if outcome.status != "failed" else ""),
+                Text(one_line(outcome.text)),
             )
         self._out.print(table)
 
@@ -129,14 +139,37 @@ class TerminalReporter(Reporter):
         super().failure(message, hint)
 
     def close(self) -> None:
-        """Take the bars away."""
+        """Take the bars away, and say last which file to open."""
         if self._bars is not None:
             self._bars.stop()
             self._bars = self._overall = None
+        if self._to_open is not None:
+            self._out.print(Text(f"open {self._to_open}"))
+            self._to_open = None
 
     def _say(self, text: str, style: str = "") -> None:
         """Print above the bars on stderr; Text, because file names may look like rich's markup."""
-        self._err.print(Text(text, style=style))
+        self._err.print(Text(one_line(text), style=style))
+
+
+def _stage_table(stages: Mapping[str, float], seconds: float) -> Table:
+    """Each stage's seconds and share, and what is left for everything between them."""
+    table = Table("stage", show_edge=False)
+    for column in ("seconds", "share"):
+        table.add_column(column, justify="right")
+    rest = max(seconds - sum(stages.values()), 0.0)
+    for name, took in [*stages.items(), ("loading, writing and the rest", rest), ("all", seconds)]:
+        table.add_row(Text(name), f"{took:.1f}", f"{took / seconds if seconds else 0:.0%}")
+    return table
+
+
+def _to_open(outcomes: Sequence[Outcome]) -> str | None:
+    """The file that shows the result, of one input or of each; None where there is none."""
+    for name in ("report.html", "overlay.mp4", "overlay.jpg"):
+        folders = [outcome.folder for outcome in outcomes if outcome.status != "failed" and name in outcome.files]
+        if folders:
+            return str(folders[0] / name) if len(outcomes) == 1 else f"{name} in each results folder"
+    return None
 
 
 class _Shown(Progress):
@@ -187,7 +220,9 @@ class _Shown(Progress):
 
     def _task(self, bars: Bars, name: str, total: int | None) -> TaskID:
         if self._name is None or not self._tasks:
-            self._tasks.append(bars.add_task(name if self._name is None else f"{self._name}: {name}", total=total))
+            self._tasks.append(
+                bars.add_task(name if self._name is None else one_line(f"{self._name}: {name}"), total=total)
+            )
         else:
-            bars.reset(self._tasks[0], total=total, description=f"{self._name}: {name}")
+            bars.reset(self._tasks[0], total=total, description=one_line(f"{self._name}: {name}"))
         return self._tasks[-1]

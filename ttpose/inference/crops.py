@@ -57,7 +57,7 @@ def cut_crop(
 ) -> PersonCrop:
     """Cut the person in `box` out of an image for a network with crops of `size` px.
 
-    With `plain` it is cut at exactly that size, for a single look without turning or moving, in half of the time.
+    With `plain` it is cut at exactly that size, for the plain view alone, in half of the time.
     """
     side = size if plain else round(size * _MARGIN)
     # The margin shows more surroundings at the same zoom as the network's plain crop.
@@ -67,7 +67,7 @@ def cut_crop(
     return PersonCrop(index, time_s, geometry.warp(image, matrix, side), inside, inverse)
 
 
-def spread(count: int, most: int) -> list[int]:
+def evenly_spaced(count: int, most: int) -> list[int]:
     """At most `most` positions out of `count`, evenly spaced, first and last included."""
     if count <= most:
         return list(range(count))

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ttpose.core.progress import Advance, Progress
+from ttpose.core.text import readable
 
 LOG_NAME = "log.txt"
 
@@ -22,10 +23,14 @@ class FileLog(Progress):
     Args:
         path: The log; an earlier one is replaced.
         listener: Hears the same.
+
+    Attributes:
+        stages: Seconds by stage, of those that are over.
     """
 
     def __init__(self, path: Path, listener: Progress) -> None:
         self._path, self._listener = path, listener
+        self.stages: dict[str, float] = {}
         self._notes: set[str] = set()
         with suppress(OSError):
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -43,7 +48,9 @@ class FileLog(Progress):
                 pass_on(steps)
 
             yield advance
-        self.write(f"{name}: {f'{done} in ' if done else ''}{time.monotonic() - begin:.1f} s")
+        took = time.monotonic() - begin
+        self.stages[name] = round(self.stages.get(name, 0.0) + took, 3)
+        self.write(f"{name}: {f'{done} in ' if done else ''}{took:.1f} s")
 
     def note(self, text: str) -> None:
         """A line, each text once."""
@@ -55,7 +62,17 @@ class FileLog(Progress):
     def write(self, text: str) -> None:
         """Add a line, or several, that only the log gets; kept at once, so that a kill loses none."""
         with suppress(OSError), open(self._path, "a", encoding="utf-8") as handle:
-            handle.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text.rstrip()}\n")
+            handle.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {readable(text).rstrip()}\n")
+
+    def withdraw(self) -> str:
+        """Take the log away, and its folder where nothing else is in it; returns what it held."""
+        text = ""
+        with suppress(OSError):
+            text = self._path.read_text(encoding="utf-8")
+            if [path.name for path in self._path.parent.iterdir()] == [self._path.name]:
+                self._path.unlink()
+                self._path.parent.rmdir()
+        return text
 
 
 @contextmanager

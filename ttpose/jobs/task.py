@@ -11,9 +11,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from ttpose import __version__
 from ttpose.core.errors import InputError, OutputError, TTPoseError, UsageError
 from ttpose.core.progress import Progress
+from ttpose.core.version import __version__
 from ttpose.jobs.folders import ResultFolder
 from ttpose.jobs.log import LOG_NAME, FileLog, warnings_as_notes
 from ttpose.jobs.outcome import Outcome, describe
@@ -87,10 +87,10 @@ class Task:
 
 def overlay_name(source: Path) -> str:
     """`overlay.jpg` for a photo, `overlay.mp4` for anything else, judged by the file's first bytes."""
-    from ttpose.media.images import is_image
+    from ttpose.media.images import is_photo
 
     with suppress(OSError), open(source, "rb") as handle:  # reading it will say what is wrong with the file
-        return "overlay.jpg" if is_image(handle.read(16)) else "overlay.mp4"
+        return "overlay.jpg" if is_photo(source, handle.read(16)) else "overlay.mp4"
     return "overlay.mp4"
 
 
@@ -120,16 +120,32 @@ def execute(task: Task, progress: Progress) -> Outcome:
     return _attempt(task, lambda task: _make(task, progress))
 
 
+def check_places(tasks: Sequence[Task]) -> None:
+    """Fail where results could not be written, before any work is done; raises OutputError."""
+    for task in tasks:
+        ResultFolder(task.folder, task.source).check_writable(task.work.file_names(task.source))
+
+
+class _Failed(Exception):
+    """One input's failure, with its log."""
+
+    def __init__(self, log: str) -> None:
+        self.log = log
+
+
 def _attempt(task: Task, function: Callable[[Task], Outcome | None]) -> Any:
-    start = time.monotonic()
+    start, log = time.monotonic(), ""
     try:
         return function(task)
-    except Exception as error:
+    except Exception as raised:
+        error: BaseException = raised
+        if isinstance(raised, _Failed) and raised.__cause__ is not None:
+            error, log = raised.__cause__, raised.log
         if isinstance(error, TTPoseError) and not isinstance(error, InputError):
             raise
         message, hint = describe(error)
-        took, trace = time.monotonic() - start, traceback.format_exc()
-        return Outcome(task.source, "failed", task.folder, (), took, message, hint, {}, trace)
+        took, trace = time.monotonic() - start, "".join(traceback.format_exception(error))
+        return Outcome(task.source, "failed", task.folder, (), took, message, hint, {}, trace, log)
 
 
 def _skip(task: Task) -> Outcome | None:
@@ -157,7 +173,7 @@ def _make(task: Task, progress: Progress) -> Outcome:
 
     start, settings, names = time.monotonic(), task.settings, task.work.file_names(task.source)
     folder = ResultFolder(task.folder, task.source)
-    folder.check_writable()
+    folder.check_writable(names)
     folder.sweep()
     log = FileLog(task.folder / LOG_NAME, progress)
     log.write(f"ttpose {__version__} on {task.source.resolve()}\n  {json.dumps(settings, default=str)}")
@@ -165,13 +181,15 @@ def _make(task: Task, progress: Progress) -> Outcome:
         with warnings_as_notes(log.note, task.debug):
             product = task.work.make(task.source, log)
             product = replace(product, details=plain(product.details))
-            lost = _write(product, folder, names, settings)
+            lost = _write(product, folder, names, settings, log.stages)
             names = tuple(name for name in names if name in product.writers)
             for name, error in lost.items():
                 log.note(f"warning: {name} could not be made: {describe(error)[0]}")
     except Exception as error:
         log.write(f"failed in {time.monotonic() - start:.1f} s: {describe(error)[0]}\n{traceback.format_exc()}")
-        raise
+        if isinstance(error, TTPoseError) and not isinstance(error, InputError):
+            raise
+        raise _Failed(log.withdraw()) from error
     except BaseException:  # Ctrl-C, or asked to end
         log.write(f"stopped after {time.monotonic() - start:.1f} s")
         raise
@@ -179,11 +197,12 @@ def _make(task: Task, progress: Progress) -> Outcome:
     trace = "".join(text for error in lost.values() for text in traceback.format_exception(error)) or None
     log.write(f"done in {took:.1f} s: {product.text}" + (f"\n{trace}" if trace else ""))
     kept = tuple(name for name in names if name not in lost)
-    return Outcome(task.source, "done", task.folder, kept, took, product.text, None, product.details, trace)
+    details = {**product.details, "stages": log.stages}
+    return Outcome(task.source, "done", task.folder, kept, took, product.text, None, details, trace)
 
 
 def _write(
-    product: Product, folder: ResultFolder, names: Sequence[str], settings: dict[str, Any]
+    product: Product, folder: ResultFolder, names: Sequence[str], settings: dict[str, Any], stages: dict[str, float]
 ) -> dict[str, Exception]:
     """Write all files; whatever a kill interrupts is not on the folder's record and is made again next time.
 
@@ -209,5 +228,5 @@ def _write(
                 raise OutputError(f"cannot write {folder.path / name}: {error.strerror or error}") from error
             else:
                 raise
-    folder.remember([name for name in names if name not in lost], settings, product.details)
+    folder.remember([name for name in names if name not in lost], settings, {**product.details, "stages": stages})
     return lost

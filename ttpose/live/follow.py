@@ -1,4 +1,4 @@
-"""One person followed from frame to frame: the last pose says where to look, the finder is asked where it does not."""
+"""One person followed from frame to frame: by the last pose, and by the detector where that cannot be trusted."""
 
 from __future__ import annotations
 
@@ -10,29 +10,27 @@ import numpy as np
 
 from ttpose.core.geometry import Box
 from ttpose.core.skeleton import Skeleton
-from ttpose.tracking.appearance import look_distance, look_of, mean_look
-from ttpose.tracking.box_correction import needs_redetection, refine_box
-from ttpose.tracking.detector import Detection, Finder
+from ttpose.tracking.appearance import appearance_distance, appearance_of, mean_appearance
+from ttpose.tracking.box_correction import BoxCorrectionSettings, better_box, needs_redetection, refine_box
+from ttpose.tracking.detector import Detection, Detector
 from ttpose.tracking.search import is_alone
 from ttpose.tracking.settings import TrackSettings
 from ttpose.tracking.subject import parse_subject
 from ttpose.tracking.tracklets import RECENT
 
 #: Keypoints [K, 3] in image pixels of the person in a box of an RGB image.
-Look = Callable[[np.ndarray, Box], np.ndarray]
+Predict = Callable[[np.ndarray, Box], np.ndarray]
 
 
 @dataclass(frozen=True)
 class FollowSettings:
     """Numbers of following live; overlaps are intersection over union."""
 
-    check_s: float = 1.0  # the finder confirms the box this often, 0.06 s of work each time
-    search_s: float = 0.2  # between two looks for somebody where nobody is
+    check_s: float = 1.0  # the detector confirms the box this often, 0.06 s of work each time
+    search_s: float = 0.2  # between two searches where nobody is
     lost_s: float = 1.0  # a pose that was bad for so long has lost its person
     faithful_s: float = 5.0  # after a loss, only somebody in the same clothes is taken for this long
-    same_box: float = 0.75  # a frame is looked at again when its corrected box overlaps less; as for clips
-    expected: float = 0.3  # a detection is the person only where the box was expected; as for clips
-    min_score: float = 0.35  # the finder's own limit
+    min_score: float = 0.35  # the detector's own limit
 
 
 @dataclass(frozen=True)
@@ -56,7 +54,7 @@ class Follower:
     """Follows one person through a stream.
 
     Args:
-        finder: Finds people in a frame.
+        detector: Finds people in a frame.
         skeleton: Names the keypoints.
         subject: Whom to begin with: "auto" and "largest" the largest, "center", or "X,Y".
         settings: Numbers.
@@ -66,16 +64,17 @@ class Follower:
     """
 
     def __init__(
-        self, finder: Finder, skeleton: Skeleton, subject: str = "auto", settings: FollowSettings | None = None
+        self, detector: Detector, skeleton: Skeleton, subject: str = "auto", settings: FollowSettings | None = None
     ) -> None:
-        self._finder, self._skeleton, self._rule = finder, skeleton, parse_subject(subject)
+        self._detector, self._skeleton, self._rule = detector, skeleton, parse_subject(subject)
         self._settings, self._track = settings or FollowSettings(), TrackSettings()
+        self._boxes = BoxCorrectionSettings()
         self._box: Box | None = None
         self._person = 0
-        self._looks: deque[np.ndarray] = deque(maxlen=RECENT)
+        self._appearances: deque[np.ndarray] = deque(maxlen=RECENT)
         self._found_at = self._good_at = self._searched_at = -np.inf
 
-    def look(self, image: np.ndarray, time_s: float, predict: Look) -> Sight | None:
+    def follow(self, image: np.ndarray, time_s: float, predict: Predict) -> Sight | None:
         """Where the person is in the next frame, or None.
 
         Args:
@@ -88,18 +87,18 @@ class Follower:
             return None
         keypoints = predict(image, box)
         doubtful = needs_redetection(box, keypoints)
+        confirmed: Box | None = None
         if doubtful or time_s - self._found_at >= self._settings.check_s:
-            better = self._confirm(image, box, time_s)
-            if better is not None and better.iou(box) < self._settings.same_box:
-                box, keypoints = better, predict(image, better)
-                doubtful = needs_redetection(box, keypoints)
-            elif better is None and doubtful and time_s - self._good_at > self._settings.lost_s:
+            confirmed = self._confirm(image, box, time_s)
+            if confirmed is None and doubtful and time_s - self._good_at > self._settings.lost_s:
                 self._box = None
                 return None
+        found = [] if confirmed is None else [confirmed]
+        other = better_box(box, keypoints, lambda: found, skeleton=self._skeleton)
+        if other != box:
+            box, keypoints = other, predict(image, other)
+            doubtful = needs_redetection(box, keypoints)
         refined = refine_box(box, keypoints, skeleton=self._skeleton)
-        if refined.iou(box) < self._settings.same_box:
-            keypoints = predict(image, refined)
-            refined = refine_box(refined, keypoints, skeleton=self._skeleton)
         self._good_at = self._good_at if doubtful else time_s
         # From frame to frame a box could drift or grow out of the picture for good.
         inside = refined.clipped(image.shape[1], image.shape[0])
@@ -108,8 +107,8 @@ class Follower:
 
     def _confirm(self, image: np.ndarray, box: Box, time_s: float) -> Box | None:
         """The detection where the person is expected."""
-        people = self._finder.find([image])[0]
-        near = [i for i, p in enumerate(people) if p.box.iou(box) > self._settings.expected]
+        people = self._detector.find([image])[0]
+        near = [i for i, p in enumerate(people) if p.box.iou(box) > self._boxes.expected]
         if not near:
             return None
         best = max(near, key=lambda i: people[i].box.iou(box))
@@ -121,15 +120,15 @@ class Follower:
         if time_s - self._searched_at < self._settings.search_s:
             return None
         self._searched_at = time_s
-        people = [p for p in self._finder.find([image])[0] if p.score >= self._settings.min_score]
+        people = [p for p in self._detector.find([image])[0] if p.score >= self._settings.min_score]
         away = time_s - self._good_at > self._settings.faithful_s
-        known = [i for i, p in enumerate(people) if self._looks_alike(image, p.box)]
+        known = [i for i, p in enumerate(people) if self._appears_alike(image, p.box)]
         chosen = self._choose(people, known or (list(range(len(people))) if away else []), image)
         if chosen is None:
             return None
         if chosen not in known:
             self._person += 1
-            self._looks.clear()
+            self._appearances.clear()
         self._good_at = time_s
         self._remember(image, chosen, people, time_s)
         return people[chosen].box.with_margin(self._track.margin_share)
@@ -143,12 +142,15 @@ class Follower:
             return min(among, key=lambda i: float(np.hypot(*np.subtract(people[i].box.center, middle))), default=None)
         return max(among, key=lambda i: people[i].box.area, default=None)
 
-    def _looks_alike(self, image: np.ndarray, box: Box) -> bool:
-        if not self._looks:
+    def _appears_alike(self, image: np.ndarray, box: Box) -> bool:
+        if not self._appearances:
             return True
-        return look_distance(mean_look(list(self._looks)), look_of(image, box)) <= self._track.join_look
+        return (
+            appearance_distance(mean_appearance(list(self._appearances)), appearance_of(image, box))
+            <= self._track.join_appearance
+        )
 
     def _remember(self, image: np.ndarray, chosen: int, people: list[Detection], time_s: float) -> None:
         self._found_at = time_s
         if is_alone(chosen, people, self._settings.min_score):
-            self._looks.append(look_of(image, people[chosen].box))
+            self._appearances.append(appearance_of(image, people[chosen].box))

@@ -14,7 +14,8 @@ from ttpose.core.skeleton import Skeleton, skeleton_named
 from ttpose.models.affinity import AffinityTransformer, weighted_maps
 from ttpose.models.bottleneck import draw_gaussians, expected_positions
 from ttpose.models.config import ModelConfig
-from ttpose.models.encoders import EncoderOutput, build_encoder
+from ttpose.models.encoders import build_encoder
+from ttpose.models.encoders.output import EncoderOutput
 from ttpose.models.other_heads import RotationHead, build_pose_head
 from ttpose.models.self_head import BoundedSelfHead, PlainSelfHead, SeededSelfHead
 
@@ -124,11 +125,11 @@ class PoseModel(nn.Module):
         return expected_positions(self_supervised, self.config.bottleneck_sharpness)
 
     def reconstruct(self, source: Tensor, source_points: Tensor, target_points: Tensor) -> Tensor:
-        """Repaint the target from the source's look.
+        """Reconstruct the target from the source's appearance.
 
         Args:
             source: Normalised images [B, 3, R, R] with R = config.reconstruction_size.
-            source_points: [B, J, 2] in heatmap cells; the paper's nets do not look at them.
+            source_points: [B, J, 2] in heatmap cells; the paper's nets do not use them.
             target_points: [B, J, 2] in heatmap cells.
 
         Returns:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from ttpose.models.encoders import EncoderOutput
+from ttpose.models.encoders.output import EncoderOutput
 
 # First logit of a map that starts from nothing: low, as a map should be nearly everywhere, and not yet flat.
 _LOW = -2.0

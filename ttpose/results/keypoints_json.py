@@ -1,4 +1,4 @@
-"""Keypoint files of the schema `ttpose.keypoints/1` (docs/keypoints-json.md): writing, reading, the JSON Schema."""
+"""Keypoint files of the schema `ttpose.keypoints/2` (docs/keypoints-json.md): writing, reading, the JSON Schema."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ttpose.core.errors import InputError
-from ttpose.core.files import atomic_path
+from ttpose.core.files import atomic_path, read_json_text
 from ttpose.results.records import SCHEMA, KeypointResult
 
 _HINT = "keypoint files are made by `ttpose predict` and `ttpose personalize`"
@@ -39,7 +39,7 @@ def read_json(path: Path | str) -> KeypointResult:
     """
     path = Path(path)
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = read_json_text(path)
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror or error}", f"check the path; {_HINT}") from error
     except ValueError as error:  # JSONDecodeError and UnicodeDecodeError
@@ -58,6 +58,6 @@ def _one_line(value: Any) -> str:
 
 def json_schema() -> dict[str, Any]:
     """The JSON Schema (draft 2020-12) of the format, as shipped with the package."""
-    text = Path(__file__).with_name("keypoints-1.schema.json").read_text(encoding="utf-8")
+    text = Path(__file__).with_name("keypoints-2.schema.json").read_text(encoding="utf-8")
     schema: dict[str, Any] = json.loads(text)
     return schema

@@ -1,4 +1,4 @@
-"""The person finder: images in, boxes of people out, in the images' own pixels."""
+"""The person detector: images in, boxes of people out, in the images' own pixels."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import numpy as np
 from ttpose.core.geometry import Box
 
 if TYPE_CHECKING:
+    from ttpose.models.engine import CompiledDetector
     from ttpose.models.nanodet import NanoDet
 
 
@@ -24,8 +25,8 @@ class Detection:
 
 
 @dataclass(frozen=True)
-class FinderSettings:
-    """Numbers of the person finder."""
+class DetectorSettings:
+    """Numbers of the person detector."""
 
     # Longer sides of the network's input. It was trained at 416, but is half blind for people who fill three quarters
     # of that; at 256 they score 0.8 instead of 0.3, for a third of the cost.
@@ -36,8 +37,8 @@ class FinderSettings:
     max_people: int = 50  # in one image; bounds the association's cost in crowds
 
 
-class Finder(Protocol):
-    """What `track_subject` needs of a person finder."""
+class Detector(Protocol):
+    """What `track_subject` needs of a person detector."""
 
     def find(
         self, images: Sequence[np.ndarray], min_score: float | None = None, sizes: Sequence[int] | None = None
@@ -46,24 +47,26 @@ class Finder(Protocol):
         ...
 
 
-class PersonFinder:
+class PersonDetector:
     """NanoDet with its pre- and post-processing."""
 
-    def __init__(self, model: NanoDet, *, settings: FinderSettings | None = None) -> None:
-        self.settings = settings or FinderSettings()
+    def __init__(self, model: NanoDet | CompiledDetector, *, settings: DetectorSettings | None = None) -> None:
+        self.settings = settings or DetectorSettings()
         self._model = model
 
     @classmethod
-    def load(cls, device: str = "cpu", path: Path | str | None = None) -> PersonFinder:
+    def load(cls, device: str = "cpu", path: Path | str | None = None) -> PersonDetector:
         """Load the shipped weights, or those at `path`.
 
         Raises:
             WeightsError: The file is missing, damaged or of another architecture.
         """
+        from ttpose.models.engine import compiled_detector
         from ttpose.models.nanodet import load_nanodet
         from ttpose.models.store import model_path
 
-        return cls(load_nanodet(Path(path) if path else model_path("nanodet_416.safetensors")).to(device))
+        network = load_nanodet(Path(path) if path else model_path("nanodet_416.safetensors")).to(device)
+        return cls(compiled_detector(network))
 
     def find(
         self, images: Sequence[np.ndarray], min_score: float | None = None, sizes: Sequence[int] | None = None
@@ -73,7 +76,7 @@ class PersonFinder:
         Args:
             images: RGB uint8 [H, W, 3], of any sizes; those of one size run as one batch.
             min_score: Keep boxes that score at least this, 0..1; None means the settings' value.
-            sizes: Longer sides of the network's input to look at, in pixels; None means the settings' value.
+            sizes: Longer sides of the network's input, in pixels; None means the settings' value.
 
         Returns:
             For each image its people, best score first, boxes clipped to the image.

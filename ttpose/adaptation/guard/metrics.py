@@ -1,36 +1,41 @@
-"""The guard: label-free checks on held-out frames decide between personalized, interpolated and base weights."""
+"""The guard's metrics: what can be measured of weights without labels, on held-out frames."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 
+from ttpose.adaptation.guard.held_out import RUN
 from ttpose.adaptation.losses.reconstruction import person_weight
 from ttpose.core import geometry
 from ttpose.core.skeleton import Skeleton, torso_lengths
 from ttpose.inference.crops import PersonCrop, by_clip
-from ttpose.inference.tta import BATCH, VIEWS, observe
-from ttpose.inference.warps import PLAIN, view_batch
+from ttpose.inference.prediction import TTAPrediction
+from ttpose.inference.refine.clip import refine
+from ttpose.inference.settings import SINGLE_VIEW, RefineSettings
+from ttpose.inference.tta import BATCH, TTA_VIEWS, predict_tta
+from ttpose.inference.warps import PLAIN, warped_batch
+from ttpose.models.engine import compiled
 from ttpose.models.perceptual_features import perceptual_loss
 from ttpose.models.pose_model import PoseModel
+from ttpose.results.former import current_guard
 
-Verdict = Literal["personalized", "interpolated", "base"]
-#: How much of the change each verdict keeps.
-STRENGTH: dict[Verdict, float] = {"personalized": 1.0, "interpolated": 0.5, "base": 0.0}
+Decision = Literal["personalized", "interpolated", "base"]
+#: How much of the change each decision keeps.
+INTERPOLATION: dict[Decision, float] = {"personalized": 1.0, "interpolated": 0.5, "base": 0.0}
 
-RUN = 3  #: Held-out frames come in runs of three neighbours, so that movement can be checked.
-_VIEWS = VIEWS[:3]  # plain, closer and mirrored, closer, mirrored and turned
+_FEWEST_VIEWS = 3  # plain; closer and mirrored; closer, mirrored and turned: one alone cannot disagree
 
 
 @dataclass(frozen=True)
-class Checks:
-    """What can be said of weights without labels, on held-out frames; lower is better, except for the score.
+class GuardMetrics:
+    """What can be measured of weights without labels, on held-out frames; lower is better, except for the score.
 
     Attributes:
         disagreement: How far mirrored, turned and scaled views differ, in shares of the torso.
@@ -38,7 +43,7 @@ class Checks:
         limb_spread: Spread of limb lengths over the frames, relative to their means.
         score: Mean keypoint score.
         moved: Mean distance from the base's keypoints in shares of the torso.
-        reconstruction: Error of repainting held-out frames, or None where the decoder was not adapted.
+        reconstruction: Error of reconstructing held-out frames, or None where the decoder was not adapted.
     """
 
     disagreement: float
@@ -49,107 +54,115 @@ class Checks:
     reconstruction: float | None
 
 
+_NAMES = tuple(field.name for field in dataclasses.fields(GuardMetrics))
+
+
 @dataclass(frozen=True)
 class GuardReport:
-    """The choice, why, and the figures behind it.
+    """The decision, why, and the metrics behind it.
 
     Attributes:
-        verdict: Which weights the result uses.
+        decision: Which weights the result uses.
         reason: One line in plain words.
-        checks: Figures of each candidate.
+        checks: Metrics of each candidate; empty where nothing was measured, or corrected frames decided.
+        leave_one_out: What was measured in corrected frames (`ttpose.adaptation.guard.leave_one_out`), where it was.
     """
 
-    verdict: Verdict
+    decision: Decision
     reason: str
-    checks: dict[str, Checks]
+    checks: dict[str, GuardMetrics]
+    leave_one_out: dict[str, Any] | None = None
 
     @property
-    def figures(self) -> dict[str, dict[str, float | None]]:
-        """Each check's value by candidate."""
-        names = [field.name for field in dataclasses.fields(Checks)]
-        return {name: {kind: getattr(c, name) for kind, c in self.checks.items()} for name in names}
+    def metrics(self) -> dict[str, dict[str, float | None]]:
+        """Each metric's value by candidate."""
+        return {name: {kind: getattr(c, name) for kind, c in self.checks.items()} for name in _NAMES}
 
     def to_dict(self) -> dict[str, object]:
-        """For files: verdict, reason, figures."""
-        return {"verdict": self.verdict, "reason": self.reason, "figures": self.figures}
+        """For files: decision, reason, metrics."""
+        told: dict[str, object] = {"decision": self.decision, "reason": self.reason, "metrics": self.metrics}
+        return told if self.leave_one_out is None else {**told, "leave_one_out": self.leave_one_out}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> GuardReport:
+        """The inverse of `to_dict`, also with the former keys (`verdict`, `figures`).
+
+        Raises:
+            KeyError, TypeError, ValueError, AttributeError: The data is something else.
+        """
+        data = current_guard(data)
+        if data["decision"] not in INTERPOLATION:
+            raise ValueError(f"no decision: {data['decision']!r}")
+        metrics = data["metrics"]
+        candidates: dict[str, Any] = next(iter(metrics.values()), {})
+        checks = {kind: GuardMetrics(**{name: metrics[name][kind] for name in _NAMES}) for kind in candidates}
+        return cls(data["decision"], str(data["reason"]), checks, data.get("leave_one_out"))
 
 
-def hold_out(count: int, most: int = 24) -> list[int]:
-    """Positions of held-out crops: runs of three neighbours, at most a fifth of all and at most `most`."""
-    runs = min(count // (5 * RUN), most // RUN)
-    starts = np.linspace(0, count - RUN, runs + 2)[1:-1].astype(int) if runs else np.zeros(0, int)
-    return sorted({int(s) + k for s in starts for k in range(RUN)})
-
-
-def held_out(crops: Sequence[PersonCrop], most: int = 24) -> list[int]:
-    """Positions of held-out crops of one or several clips: `hold_out` in each, and every fifth of the short ones."""
-    parts = by_clip(crops)
-    long = [part for part in parts if part.stop - part.start >= 5 * RUN]
-    each = max(most // max(len(long), 1), RUN)
-    found = [part.start + i for part in long[: most // RUN] for i in hold_out(part.stop - part.start, each)]
-    if len(parts) > 1:
-        # Of photos and short clips none can be spared within; whole ones are, which nothing learned from is like.
-        short = [part for part in parts if part.stop - part.start < 5 * RUN][2::5]
-        found += [i for part in short for i in range(part.start, part.stop)][:most]
-    return sorted(found)
-
-
-def run_checks(
+def measure(
     model: PoseModel,
     base_keypoints: np.ndarray | None,
     crops: Sequence[PersonCrop],
-    painter: PoseModel | None,
+    reconstructor: PoseModel | None,
     perceptual: str | None = None,
-) -> tuple[Checks, np.ndarray]:
-    """Check one set of weights, on each clip by itself.
+    settings: RefineSettings = SINGLE_VIEW,
+    ensemble: np.ndarray | None = None,
+) -> tuple[GuardMetrics, np.ndarray]:
+    """Measure one set of weights, refined as the result will be, on each clip by itself.
 
     Args:
         model: The weights.
-        base_keypoints: The base's keypoints of the same crops [N, K, 3], or None when `model` is the base.
+        base_keypoints: The base's refined keypoints of the same crops [N, K, 3], or None when `model` is the base.
         crops: Held-out crops, in each clip runs of neighbours in order.
-        painter: A model whose reconstruction nets were adapted to the clip, or None.
-        perceptual: How repainted frames are compared, as in the settings.
+        reconstructor: A model whose reconstruction nets were adapted to the clip, or None.
+        perceptual: How reconstructed frames are compared, as in the settings.
+        settings: How keypoints are refined; the heatmaps of fewer than three views are measured by three.
+        ensemble: [N, K, 4] what the ensemble's second network predicted for the crops; None leaves it out.
 
     Returns:
-        The figures, means over the clips, and the keypoints [N, K, 3] in original pixels.
+        The figures, means over the clips, and the refined keypoints [N, K, 3] in original pixels.
     """
-    found = [
-        _check_clip(model, None if base_keypoints is None else base_keypoints[part], crops[part], painter, perceptual)
-        for part in by_clip(crops)
-    ]
+    network, found = compiled(model), []
+    for part in by_clip(crops):
+        prediction = predict_tta(network, crops[part], TTA_VIEWS[: max(settings.views, _FEWEST_VIEWS)])
+        prediction = replace(prediction, ensemble=None if ensemble is None else ensemble[part])
+        before = None if base_keypoints is None else base_keypoints[part]
+        found.append(_measure_clip(model, prediction, before, crops[part], reconstructor, perceptual, settings))
     keypoints = np.concatenate([points for _, points in found])
     return _mean([checks for checks, _ in found], [len(points) for _, points in found]), keypoints
 
 
-def _mean(checks: Sequence[Checks], frames: Sequence[int]) -> Checks:
-    """Means over clips, weighted by frames; single frames tell nothing of movement, of lengths and of repainting."""
+def _mean(checks: Sequence[GuardMetrics], frames: Sequence[int]) -> GuardMetrics:
+    """Means over clips, weighted by frames; single frames tell nothing of movement, lengths and reconstruction."""
     if len(checks) == 1:
         return checks[0]
-    moving, repainted = ([n if n >= least else 0 for n in frames] for least in (RUN, 2))
+    moving, paired = ([n if n >= least else 0 for n in frames] for least in (RUN, 2))
 
     def mean(name: str, weights: Sequence[int]) -> float:
         return float(np.average([getattr(c, name) for c in checks], weights=weights)) if any(weights) else 0.0
 
-    painted = checks[0].reconstruction is not None
-    return Checks(
+    reconstructed = checks[0].reconstruction is not None
+    return GuardMetrics(
         disagreement=mean("disagreement", frames),
         jumps=mean("jumps", moving),
         limb_spread=mean("limb_spread", moving),
         score=mean("score", frames),
         moved=mean("moved", frames),
-        reconstruction=mean("reconstruction", repainted if any(repainted) else frames) if painted else None,
+        reconstruction=mean("reconstruction", paired if any(paired) else frames) if reconstructed else None,
     )
 
 
-def _check_clip(
+def _measure_clip(
     model: PoseModel,
+    seen: TTAPrediction,
     base_keypoints: np.ndarray | None,
     crops: Sequence[PersonCrop],
-    painter: PoseModel | None,
+    reconstructor: PoseModel | None,
     perceptual: str | None,
-) -> tuple[Checks, np.ndarray]:
-    seen = observe(model, crops, _VIEWS)
-    keypoints, skeleton = seen.keypoints, model.skeleton
+    settings: RefineSettings,
+) -> tuple[GuardMetrics, np.ndarray]:
+    skeleton = model.skeleton
+    keypoints = refine(seen, [crop.time_s for crop in crops], skeleton, settings).keypoints
     torso = _torso(keypoints, skeleton)
     crop_sides = np.array([_original_side(crop, model.config.input_size) for crop in crops])
     disagreement = np.minimum(seen.spread * crop_sides[:, None] / torso, 0.5)
@@ -157,13 +170,15 @@ def _check_clip(
     if base_keypoints is not None:
         distance = np.linalg.norm(keypoints[..., :2] - base_keypoints[..., :2], axis=-1) / torso
         moved = float(np.minimum(distance, 1.0).mean())
-    checks = Checks(
+    checks = GuardMetrics(
         disagreement=float(disagreement.mean()),
         jumps=_jumps(keypoints, crops, torso),
         limb_spread=_limb_spread(keypoints, skeleton, torso),
         score=float(keypoints[..., 2].mean()),
         moved=moved,
-        reconstruction=None if painter is None else _repainting_error(model, painter, crops, perceptual),
+        reconstruction=None
+        if reconstructor is None
+        else _reconstruction_error(model, reconstructor, crops, perceptual),
     )
     return checks, keypoints
 
@@ -198,20 +213,20 @@ def _limb_spread(keypoints: np.ndarray, skeleton: Skeleton, torso: float) -> flo
 
 
 @torch.inference_mode()
-def _repainting_error(
-    model: PoseModel, painter: PoseModel, crops: Sequence[PersonCrop], perceptual: str | None
+def _reconstruction_error(
+    model: PoseModel, reconstructor: PoseModel, crops: Sequence[PersonCrop], perceptual: str | None
 ) -> float:
-    """Perceptual error of repainting each crop from another one, with the same decoder for all candidates."""
+    """Perceptual error of reconstructing each crop from another one, with the same decoder for all candidates."""
     size, side = model.config.input_size, model.config.reconstruction_size
-    loss = perceptual_loss(painter, perceptual).eval()
-    images = model.normalise(view_batch(crops, [PLAIN] * len(crops), size)[0].to(model.device))
+    loss = perceptual_loss(reconstructor, perceptual).eval()
+    images = model.normalise(warped_batch(crops, [PLAIN] * len(crops), size)[0].to(model.device))
     points = torch.cat([model.points(model(part).self_supervised.float()) for part in images.split(BATCH)])
     small = F.adaptive_avg_pool2d(images, side)
     other = torch.arange(len(crops), device=images.device).roll(len(crops) // 2)
     errors = []
     for part in torch.arange(len(crops), device=images.device).split(BATCH):
-        painted = painter.reconstruct(small[other[part]], points[other[part]], points[part])
-        terms = loss(painted, small[part], person_weight(painter, points[part], side))[1]
+        reconstructed = reconstructor.reconstruct(small[other[part]], points[other[part]], points[part])
+        terms = loss(reconstructed, small[part], person_weight(reconstructor, points[part], side))[1]
         errors.append(terms * (len(part) / len(crops)))
     # Terms relative to the first candidate's would depend on the order; their logarithms add up the same everywhere.
     return float(torch.stack(errors).sum(0).clamp_min(1e-9).log().mean())

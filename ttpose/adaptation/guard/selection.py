@@ -1,58 +1,74 @@
-"""What the guard makes of a change: its checks on crops, its choice, and what of the change is left."""
+"""Guard selection: candidates are measured on held-out crops, one is chosen, and the change is scaled to it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ttpose.adaptation.guard.metrics import STRENGTH, Checks, GuardReport, run_checks
+from ttpose.adaptation.guard.metrics import INTERPOLATION, GuardMetrics, GuardReport, measure
 from ttpose.adaptation.guard.rule import decide
 from ttpose.adaptation.settings import PersonalizeSettings
 from ttpose.core.progress import Progress
 from ttpose.inference.crops import PersonCrop
+from ttpose.inference.ensemble import ensemble_member
+from ttpose.inference.settings import SINGLE_VIEW, RefineSettings
+from ttpose.inference.tta import predict_tta
+from ttpose.models.engine import compiled
 from ttpose.models.person import PersonDelta
 from ttpose.models.pose_model import PoseModel
 
+#: What the reason says besides, where the guard had to measure on frames that were learned from.
+NOT_HELD_OUT = "no frames could be held out, so learning frames were checked"
 
-def guarded(
+
+def run_guard(
     base: PoseModel,
     delta: PersonDelta,
     crops: Sequence[PersonCrop],
     settings: PersonalizeSettings,
-    painter: PoseModel | None = None,
+    reconstructor: PoseModel | None = None,
     *,
     learned_from: bool = False,
     progress: Progress | None = None,
 ) -> GuardReport:
-    """`judge`, where the settings want a guard; `learned_from` says that the crops were not held out."""
+    """`select_weights`, where the settings want a guard; `learned_from` says that the crops were not held out."""
     if not settings.guard:
         return GuardReport("personalized", "the guard was off", {})
-    report = judge(base, delta, crops, painter, settings.perceptual, progress)
+    report = select_weights(base, delta, crops, settings.refine, reconstructor, settings.perceptual, progress)
     if not learned_from:
         return report
-    return replace(report, reason=f"{report.reason}; no frames could be held out, so learning frames were checked")
+    return replace(report, reason=f"{report.reason}; {NOT_HELD_OUT}")
 
 
-def judge(
+def select_weights(
     base: PoseModel,
     delta: PersonDelta,
     crops: Sequence[PersonCrop],
-    painter: PoseModel | None = None,
+    refine: RefineSettings = SINGLE_VIEW,
+    reconstructor: PoseModel | None = None,
     perceptual: str | None = None,
     progress: Progress | None = None,
 ) -> GuardReport:
-    """Check the base, half of a change and all of it on crops, and choose; arguments as for `run_checks`."""
-    checks: dict[str, Checks] = {}
-    with (progress or Progress()).stage("check", 3) as advance:
-        checks["base"], base_keypoints = run_checks(base, None, crops, painter, perceptual)
+    """Measure the base, half of a change and all of it on crops, and choose; arguments as for `measure`."""
+    checks: dict[str, GuardMetrics] = {}
+    ensemble = None
+    if refine.ensemble:  # once, by the base's pose: it is the same for all candidates
+        pose = predict_tta(compiled(base), crops).keypoints
+        ensemble = ensemble_member(base.skeleton, str(base.device)).predict(crops, pose)
+    with (progress or Progress()).stage("compare weights on held-out frames", 3) as advance:
+        checks["base"], base_keypoints = measure(base, None, crops, reconstructor, perceptual, refine, ensemble)
         advance(1)
-        for verdict in ("interpolated", "personalized"):
-            candidate = delta.apply(base, STRENGTH[verdict])
-            checks[verdict], _ = run_checks(candidate, base_keypoints, crops, painter, perceptual)
+        for decision in ("interpolated", "personalized"):
+            candidate = delta.apply(base, INTERPOLATION[decision])
+            checks[decision], _ = measure(candidate, base_keypoints, crops, reconstructor, perceptual, refine, ensemble)
             advance(1)
     return decide(checks)
 
 
 def chosen(whole: PersonDelta, report: GuardReport) -> PersonDelta:
     """What the guard leaves of a change."""
-    return whole.scaled(STRENGTH[report.verdict]) if report.verdict != "base" else PersonDelta(whole.base_sha256, {})
+    return (
+        whole.scaled(INTERPOLATION[report.decision])
+        if report.decision != "base"
+        else PersonDelta(whole.base_sha256, {})
+    )

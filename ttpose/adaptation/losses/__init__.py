@@ -1,4 +1,4 @@
-"""Self-supervised objectives: small interchangeable parts of an adaptation's loss, one a file."""
+"""Self-supervised losses: small interchangeable parts of an adaptation's loss, one a file."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Step:
 
     Attributes:
         model: The learning model.
-        average: Its running average, which teaches and predicts; the model itself where there is no average.
+        average: Its running average, which predicts; the model itself where there is no average.
         base: The model before personalization, frozen.
         targets: The views' crops.
         warps: The views' random warps.
@@ -43,7 +43,7 @@ class Step:
     rng: np.random.Generator
 
 
-class Objective(Protocol):
+class Loss(Protocol):
     """One term of the loss."""
 
     name: str
@@ -55,12 +55,12 @@ class Objective(Protocol):
 
 @dataclass(frozen=True)
 class Clip:
-    """What objectives may know of the clip beforehand: its crops, and what the teacher says of them.
+    """What losses may know of the clip beforehand: its crops, and what the teacher says of them.
 
     Attributes:
         crops: The samples.
         labels: Pseudo-labels [N, K, 3] in each cut-out's pixels; the third value says how far to trust one, 0..1.
-        maps: The teacher's heatmaps [N, K, g, g] over each crop's plain view, empty ones where nothing is taught; None
+        maps: The teacher's heatmaps [N, K, g, g] over each crop's plain view, empty ones where there is no target; None
             where nobody asks for them.
     """
 

@@ -21,7 +21,7 @@ class Distillation:
     """Weighted Kullback–Leibler divergence, cell by cell, of the supervised maps from the teacher's.
 
     Args:
-        clip: With the teacher's maps, empty ones where it teaches nothing.
+        clip: With the teacher's maps, empty ones where there is no target.
         weight: Of the term.
     """
 
@@ -48,7 +48,7 @@ class Distillation:
             geometry.compose(crop.matrix(size), geometry.invert(matrix))
             for crop, matrix in zip(step.targets, step.matrices, strict=True)
         ]
-        known = wanted.amax((2, 3)) > 0  # an empty map teaches nothing
+        known = wanted.amax((2, 3)) > 0  # an empty map is no target
         wanted = off_the_ends(resample(wanted, to_plain, size, found.shape[-1]))
         # Minus the teacher's own entropy: zero where the model says the same, so that losses compare.
         error = cross_entropy(found, wanted) - cross_entropy(wanted, wanted)

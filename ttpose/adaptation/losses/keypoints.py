@@ -45,7 +45,7 @@ class SelfTraining:
         drawn = draw_gaussians(points, size, step.model.config.target_sigma)
         error = (cross_entropy(maps, drawn * _PEAK_HEIGHT) * peak_weight(drawn)).mean((2, 3))
         if step.output.encoded.offsets is not None:
-            error = error + _OFFSET_WEIGHT * _offset_error(step.output.encoded.offsets.float(), points)
+            error = error + _OFFSET_WEIGHT * offset_error(step.output.encoded.offsets.float(), points)
         return (error * trust).sum() / trust.sum().clamp_min(1)
 
     def carried(self, step: Step) -> tuple[Tensor, Tensor]:
@@ -60,7 +60,7 @@ class SelfTraining:
         return points, torch.from_numpy(labels[..., 2]).to(like)
 
 
-def _offset_error(offsets: Tensor, points: Tensor) -> Tensor:
+def offset_error(offsets: Tensor, points: Tensor) -> Tensor:
     """L1 error [B, K] of the offset head [B, K, 2, h, w] in the cell of each point [B, K, 2]."""
     size = offsets.shape[-1]
     # MoveNet counts offsets so that crop pixel = 4 · (cell + offset).

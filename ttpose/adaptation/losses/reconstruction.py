@@ -1,4 +1,4 @@
-"""Reconstruction: the target frame repainted from another frame of the same person and the target's keypoints.
+"""Reconstruction: the target frame reconstructed from another frame of the same person and the target's keypoints.
 
 TTP's own objective (Li et al. 2021, sections 3.1 and 3.4). Each frame is cropped with its own box, and the running
 means of the perceptual loss start afresh for every person.
@@ -12,20 +12,21 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ttpose.adaptation.augment import Augmentation, draw_warp
 from ttpose.adaptation.losses import Step
-from ttpose.inference.warps import Augmentation, Warp, draw_warp, view_batch
+from ttpose.inference.warps import Warp, warped_batch
 from ttpose.models.perceptual import PerceptualLoss
 from ttpose.models.pose_model import PoseModel
 from ttpose.models.transport import TransportReconstructor, pixel_weight
 
 
 class Reconstruction:
-    """Perceptual error of the repainted views.
+    """Perceptual error of the reconstructed views.
 
     Args:
         weight: Of the term.
         perceptual: The loss, just reset.
-        most: How many of a step's views are repainted.
+        most: How many of a step's views are reconstructed.
         augmentation: Random warps of the source, for models whose pairs do not share one (`ModelConfig.pair_warp`).
     """
 
@@ -50,7 +51,7 @@ class Reconstruction:
         warps = list(step.warps[:count])
         if self.augmentation is not None and model.config.pair_warp == "independent":
             warps = [_turned(draw_warp(step.rng, self.augmentation), warp) for warp in warps]
-        images, _ = view_batch(step.sources[:count], warps, size)
+        images, _ = warped_batch(step.sources[:count], warps, size)
         sources = model.normalise(images.to(step.images.device))
         source_points = points  # the paper's nets do not look at them
         if model.config.reconstructor == "transport":
@@ -58,8 +59,8 @@ class Reconstruction:
                 source_points = model.points(model(sources).self_supervised.float())
         side = model.config.reconstruction_size
         target = _shrink(step.images[:count], side)
-        painted = model.reconstruct(_shrink(sources, side), source_points, points)
-        return self.perceptual(painted, target, person_weight(model, points.detach(), side))[0]
+        reconstructed = model.reconstruct(_shrink(sources, side), source_points, points)
+        return self.perceptual(reconstructed, target, person_weight(model, points.detach(), side))[0]
 
 
 def _turned(drawn: Warp, warp: Warp) -> Warp:

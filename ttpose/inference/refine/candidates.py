@@ -1,8 +1,8 @@
-"""Where each keypoint of a clip may be, and what speaks for each of these places.
+"""Candidate positions of each limb joint of a clip, and the features by which boosted trees score them.
 
-The highest peak of a heatmap is often wrong where another peak, the mirror's place, the plain view alone, the way
-between the neighbouring frames or a second network is right. What tells them apart is not one number but many small
-ones: how high the peaks are, where the limb was just before and after, how long it would become.
+The highest peak of a heatmap is often wrong where another peak, the mirror joint's position, the plain view alone, a
+line through the neighbouring frames or a second network is right. What tells them apart is not one number but many
+small ones: how high the peaks are, where the limb was just before and after, how long it would become.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ttpose.core.skeleton import Skeleton, torso_lengths
-from ttpose.inference.tta import Observation
+from ttpose.inference.prediction import TTAPrediction
 
-# A place nearer to the keypoint than this, in torsos, is the same place.
+# A candidate nearer to the keypoint than this, in torsos, is the same position.
 _SAME = 0.1
 # Frames further apart than this say nothing about each other.
 _REACH_S = 0.5
@@ -39,20 +39,20 @@ PARTS = {
 
 @dataclass(frozen=True)
 class Candidates:
-    """Places for the L limb joints of N frames; the first place is the keypoint as it is.
+    """Candidate positions of the L limb joints of N frames; the first one is the keypoint as it is.
 
     Attributes:
         joints: [L] numbers of the joints in the keypoint set.
-        places: [N, L, C, 2] pixels.
-        scores: [N, L, C] heatmap values, 0 where none belongs to the place.
-        worth: bool [N, L, C]: the keypoint itself, and places that differ from it; a peak that the map does not have
+        positions: [N, L, C, 2] pixels.
+        scores: [N, L, C] heatmap values, 0 where none belongs to the candidate.
+        worth: bool [N, L, C]: the keypoint itself, and positions that differ from it; a peak that the map does not have
             is none.
         features: float32 [N, L, C, F], NaN where unknown.
         torso: Length of the torso, pixels.
     """
 
     joints: np.ndarray
-    places: np.ndarray
+    positions: np.ndarray
     scores: np.ndarray
     worth: np.ndarray
     features: np.ndarray
@@ -65,11 +65,11 @@ def limb_joints(skeleton: Skeleton) -> list[int]:
     return [skeleton.index(name) for name in names] if set(names) <= set(skeleton.keypoints) else []
 
 
-def candidates(seen: Observation, times: np.ndarray, skeleton: Skeleton) -> Candidates:
-    """Gather places and features.
+def candidates(seen: TTAPrediction, times: np.ndarray, skeleton: Skeleton) -> Candidates:
+    """Gather candidates and their features.
 
     Args:
-        seen: Of N frames in order of time, under settled names.
+        seen: Of N frames in order of time, left/right corrected.
         times: [N] seconds.
         skeleton: A keypoint set with all `limb_joints`.
     """
@@ -77,17 +77,17 @@ def candidates(seen: Observation, times: np.ndarray, skeleton: Skeleton) -> Cand
     found, score = seen.keypoints[..., :2], seen.keypoints[..., 2]
     line, support = _line_through_neighbours(found, score, times)
     nothing = np.zeros_like(score)[..., None]
-    alone = [seen.alone, seen.alone[:, mirror]]
-    places = [found, found[:, mirror], line, *np.moveaxis(seen.peaks[..., :2], 2, 0), *(a[..., :2] for a in alone)]
+    alone = [seen.single_view_keypoints, seen.single_view_keypoints[:, mirror]]
+    positions = [found, found[:, mirror], line, *np.moveaxis(seen.peaks[..., :2], 2, 0), *(a[..., :2] for a in alone)]
     values = [score[..., None], nothing, nothing, seen.peaks[..., 2], *(a[..., 2:] for a in alone)]
-    if seen.second is not None:
-        # Where it is not known it is the keypoint's own place, and so none.
-        places.append(np.where(np.isnan(seen.second[..., :2]), found, seen.second[..., :2]))
-        values.append(np.nan_to_num(seen.second[..., 2:3]))
-    at, value = np.stack(places, 2)[:, joints], np.concatenate(values, 2)[:, joints]
+    if seen.ensemble is not None:
+        # Where it is not known it is the keypoint's own position, and so none.
+        positions.append(np.where(np.isnan(seen.ensemble[..., :2]), found, seen.ensemble[..., :2]))
+        values.append(np.nan_to_num(seen.ensemble[..., 2:3]))
+    at, value = np.stack(positions, 2)[:, joints], np.concatenate(values, 2)[:, joints]
     size = _torso(found, skeleton)
     worth = np.linalg.norm(at - at[:, :, :1], axis=-1) / size > _SAME
-    peaks = slice(3, 3 + seen.peaks.shape[2])  # after the keypoint's, the mirror's and the line's place
+    peaks = slice(3, 3 + seen.peaks.shape[2])  # after the keypoint's, the mirror's and the line's position
     worth[:, :, peaks] &= value[:, :, peaks] > 0  # a map may have fewer
     worth[:, :, 0] = True
     features = [
@@ -97,20 +97,20 @@ def candidates(seen: Observation, times: np.ndarray, skeleton: Skeleton) -> Cand
         *_of_the_neighbours(at, found, score, times, joints, mirror, size),
         *_of_the_box(at, seen.boxes, size),
     ]
-    if seen.second is not None:
-        features += _of_the_second_opinion(at, seen.second, found, joints, mirror, size)
+    if seen.ensemble is not None:
+        features += _of_the_ensemble(at, seen.ensemble, found, joints, mirror, size)
     together = np.stack(np.broadcast_arrays(*features), -1).astype(np.float32)
     return Candidates(joints, at, value, worth, together, size)
 
 
-def _of_the_maps(seen: Observation, joints: np.ndarray, mirror: np.ndarray, value: np.ndarray) -> list[np.ndarray]:
-    """Heights of peaks, odds of sides, agreement of views, and what kind of place it is."""
-    score, alone = seen.keypoints[..., 2], seen.alone[..., 2]
+def _of_the_maps(seen: TTAPrediction, joints: np.ndarray, mirror: np.ndarray, value: np.ndarray) -> list[np.ndarray]:
+    """Heights of peaks, odds of sides, agreement of views, and what kind of candidate it is."""
+    score, alone = seen.keypoints[..., 2], seen.single_view_keypoints[..., 2]
     height = seen.peaks[..., 2][:, joints]
     kinds = value.shape[-1]
     of_frame = [
         score[:, joints],
-        seen.sides[:, joints],
+        seen.side_odds[:, joints],
         seen.spread[:, joints],
         score[:, mirror[joints]],
         alone[:, joints],
@@ -125,7 +125,7 @@ def _of_the_maps(seen: Observation, joints: np.ndarray, mirror: np.ndarray, valu
 def _of_the_body(
     at: np.ndarray, found: np.ndarray, score: np.ndarray, skeleton: Skeleton, joints: np.ndarray, size: float
 ) -> list[np.ndarray]:
-    """Lengths of the limbs that would end there in shares of their own, and the place seen from the torso."""
+    """Lengths of the limbs that would end there in shares of their own, and the position seen from the torso."""
     out = []
     for end in (0, 1):
         other = np.array([_joined(skeleton, int(joint), end) for joint in joints])
@@ -148,19 +148,19 @@ def _of_the_body(
 
 def _of_the_distances(
     at: np.ndarray,
-    seen: Observation,
+    seen: TTAPrediction,
     line: np.ndarray,
     support: np.ndarray,
     joints: np.ndarray,
     mirror: np.ndarray,
     size: float,
 ) -> list[np.ndarray]:
-    """How far the place is from the other places, in torsos."""
+    """How far the position is from the other positions, in torsos."""
     others = (
         seen.keypoints[:, joints, :2],
         seen.keypoints[:, mirror[joints], :2],
-        seen.alone[:, joints, :2],
-        seen.alone[:, mirror[joints], :2],
+        seen.single_view_keypoints[:, joints, :2],
+        seen.single_view_keypoints[:, mirror[joints], :2],
         line,
     )
     return [*(np.linalg.norm(at - other[:, :, None], axis=-1) / size for other in others), support[..., None]]
@@ -175,7 +175,7 @@ def _of_the_neighbours(
     mirror: np.ndarray,
     size: float,
 ) -> list[np.ndarray]:
-    """How far the place is from where the joint, or its mirror, was in the frames around, and how sure that was."""
+    """How far the position is from where the joint, or its mirror, was in the frames around, and how sure that was."""
     out, frames = [], np.arange(len(times))
     for step in _NEIGHBOURS:
         there = np.clip(frames + step, 0, len(times) - 1)
@@ -201,14 +201,14 @@ def _of_the_box(at: np.ndarray, boxes: np.ndarray, size: float) -> list[np.ndarr
     return [(away / (2 * half)).max(-1), np.maximum(away - half, 0).max(-1) / size]
 
 
-def _of_the_second_opinion(
-    at: np.ndarray, second: np.ndarray, found: np.ndarray, joints: np.ndarray, mirror: np.ndarray, size: float
+def _of_the_ensemble(
+    at: np.ndarray, ensemble: np.ndarray, found: np.ndarray, joints: np.ndarray, mirror: np.ndarray, size: float
 ) -> list[np.ndarray]:
-    """How far the place is from where another network sees the joint or its mirror; how far the two networks agree.
+    """How far the position is from where another network sees the joint or its mirror; how far the two networks agree.
 
     They agree on a limb's names where its joints are nearer to the other network's own than to their mirrors.
     """
-    point, visible, apart = second[..., :2], second[:, joints, 2], second[:, joints, 3] / size
+    point, visible, apart = ensemble[..., :2], ensemble[:, joints, 2], ensemble[:, joints, 3] / size
     own = np.linalg.norm(found[:, joints] - point[:, joints], axis=-1) / size
     other = np.linalg.norm(found[:, joints] - point[:, mirror[joints]], axis=-1) / size
     nearer = np.clip(other - own, -1, 1).reshape(len(at), 2, -1)  # arms, legs
@@ -230,12 +230,12 @@ def _line_through_neighbours(found: np.ndarray, score: np.ndarray, times: np.nda
         trust = np.clip(score[near] - _LINE_SCORE, 0, 1) * np.exp(-np.abs(away) / _LINE_FADE_S)[:, None] + 1e-6
         total = trust.sum(0)
         mean_time = (trust * away[:, None]).sum(0) / total
-        mean_place = (trust[..., None] * found[near]).sum(0) / total[:, None]
+        mean_position = (trust[..., None] * found[near]).sum(0) / total[:, None]
         off = away[:, None] - mean_time
         varied = (trust * off**2).sum(0) / total
-        together = (trust[..., None] * off[..., None] * (found[near] - mean_place)).sum(0) / total[:, None]
+        together = (trust[..., None] * off[..., None] * (found[near] - mean_position)).sum(0) / total[:, None]
         # The small number keeps the slope from one or two frames near zero.
-        line[frame] = mean_place - together / (varied[:, None] + 2e-4) * mean_time[:, None]
+        line[frame] = mean_position - together / (varied[:, None] + 2e-4) * mean_time[:, None]
         support[frame] = total
     return line, support
 

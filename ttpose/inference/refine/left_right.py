@@ -1,10 +1,10 @@
-"""Left and right made consistent over time: the cheapest of all namings of the legs and of the arms of a clip.
+"""Left/right swap correction over time, of the legs and of the arms of a clip.
 
 A single frame of a back view or a profile often does not tell left from right, and a network then guesses anew in
-every frame. Over a clip the guesses are tied together: a leg does not jump to the other leg's place. Dynamic
-programming (Viterbi) over four namings a frame (legs as found or exchanged, arms likewise) finds the sequence with
-the least movement, and the least change of movement, that the maps' own odds still support. The second term is what
-tells limbs that pass each other from limbs that turn back.
+every frame. Over a clip the guesses bind each other: a leg does not jump to the other leg's position. Viterbi over four
+states a frame (legs as found or swapped, arms likewise) finds the sequence with the least movement, and the least
+change of velocity, that the heatmaps' own odds still support. The second term is what tells limbs that pass each other
+from limbs that turn back.
 """
 
 from __future__ import annotations
@@ -14,14 +14,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ttpose.core.skeleton import Skeleton, torso_lengths
-from ttpose.inference.tta import Observation
+from ttpose.inference.prediction import TTAPrediction
+from ttpose.inference.refine.viterbi import second_order_viterbi
 
-_NAMINGS = ((False, False), (False, True), (True, False), (True, True))
+_SWAPS = ((False, False), (False, True), (True, False), (True, True))
 
 
 @dataclass(frozen=True)
-class SideCosts:
-    """Weights of the path's cost, in nats of the maps' odds.
+class SwapCosts:
+    """Weights of a sequence's costs, in nats of the heatmaps' odds.
 
     Attributes:
         evidence: Weight of the maps' log-odds. Small, since a network that confuses sides is confident about it.
@@ -29,82 +30,84 @@ class SideCosts:
         movement: Cost of a limb's mean movement by one torso length between frames.
         turning: Cost of a limb's mean distance of one torso length from where its last movement would have led.
         longest: Both distances are counted up to this many torso lengths, so that a lost keypoint costs no more.
-        cross: Cost of legs and arms that are named oppositely.
-        rename: Cost of exchanging a limb, which decides where nothing else does.
-        close_s: Frames up to this far apart are tied fully, others less in proportion.
-        reach_s: Frames further apart in time than this are not tied together.
+        cross: Cost of swapping only the legs or only the arms.
+        swap: Cost of swapping a limb, which decides where nothing else does.
+        close_s: Frames up to this far apart in time count fully, others less in proportion.
+        reach_s: Frames further apart in time than this do not bind each other.
     """
 
     # In the middle of a plateau on labelled and rendered clips, with eight choices of views: more evidence loses back
-    # views, less follows fast dancers wrongly; without the turning, PCK@0.2 is 1.7 points lower (docs/accuracy.md).
+    # views, less follows fast dancers wrongly; without the turning, PCK@0.2 is 1.7 points lower (docs/experiments.md).
     evidence: float = 0.2
-    sure: float = 1.0  # four views are hardly ever that sure of a wrong name (docs/accuracy.md)
+    sure: float = 1.0  # four TTA views are hardly ever that sure of a wrong side (docs/experiments.md)
     movement: float = 80.0
     turning: float = 80.0
     longest: float = 0.3  # more of it follows fast limbs wrongly where frames are far apart (12 a second)
     cross: float = 1.5
-    rename: float = 1e-3
+    swap: float = 1e-3
     close_s: float = 0.04
     reach_s: float = 0.5
 
 
-def settle_sides(
+def correct_swaps(
     keypoints: np.ndarray,
-    sides: np.ndarray,
+    side_odds: np.ndarray,
     times: np.ndarray,
     skeleton: Skeleton,
-    costs: SideCosts | None = None,
-    named: np.ndarray | None = None,
+    costs: SwapCosts | None = None,
+    reference: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Choose the naming of every frame's legs and arms.
+    """Choose in every frame whether legs and arms are swapped.
 
     Args:
         keypoints: [N, K, 3] in image pixels, frames in order; further columns go along.
-        sides: [N, K] log-odds of a keypoint's own side over its mirror's.
+        side_odds: [N, K] log-odds of a keypoint's own side over its mirror's.
         times: [N] seconds.
         skeleton: The keypoint set.
         costs: Weights.
-        named: [N, K, 2] image pixels, what was settled for these frames before, NaN where nothing was; being away from
-            it costs as much as movement does.
+        reference: [N, K, 2] image pixels, where left and right are known, such as corrected frames, NaN elsewhere;
+            being away from it costs as much as movement does.
 
     Returns:
-        The keypoints with exchanged limbs where that is cheaper [N, K, 3], and which limbs were exchanged, bool
+        The keypoints with swapped limbs where that is cheaper [N, K, 3], and which limbs were swapped, bool
         [N, 2] (legs, arms). Clips of fewer than three frames come back as they are.
     """
-    costs = costs or SideCosts()
+    costs = costs or SwapCosts()
     groups = limb_groups(skeleton)
     if len(keypoints) < 3 or not all(groups):
         return keypoints, np.zeros((len(keypoints), 2), bool)
-    candidates = np.stack([_renamed(keypoints, naming, groups, skeleton) for naming in _NAMINGS], 1)
-    own = _own_costs(sides, groups, costs)
-    if named is not None:
-        own += _away_costs(candidates, named, groups, skeleton, costs)
-    path = _cheapest_path(
-        own,
-        _move_costs(candidates, times, groups, skeleton, costs),
-        _turn_costs(candidates, times, groups, skeleton, costs),
-    )
-    return candidates[np.arange(len(path)), path], np.array(_NAMINGS)[path]
+    candidates = np.stack([_swapped(keypoints, state, groups, skeleton) for state in _SWAPS], 1)
+    own = _own_costs(side_odds, groups, costs)
+    if reference is not None:
+        own += _away_costs(candidates, reference, groups, skeleton, costs)
+    moves = _move_costs(candidates, times, groups, skeleton, costs)
+    turns = _turn_costs(candidates, times, groups, skeleton, costs)
+
+    def bound(frame: int) -> np.ndarray:
+        return np.asarray(turns[frame - 2] + moves[frame - 1])[None]
+
+    path = second_order_viterbi(own[:, None], moves[:1], bound)[:, 0]
+    return candidates[np.arange(len(path)), path], np.array(_SWAPS)[path]
 
 
-def exchange(seen: Observation, exchanged: np.ndarray, skeleton: Skeleton) -> Observation:
-    """An observation under the names that were settled.
+def apply_swaps(seen: TTAPrediction, swapped: np.ndarray, skeleton: Skeleton) -> TTAPrediction:
+    """A prediction with left and right swapped where they were wrong.
 
     Args:
         seen: Of N frames.
-        exchanged: bool [N, 2] (legs, arms), from `settle_sides`.
+        swapped: bool [N, 2] (legs, arms), from `correct_swaps`.
         skeleton: The keypoint set.
 
     Returns:
-        The observation without maps; what the plain view says alone stays under its own names.
+        The prediction without maps; what the plain view alone predicts stays as it is.
     """
-    rows = np.arange(len(exchanged))[:, None]
-    order = np.tile(np.arange(len(skeleton)), (len(exchanged), 1))
+    rows = np.arange(len(swapped))[:, None]
+    order = np.tile(np.arange(len(skeleton)), (len(swapped), 1))
     for limb, group in enumerate(limb_groups(skeleton)):
-        order[:, group] = np.where(exchanged[:, [limb]], np.array(skeleton.flip)[group], group)
-    sides = np.where(order == np.arange(len(skeleton)), 1, -1) * seen.sides[rows, order]
+        order[:, group] = np.where(swapped[:, [limb]], np.array(skeleton.flip)[group], group)
+    side_odds = np.where(order == np.arange(len(skeleton)), 1, -1) * seen.side_odds[rows, order]
     keypoints, spread, peaks = (array[rows, order] for array in (seen.keypoints, seen.spread, seen.peaks))
-    return replace(seen, keypoints=keypoints, sides=sides, spread=spread, peaks=peaks, maps=None)
+    return replace(seen, keypoints=keypoints, side_odds=side_odds, spread=spread, peaks=peaks, maps=None)
 
 
 def limb_groups(skeleton: Skeleton) -> tuple[list[int], list[int]]:
@@ -116,35 +119,35 @@ def limb_groups(skeleton: Skeleton) -> tuple[list[int], list[int]]:
     return members("hip", "knee", "ankle"), members("shoulder", "elbow", "wrist")
 
 
-def _renamed(
-    keypoints: np.ndarray, naming: tuple[bool, bool], groups: tuple[list[int], list[int]], skeleton: Skeleton
+def _swapped(
+    keypoints: np.ndarray, state: tuple[bool, bool], groups: tuple[list[int], list[int]], skeleton: Skeleton
 ) -> np.ndarray:
     order = np.arange(len(skeleton))
-    for exchanged, group in zip(naming, groups, strict=True):
-        if exchanged:
+    for swapped, group in zip(state, groups, strict=True):
+        if swapped:
             order[group] = np.array(skeleton.flip)[group]
     return keypoints[:, order]
 
 
-def _own_costs(sides: np.ndarray, groups: tuple[list[int], list[int]], costs: SideCosts) -> np.ndarray:
-    """[N, 4]: what a frame's own maps say against each naming."""
-    odds = np.stack([sides[:, group].mean(1) for group in groups], 1)
+def _own_costs(side_odds: np.ndarray, groups: tuple[list[int], list[int]], costs: SwapCosts) -> np.ndarray:
+    """[N, 4]: what a frame's own heatmaps say against each state."""
+    odds = np.stack([side_odds[:, group].mean(1) for group in groups], 1)
     said = costs.evidence * odds + np.maximum(odds - costs.sure, 0)
-    against = [(said * np.array(naming)).sum(1) for naming in _NAMINGS]
-    always = [costs.cross * (naming[0] != naming[1]) + costs.rename * sum(naming) for naming in _NAMINGS]
+    against = [(said * np.array(state)).sum(1) for state in _SWAPS]
+    always = [costs.cross * (state[0] != state[1]) + costs.swap * sum(state) for state in _SWAPS]
     return np.stack(against, 1) + np.array(always)
 
 
 def _away_costs(
     candidates: np.ndarray,
-    named: np.ndarray,
+    reference: np.ndarray,
     groups: tuple[list[int], list[int]],
     skeleton: Skeleton,
-    costs: SideCosts,
+    costs: SwapCosts,
 ) -> np.ndarray:
-    """[N, 4]: how far each naming is from what was settled before."""
-    size, there = _torso_length(candidates[:, 0], skeleton), np.isfinite(named).all(-1)[:, None]
-    away = candidates[..., :2] - np.where(there[..., None], named[:, None], 0.0)
+    """[N, 4]: how far each state is from the reference."""
+    size, there = _torso_length(candidates[:, 0], skeleton), np.isfinite(reference).all(-1)[:, None]
+    away = candidates[..., :2] - np.where(there[..., None], reference[:, None], 0.0)
     return costs.movement * _mean_distance(away, candidates[..., 2] * there, size, groups, costs)
 
 
@@ -153,9 +156,9 @@ def _move_costs(
     times: np.ndarray,
     groups: tuple[list[int], list[int]],
     skeleton: Skeleton,
-    costs: SideCosts,
+    costs: SwapCosts,
 ) -> np.ndarray:
-    """[N - 1, 4 before, 4 after]: how far the limbs move between frames under each pair of namings."""
+    """[N - 1, 4 before, 4 after]: how far the limbs move between frames in each pair of states."""
     size = _torso_length(candidates[:, 0], skeleton)
     before, after = candidates[:-1, :, None], candidates[1:, None, :]
     total = _mean_distance(
@@ -169,9 +172,9 @@ def _turn_costs(
     times: np.ndarray,
     groups: tuple[list[int], list[int]],
     skeleton: Skeleton,
-    costs: SideCosts,
+    costs: SwapCosts,
 ) -> np.ndarray:
-    """[N - 2, 4 two before, 4 before, 4 after]: how far the limbs end from where they were heading."""
+    """[N - 2, 4 two before, 4 before, 4 after]: how far the limbs end from where their velocity would have led."""
     size, gaps = _torso_length(candidates[:, 0], skeleton), np.diff(times)
     first, second, third = (
         candidates[:-2, :, None, None],
@@ -186,13 +189,13 @@ def _turn_costs(
     return costs.turning * total * _tie(np.maximum(gaps[:-1], gaps[1:]), costs)[:, None, None, None]
 
 
-def _tie(gaps: np.ndarray, costs: SideCosts) -> np.ndarray:
+def _tie(gaps: np.ndarray, costs: SwapCosts) -> np.ndarray:
     """How much movement over gaps in time says: in a longer one a limb may have gone anywhere."""
     return np.minimum(1.0, costs.close_s / np.maximum(gaps, 1e-6)) * (gaps <= costs.reach_s)
 
 
 def _mean_distance(
-    moved: np.ndarray, sure: np.ndarray, size: float, groups: tuple[list[int], list[int]], costs: SideCosts
+    moved: np.ndarray, sure: np.ndarray, size: float, groups: tuple[list[int], list[int]], costs: SwapCosts
 ) -> np.ndarray:
     """Sum over legs and arms of the mean distance in torsos; `moved` [..., K, 2], weighted by `sure` [..., K]."""
     distance = np.minimum(np.linalg.norm(moved, axis=-1) / size, costs.longest)
@@ -202,18 +205,3 @@ def _mean_distance(
 def _torso_length(keypoints: np.ndarray, skeleton: Skeleton) -> float:
     """Median distance of mid-shoulder to mid-hip over the clip, pixels."""
     return float(max(np.median(torso_lengths(keypoints, skeleton)), 1e-3))
-
-
-def _cheapest_path(own: np.ndarray, moves: np.ndarray, turns: np.ndarray) -> np.ndarray:
-    """Viterbi over pairs: least sum of own [N, S], move [N - 1, S, S] and turn [N - 2, S, S, S] costs; N >= 3."""
-    cost = own[0][:, None] + moves[0] + own[1][None]  # of the best path to each pair of states at frames 0 and 1
-    origins = []
-    for here, move, turn in zip(own[2:], moves[1:], turns, strict=True):
-        total = cost[:, :, None] + turn
-        origins.append(total.argmin(0))
-        cost = total.min(0) + move + here[None]
-    before, last = np.unravel_index(cost.argmin(), cost.shape)
-    path = [int(last), int(before)]
-    for origin in reversed(origins):
-        path.append(int(origin[path[-1], path[-2]]))
-    return np.array(path[::-1])

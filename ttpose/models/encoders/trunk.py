@@ -9,8 +9,8 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ttpose.models.encoders import EncoderOutput
 from ttpose.models.encoders.movenet import MoveNetPyramid, SeparableConv
+from ttpose.models.encoders.output import EncoderOutput
 
 _HEAD = "heatmap.sep."
 
