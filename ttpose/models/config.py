@@ -8,17 +8,50 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ttpose.core.errors import WeightsError
+from ttpose.core.geometry import CropGrid
 
-EncoderName = Literal["movenet", "resnet18", "resnet50"]
+#: "vitpose" is described by `ModelConfig.vit`; "own" is a network of the user's (`ttpose.models.base`).
+EncoderName = Literal["movenet", "resnet18", "resnet50", "vitpose", "own"]
 ReconstructorName = Literal["imm", "transport"]
-PoseHeadName = Literal["transformer", "separate", "linear"]
+PoseHeadName = Literal["transformer", "separate", "linear", "encoder"]
 SelfTaskName = Literal["reconstruction", "rotation", "none"]
+DecodingName = Literal["peak", "dark"]
 
 # ImageNet statistics in 0..255, RGB order.
 _IMAGENET_MEAN = (123.675, 116.28, 103.53)
 _IMAGENET_STD = (58.395, 57.12, 57.375)
 # MoveNet maps 0..255 to -1..1 with the scale 2 / 255 rounded to half precision, as in its published graph.
 _MOVENET_HALF_RANGE = 1 / 0.007843017578125
+
+
+@dataclass(frozen=True)
+class ViTConfig:
+    """A plain vision Transformer with a heatmap decoder (Xu et al. 2022, "ViTPose"); the defaults are its size B.
+
+    Attributes:
+        width: Channels of the tokens.
+        depth: Number of blocks.
+        heads: Attention heads.
+        hidden: Width of the feed-forward layers over the tokens' width.
+        patch: Side of a patch in pixels; patches do not overlap, and the image is padded by 2 px on every side.
+        positions: Rows and columns of patches that the position embedding was trained for.
+        decoder: "classic" has two transposed convolutions, "simple" bilinear upsampling and one convolution.
+        upsample: Factor of the simple decoder; the classic one always has 4.
+        norm_eps: Added to the variance in layer norms.
+        adapter_rank: Rank of the adapters on each attention's linear maps, which learn in a personalization.
+    """
+
+    width: int = 768
+    depth: int = 12
+    heads: int = 12
+    hidden: float = 4.0
+    patch: int = 16
+    positions: tuple[int, int] = (16, 12)
+    decoder: Literal["simple", "classic"] = "classic"
+    upsample: int = 4
+    norm_eps: float = 1e-6  # of the authors' code
+    # As many as give a person file below 1 MB for size B; 8 to 16 are what LoRA's authors found enough (Hu et al. 2021).
+    adapter_rank: int = 16
 
 
 @dataclass(frozen=True)
@@ -29,7 +62,8 @@ class ModelConfig:
         preset: Name of the preset that it came from.
         encoder: Image encoder.
         skeleton: Name of the supervised keypoint set (`ttpose.core.skeleton`).
-        input_size: Side of the square crop in pixels.
+        input_size: Height of the crop in pixels.
+        input_width: Its width; None for a square.
         num_self: Number of self-supervised maps.
         mean, std: Per-channel normalisation of RGB values 0..255.
         transformer_width: Width of queries and tokens.
@@ -47,8 +81,17 @@ class ModelConfig:
         encoder_width: Channels of a ResNet's first stage; 64 is He et al. 2016, smaller is for quick trials.
         reconstruction_width: Channels of the paper's reconstruction nets at full size.
         pose_head: Where supervised maps come from: the paper's Transformer, or one of its baselines, a separate
-            1×1 convolution of the features or a linear map of the self-supervised points.
+            1×1 convolution of the features or a linear map of the self-supervised points; "encoder" takes the
+            encoder's own heatmaps, as for ViTPose and for networks of one's own.
         self_task: What is learned without labels: the paper's reconstruction, a baseline's rotation, or nothing.
+        stride: Pixels of the crop a heatmap cell.
+        crop_pad: Size of the crop over the person's box, grown to the crop's aspect ratio.
+        corner_cells: Whether the outer pixels' and cells' centres lie on the edges of what the crop shows
+            (`ttpose.core.geometry.CropGrid`).
+        decoding: How keypoints are read off heatmaps (`ttpose.models.decode`).
+        bounded: Whether supervised heatmaps are 0..1 by construction; else they come from a plain convolution, as for
+            networks that learned by mean squared error.
+        vit: Structure of the encoder "vitpose".
     """
 
     preset: str = "paper"
@@ -73,11 +116,28 @@ class ModelConfig:
     reconstruction_width: int = 32
     pose_head: PoseHeadName = "transformer"
     self_task: SelfTaskName = "reconstruction"
+    input_width: int | None = None
+    stride: int = 4
+    crop_pad: float = 1.1  # MoveNet's accuracy is best near it
+    corner_cells: bool = False
+    decoding: DecodingName = "peak"
+    bounded: bool = True
+    vit: ViTConfig | None = None
+
+    @property
+    def crop(self) -> CropGrid:
+        """The grid of pixels that the network looks at."""
+        return CropGrid(self.input_size, self.input_width or self.input_size, self.crop_pad, self.corner_cells)
+
+    @property
+    def cells(self) -> CropGrid:
+        """The grid of a heatmap's cells."""
+        return self.crop.resized(self.crop.height // self.stride, self.crop.width // self.stride)
 
     @property
     def heatmap_size(self) -> int:
-        """Side of the heatmaps in cells; every encoder ends at stride 4."""
-        return self.input_size // 4
+        """Rows of the heatmaps; of square ones also the columns."""
+        return self.input_size // self.stride
 
     def to_json(self) -> str:
         """JSON text for a weights file's metadata."""
@@ -90,6 +150,9 @@ class ModelConfig:
             values = json.loads(text)
             for name in ("mean", "std"):
                 values[name] = tuple(values[name])
+            if values.get("vit") is not None:
+                vit = values["vit"]
+                values["vit"] = ViTConfig(**{**vit, "positions": tuple(vit["positions"])})
             return cls(**values)
         except (ValueError, TypeError, KeyError) as error:
             raise WeightsError(

@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ttpose.models.dark import dark_decode
+
 # The prior divides a peak by (distance to the regressed keypoint + softness): cells of a 64-cell map. MoveNet's own
 # decoding has 1.8; a softer prior keeps more of what the heatmap says (500 held-out stills of LSP-extended: PCK@0.2
 # 0.641 at 1.8, 0.653 at 4, 0.657 at 6, 0.660 at 9).
@@ -13,10 +15,12 @@ _PRIOR_SOFTNESS = 9.0
 _WINDOW = 2  # the peak's neighbourhood is 5×5 cells, on maps of more than 64×64 in proportion more
 
 
-def decode(heatmaps: Tensor, anchors: Tensor | None = None, offsets: Tensor | None = None) -> Tensor:
+def decode(
+    heatmaps: Tensor, anchors: Tensor | None = None, offsets: Tensor | None = None, *, dark: bool = False
+) -> Tensor:
     """Peaks of heatmaps with sub-cell positions.
 
-    Without anchors this is the paper's decoding: argmax plus a quarter cell towards the larger neighbour. With them
+    With `dark` each map is read as a Gaussian (`ttpose.models.dark`). Else, without anchors this is the paper's decoding: argmax plus a quarter cell towards the larger neighbour. With them
     the peak nearest to the person in the crop's middle is taken, and the position is the mean of the local centre of
     mass and, where given, of the offset head.
 
@@ -24,11 +28,14 @@ def decode(heatmaps: Tensor, anchors: Tensor | None = None, offsets: Tensor | No
         heatmaps: [B, K, h, w].
         anchors: [B, K, 2] cells (x, y), or None.
         offsets: [B, K, 2, h, w] cells (x, y), or None.
+        dark: Which way.
 
     Returns:
         [B, K, 3]: x, y in cells, and the map's value at the peak.
     """
     maps = heatmaps.float()
+    if dark:
+        return dark_decode(maps)
     if anchors is None:
         return _quarter_decode(maps)
     height, width = maps.shape[2:]
