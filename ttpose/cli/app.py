@@ -14,6 +14,7 @@ from ttpose.cli.export import export
 from ttpose.cli.import_checkpoint import import_checkpoint
 from ttpose.cli.info import info
 from ttpose.cli.live import live
+from ttpose.cli.models import models
 from ttpose.cli.people import people
 from ttpose.cli.personalize import personalize
 from ttpose.cli.predict import predict
@@ -47,3 +48,4 @@ for command in (personalize, predict, live, convert, export, demo, evaluate, tra
     app.command()(command)
 app.command("import-checkpoint")(import_checkpoint)
 app.add_typer(people, name="people")
+app.add_typer(models, name="models")

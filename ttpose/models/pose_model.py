@@ -14,7 +14,6 @@ from ttpose.core.skeleton import Skeleton, skeleton_named
 from ttpose.models.affinity import AffinityTransformer, weighted_maps
 from ttpose.models.bottleneck import draw_gaussians, expected_positions
 from ttpose.models.config import ModelConfig
-from ttpose.models.decode import decode
 from ttpose.models.encoders import EncoderOutput, build_encoder
 from ttpose.models.other_heads import RotationHead, build_pose_head
 from ttpose.models.self_head import PlainSelfHead, SeededSelfHead
@@ -68,11 +67,6 @@ class PoseModel(nn.Module):
     def skeleton(self) -> Skeleton:
         """The supervised keypoint set."""
         return skeleton_named(self.config.skeleton)
-
-    def keypoints(self, output: PoseOutput) -> Tensor:
-        """Decoded keypoints [B, K, 3] (x, y in heatmap cells, the map's value) of an output, as `config.decoding` says."""
-        encoded = output.encoded
-        return decode(output.supervised, encoded.anchors, encoded.offsets, dark=self.config.decoding == "dark")
 
     @property
     def device(self) -> torch.device:

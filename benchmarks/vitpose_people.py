@@ -1,0 +1,112 @@
+"""A small ViTPose on rendered people: train it for as long as there is time, then personalize people it never saw.
+
+    python benchmarks/vitpose_people.py train TRAIN -o small.safetensors --minutes 60
+    python benchmarks/vitpose_people.py measure HELD small.safetensors -o people.jsonl
+
+TRAIN and HELD are folders of `ttpose synth --shards` with different seeds. There are no public weights of such a size;
+what is shown here is that a Transformer base learns a person, not how good ViTPose is.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ttpose.core.geometry import Box, apply, compose, invert
+from ttpose.core.skeleton import COCO17
+from ttpose.data.shards import Shard, read_shard
+from ttpose.inference.crops import PersonCrop, cut_crop
+from ttpose.models.checkpoint import save_model
+from ttpose.models.config import ViTConfig
+from ttpose.models.encoders.vitpose import draw_adapters
+from ttpose.models.pose_model import PoseModel
+from ttpose.models.vitpose import vitpose_config
+
+# 64×48 px, 1.2 M parameters: what a share of one core can train in an hour.
+_VIT = ViTConfig(width=128, depth=6, heads=4, patch=8, positions=(8, 6), decoder="simple")
+_SIGMA = 1.25  # of the target Gaussians in cells of 2 px; the authors have 2 on maps of twice as many cells a side
+_BATCH, _RATE, _WARMUP, _DECAY = 32, 1e-3, 300, 0.05
+_CUT: dict[tuple[int, int, int], PersonCrop] = {}  # of person, clip and frame: decoding takes as long as learning
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    commands = parser.add_subparsers(dest="command", required=True)
+    train = commands.add_parser("train")
+    train.add_argument("shards", type=Path)
+    train.add_argument("-o", "--output", type=Path, required=True)
+    train.add_argument("--minutes", type=float, default=60)
+    train.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    _train(options.shards, options.output, options.minutes, options.seed)
+
+
+def _train(folder: Path, output: Path, minutes: float, seed: int) -> None:
+    """AdamW on mean squared error, the rate falling with the cosine of the time that has passed."""
+    torch.manual_seed(seed)
+    rng = np.random.default_rng(seed)
+    model = PoseModel(vitpose_config(_VIT, preset="vitpose-small", target_sigma=_SIGMA))
+    draw_adapters(model)
+    shards = [read_shard(path) for path in sorted(folder.glob("identity_*.npz"))]
+    learning = [p for name, p in model.named_parameters() if not name.endswith(".up")]  # adapters are for persons
+    optimizer = torch.optim.AdamW(learning, weight_decay=_DECAY)
+    begin, step, mean = time.monotonic(), 0, 0.0
+    print(f"{len(shards)} people, {sum(p.numel() for p in learning) / 1e6:.1f} M parameters", flush=True)
+    while (passed := (time.monotonic() - begin) / 60 / minutes) < 1:
+        rate = _RATE * min(1, (step + 1) / _WARMUP) * (1 + math.cos(math.pi * passed)) / 2
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        images, wanted, known = _batch(shards, model, rng)
+        found = model.train()(model.normalise(images)).supervised
+        # The sum over cells is of the order of 1, whatever the size of the maps.
+        loss = ((found - wanted).square().sum((2, 3)) * known).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(learning, 1.0)
+        optimizer.step()
+        step, mean = step + 1, 0.99 * mean + 0.01 * float(loss.detach())
+        if step % 200 == 0:
+            print(f"step {step}, {passed:.0%}, loss {mean / (1 - 0.99**step):.3f}", flush=True)
+        if step % 2000 == 0:
+            save_model(model, output, notes={"steps": str(step)})
+    save_model(model, output, notes={"steps": str(step)})
+    print(f"{step} steps of {_BATCH} in {minutes:g} min")
+
+
+def _batch(shards: list[Shard], model: PoseModel, rng: np.random.Generator) -> tuple[torch.Tensor, ...]:
+    """Random views: RGB 0..255 [B, 3, H, W], target maps [B, K, h, w], and which joints are known [B, K]."""
+    grid, cells = model.config.crop, model.config.cells
+    pictures, points, known = [], [], []
+    for _ in range(_BATCH):
+        number = int(rng.integers(len(shards)))
+        shard = shards[number]
+        clip, frame = int(rng.integers(len(shard.boxes))), int(rng.integers(shard.boxes.shape[1]))
+        place = (number, clip, frame)
+        if place not in _CUT:
+            _CUT[place] = cut_crop(shard.image(clip, frame), Box(*shard.boxes[clip, frame].astype(float)), grid)
+        cut = _CUT[place]
+        flip = bool(rng.random() < 0.5)
+        rotation = float(np.clip(rng.normal(0, 20), -40, 40)) if rng.random() < 0.5 else 0.0
+        shift = (float(rng.normal(0, 0.03)), float(rng.normal(0, 0.03)))
+        matrix = cut.matrix(grid, rotation=rotation, scale=float(rng.uniform(0.8, 1.2)), shift=shift, flip=flip)
+        image = cut.view(matrix, grid.size).astype(np.float32)
+        pictures.append(np.clip(image * rng.uniform(0.75, 1.25, 3) + rng.uniform(-20, 20), 0, 255).astype(np.float32))
+        joints = shard.keypoints[clip, frame].astype(float)
+        joints = joints[list(COCO17.flip)] if flip else joints
+        points.append(cells.points_from(grid, apply(compose(matrix, invert(cut.to_source)), joints[:, :2])))
+        known.append(joints[:, 2] > 0)
+    middle = torch.from_numpy(np.stack(points)).float()
+    across = torch.exp(-((torch.arange(cells.width) - middle[..., :1]) ** 2) / (2 * _SIGMA**2))
+    down = torch.exp(-((torch.arange(cells.height) - middle[..., 1:]) ** 2) / (2 * _SIGMA**2))
+    images = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2)
+    return images, down[..., :, None] * across[..., None, :], torch.from_numpy(np.stack(known)).float()
+
+
+if __name__ == "__main__":
+    main()
