@@ -26,7 +26,7 @@ from ttpose.inference.pipeline import predict_clip
 _BALANCED = PRESETS["balanced"]
 _ALONE = replace(_BALANCED, guard=False)
 
-_UNASKED = replace(_BALANCED, second_opinion=False)
+_UNASKED = replace(_BALANCED, ensemble=False)
 _LOOKING = replace(_UNASKED, rescore=False)
 
 #: Settings by method; those in `_UNTRAINED` only look, settle sides and, where the name says so, rescore, perhaps with
@@ -45,13 +45,13 @@ METHODS: dict[str, PersonalizeSettings] = {
     "balanced without second": _UNASKED,
     "balanced without guard": _ALONE,
     "balanced without rescoring": _LOOKING,
-    "balanced with all of the change": replace(_ALONE, strength=1.0),
+    "balanced with all of the change": replace(_ALONE, interpolation=1.0),
     "labels": replace(_ALONE, distillation=0.0, self_training=1.0),
     "distillation+reconstruction": replace(_ALONE, reconstruction=0.001, decoder_warmup=15),
     "reconstruction+anchor": replace(
-        _ALONE, distillation=0.0, reconstruction=1.0, decoder_warmup=10, anchor=1.0, pose_rate=1e-5, strength=1.0
+        _ALONE, distillation=0.0, reconstruction=1.0, decoder_warmup=10, anchor=1.0, pose_rate=1e-5, interpolation=1.0
     ),
-    "reconstruction": replace(_ALONE, distillation=0.0, reconstruction=1.0, pose_rate=1e-4, strength=1.0),
+    "reconstruction": replace(_ALONE, distillation=0.0, reconstruction=1.0, pose_rate=1e-4, interpolation=1.0),
     "thorough": PRESETS["thorough"],
     "online": preset_named("balanced", mode="online"),
 }  # fmt: skip

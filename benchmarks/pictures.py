@@ -1,7 +1,7 @@
 """Pictures of labelled clips: `python benchmarks/pictures.py CLIP [CLIP ...] -o FOLDER`.
 
 Writes before_after.jpg, where each clip has two rows of evenly spaced frames, the base's keypoints above and those of
-`balanced` below, and repainted.jpg, where the shipped decoder, not adapted to anybody, paints frames of each clip from
+`balanced` below, and repainted.jpg, where the shipped decoder, not adapted to anybody, repaints frames of each clip from
 another frame of it: sources above, targets in the middle, what was painted below.
 """
 
@@ -19,8 +19,8 @@ from ttpose.core import geometry
 from ttpose.data.labelled_clip import read_clip
 from ttpose.inference.crops import PersonCrop, cut_crop
 from ttpose.inference.pipeline import personalize_model, predict_clip
-from ttpose.inference.tta import VIEWS, observe
-from ttpose.inference.warps import view_batch
+from ttpose.inference.tta import TTA_VIEWS, predict_tta
+from ttpose.inference.warps import warped_batch
 from ttpose.media import write_image
 from ttpose.models.pose_model import PoseModel
 from ttpose.models.shipped import load
@@ -43,11 +43,11 @@ def main() -> None:
         crops = _crops(folder, base.config.input_size)
         shown = np.linspace(0, len(crops) - 1, _FRAMES).round().astype(int).tolist()
         done = personalize_model(base, crops, PRESETS["balanced"])
-        after = predict_clip(done.model, crops, PRESETS["balanced"], named=done.named)
-        for keypoints in (observe(base, crops).keypoints, after):
+        after = predict_clip(done.model, crops, PRESETS["balanced"], reference=done.reference)
+        for keypoints in (predict_tta(base, crops).keypoints, after):
             compared.append(np.concatenate([_drawn(crops[i], keypoints[i], base) for i in shown], 1))
         painted += _repainted(base, [crops[i] for i in shown])
-        print(folder.name, done.guard.verdict, done.guard.reason, flush=True)
+        print(folder.name, done.guard.decision, done.guard.reason, flush=True)
     options.output.mkdir(parents=True, exist_ok=True)
     write_image(options.output / "before_after.jpg", np.concatenate(compared))
     write_image(options.output / "repainted.jpg", np.concatenate(painted))
@@ -69,7 +69,7 @@ def _drawn(crop: PersonCrop, keypoints: np.ndarray, model: PoseModel) -> np.ndar
 @torch.inference_mode()
 def _repainted(model: PoseModel, crops: Sequence[PersonCrop]) -> list[np.ndarray]:
     """Three rows: sources, targets, and the targets painted from the sources."""
-    targets = model.normalise(view_batch(crops, VIEWS[:1] * len(crops), model.config.input_size)[0])
+    targets = model.normalise(warped_batch(crops, TTA_VIEWS[:1] * len(crops), model.config.input_size)[0])
     points = model.points(model(targets).self_supervised)
     side, order = model.config.reconstruction_size, np.roll(np.arange(len(crops)), len(crops) // 2).tolist()
     shown = [crop.view(crop.matrix(side), side) for crop in crops]

@@ -16,9 +16,9 @@ from pathlib import Path
 import numpy as np
 
 from ttpose.core.skeleton import COCO17
-from ttpose.inference.refine.left_right import exchange, settle_sides
+from ttpose.inference.refine.left_right import apply_swaps, correct_swaps
 from ttpose.inference.refine.rescoring import load_rescorer, rescore
-from ttpose.inference.refine.viterbi import PathCosts
+from ttpose.inference.refine.viterbi import ViterbiCosts
 from ttpose.metrics.pck import CLIP_RULE, bootstrap_mean, measure
 from ttpose.models.boosted_trees import Forest
 from ttpose.training.observed_clips import LOOKS, ObservedClip, read_clip
@@ -60,11 +60,13 @@ def measure_clip(clip: ObservedClip, forest: Forest, ways: Sequence[tuple[float,
     """PCK@0.1 and @0.2 [1 + looks * (1 + ways), 2]: alone, then for each look settled and rescored in each way."""
     found = [clip.seen[0].keypoints]
     for seen in clip.seen:
-        _, exchanged = settle_sides(seen.keypoints, seen.sides, clip.times, COCO17)
-        settled = exchange(seen, exchanged, COCO17)
-        found.append(settled.keypoints)
+        _, swapped = correct_swaps(seen.keypoints, seen.sides, clip.times, COCO17)
+        refine_prediction = apply_swaps(seen, swapped, COCO17)
+        found.append(refine_prediction.keypoints)
         for margin, turning in ways:
-            found.append(rescore(settled, clip.times, COCO17, forest, margin, PathCosts(turning=turning))[0])
+            found.append(
+                rescore(refine_prediction, clip.times, COCO17, forest, margin, ViterbiCosts(turning=turning))[0]
+            )
     measured = [measure(points, clip.truth, COCO17.keypoints, CLIP_RULE, _LIMBS) for points in found]
     return np.array([[one.tally(limit).mean() for limit in (0.1, 0.2)] for one in measured])
 
@@ -76,10 +78,10 @@ def _table(rows: np.ndarray, ways: Sequence[tuple[float, float]]) -> None:
     for number, looks in enumerate(LOOKS):
         start = 1 + number * (1 + len(ways))
         for offset, (margin, turning) in enumerate([("not rescored", ""), *ways]):
-            here, settled, alone = rows[:, start + offset], rows[:, start], rows[:, 0]
-            over = (here - settled).mean(0)
+            here, refine_prediction, alone = rows[:, start + offset], rows[:, start], rows[:, 0]
+            over = (here - refine_prediction).mean(0)
             gain = bootstrap_mean((here - alone)[:, 1])
-            lost = [(gained[:, 1] < -0.5).mean() for gained in (here - settled, here - alone)]
+            lost = [(gained[:, 1] < -0.5).mean() for gained in (here - refine_prediction, here - alone)]
             print(
                 f"| {looks} | {margin} | {turning} | {here[:, 0].mean():.1f} / {here[:, 1].mean():.1f} |"
                 f" {over[0]:+.2f} / {over[1]:+.2f} ({lost[0]:.0%} lose) |"

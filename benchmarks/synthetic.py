@@ -23,8 +23,8 @@ from ttpose.adaptation.settings import PRESETS, PersonalizeSettings
 from ttpose.core.skeleton import COCO17
 from ttpose.data.shards import Shard, read_shard
 from ttpose.inference.crops import PersonCrop
-from ttpose.inference.pipeline import look_closely, personalize_model, settled
-from ttpose.inference.tta import Observation, observe
+from ttpose.inference.pipeline import personalize_model, predict_crops, refine_prediction
+from ttpose.inference.tta import TTAPrediction, predict_tta
 from ttpose.metrics.pck import CLIP_RULE, bootstrap_mean, measure
 from ttpose.models.pose_model import PoseModel
 from ttpose.models.shipped import load
@@ -70,16 +70,16 @@ def measure_person(base: PoseModel, shard: Shard, settings: PersonalizeSettings,
     clips = [shard_crops(shard, clip, base.config.input_size, every) for clip in range(2)]
     truth = [shard.keypoints[clip][::every] for clip in range(2)]
     found = personalize_model(base, clips[0], settings)
-    row: dict[str, Any] = {"verdict": found.guard.verdict, "motion": shard.motion[:2]}
+    row: dict[str, Any] = {"verdict": found.guard.decision, "motion": shard.motion[:2]}
     row["seconds"] = sum(found.timings.values())
     row["checks"] = {kind: asdict(checks) for kind, checks in found.guard.checks.items()}
     row |= figures("base", look(base, clips, settings), truth, settings, every=every)
-    row |= figures("person", look(found.model, clips, settings), truth, settings, found.named, every)
-    if found.guard.verdict == "personalized":
+    row |= figures("person", look(found.model, clips, settings), truth, settings, found.reference, every)
+    if found.guard.decision == "personalized":
         row["clip0_whole_full"] = row["clip0_person_full"]
     else:
         whole = found.whole.apply(base).eval()
-        everything = figures("whole", look(whole, clips, settings), truth, settings, found.named, every)
+        everything = figures("whole", look(whole, clips, settings), truth, settings, found.reference, every)
         row["clip0_whole_full"] = everything["clip0_whole_full"]
     return row
 
@@ -88,14 +88,14 @@ def measure_person(base: PoseModel, shard: Shard, settings: PersonalizeSettings,
 class Looks:
     """What a model sees of a person: the first clip through one and through all views, the second through one."""
 
-    first: Observation
-    full: Observation
-    second: Observation
+    first: TTAPrediction
+    full: TTAPrediction
+    second: TTAPrediction
 
 
 def look(model: PoseModel, clips: Sequence[Sequence[PersonCrop]], settings: PersonalizeSettings) -> Looks:
     """Look at both clips."""
-    return Looks(observe(model, clips[0]), look_closely(model, clips[0], settings), observe(model, clips[1]))
+    return Looks(predict_tta(model, clips[0]), predict_crops(model, clips[0], settings), predict_tta(model, clips[1]))
 
 
 def figures(
@@ -103,23 +103,25 @@ def figures(
     seen: Looks,
     truth: Sequence[np.ndarray],
     settings: PersonalizeSettings,
-    named: Mapping[int, np.ndarray] | None = None,
+    reference: Mapping[int, np.ndarray] | None = None,
     every: int = 1,
 ) -> dict[str, list[float]]:
     """PCK by what was done to the observations; `named` as in `Personalized`, for the first clip through all views."""
 
-    def cleaned(part: Observation, rescored: bool, known: Mapping[int, np.ndarray] | None = None) -> np.ndarray:
+    def cleaned(part: TTAPrediction, rescored: bool, known: Mapping[int, np.ndarray] | None = None) -> np.ndarray:
         frames = [i * every for i in range(len(part.keypoints))]
         rows = [(known or {}).get(i) for i in frames]
-        return settled(part, [i * FRAME_S for i in frames], COCO17, replace(settings, rescore=rescored), rows)[0]
+        return refine_prediction(
+            part, [i * FRAME_S for i in frames], COCO17, replace(settings, rescore=rescored), rows
+        )[0]
 
     return {
         f"clip0_{name}_alone": _pck(seen.first.keypoints, truth[0]),
         f"clip0_{name}_sides": _pck(cleaned(seen.first, False), truth[0]),
-        f"clip0_{name}_settled": _pck(cleaned(seen.full, False, named), truth[0]),
+        f"clip0_{name}_settled": _pck(cleaned(seen.full, False, reference), truth[0]),
         f"clip0_{name}_plain": _pck(cleaned(seen.first, settings.rescore), truth[0]),
-        f"clip0_{name}_unasked": _pck(cleaned(replace(seen.full, second=None), settings.rescore, named), truth[0]),
-        f"clip0_{name}_full": _pck(cleaned(seen.full, settings.rescore, named), truth[0]),
+        f"clip0_{name}_unasked": _pck(cleaned(replace(seen.full, second=None), settings.rescore, reference), truth[0]),
+        f"clip0_{name}_full": _pck(cleaned(seen.full, settings.rescore, reference), truth[0]),
         f"clip1_{name}_plain": _pck(cleaned(seen.second, settings.rescore), truth[1]),
     }
 

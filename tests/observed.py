@@ -9,16 +9,16 @@ import numpy as np
 from tests.painted import stepping
 from ttpose.core.geometry import Box
 from ttpose.core.skeleton import COCO17
-from ttpose.inference.tta import Observation
+from ttpose.inference.tta import TTAPrediction
 
 
-def observation(keypoints: np.ndarray) -> Observation:
+def observation(keypoints: np.ndarray) -> TTAPrediction:
     """A clear view of keypoints [N, K, 3]: one peak a map, sure of its side, all views agree, and a tight box."""
     peaks = np.repeat(keypoints[:, :, None], 4, 2)
     peaks[:, :, 1:, 2] = 0.0
     odds = np.full(keypoints.shape[:2], 2.5)
     boxes = np.array([Box.around(frame[:, :2]).as_list() for frame in keypoints])
-    return Observation(keypoints.copy(), odds, np.full(keypoints.shape[:2], 0.005), keypoints.copy(), peaks, boxes)
+    return TTAPrediction(keypoints.copy(), odds, np.full(keypoints.shape[:2], 0.005), keypoints.copy(), peaks, boxes)
 
 
 def walking(frames: int, size: float = 300) -> np.ndarray:
@@ -29,8 +29,8 @@ def walking(frames: int, size: float = 300) -> np.ndarray:
 
 
 def misled(
-    seen: Observation, frame: int, name: str, shift: tuple[float, float], score: float, spare: float
-) -> Observation:
+    seen: TTAPrediction, frame: int, name: str, shift: tuple[float, float], score: float, spare: float
+) -> TTAPrediction:
     """The observation with one keypoint at a wrong highest peak, its true place being the next one, of `spare`."""
     joint = COCO17.index(name)
     seen = replace(seen, **{part: getattr(seen, part).copy() for part in ("keypoints", "alone", "peaks")})

@@ -16,7 +16,7 @@ from tests import sample
 from ttpose.adaptation.settings import PRESETS
 from ttpose.core.errors import InputError, NoPersonError, UsageError, WeightsError
 from ttpose.core.skeleton import COCO17
-from ttpose.inference.ensemble import SecondOpinion
+from ttpose.inference.ensemble import EnsembleMember
 from ttpose.results import read_json, write_json
 
 
@@ -59,7 +59,7 @@ def test_personalize_a_clip_and_use_the_person_again(tmp_path: Path) -> None:
     clip = sample.write_part(tmp_path / "dance.mp4", range(4))
     made = ttpose.personalize(clip, preset="fast", steps=2, device="cpu", seed=3)
     assert len(made.keypoints.frames) == len(made.base_keypoints.frames) == 4
-    assert made.guard.verdict in ("personalized", "interpolated", "base")
+    assert made.guard.decision in ("personalized", "interpolated", "base")
     assert len(made.history) == 2
     assert all(seconds >= 0 for seconds in made.timings.values())
     made.person.save(tmp_path / "person.safetensors")
@@ -110,7 +110,7 @@ def test_joints_of_a_video_are_rescored(tmp_path: Path, monkeypatch: pytest.Monk
 def test_a_second_opinion_of_a_video(tmp_path: Path) -> None:
     clip = sample.write_part(tmp_path / "dance.mp4", range(4))
     plain = ttpose.predict(clip, device="cpu")
-    asked = ttpose.predict(clip, second_opinion=True, device="cpu")
+    asked = ttpose.predict(clip, ensemble=True, device="cpu")
     assert len(asked.frames) == len(plain.frames) == 4
     limbs = np.arange(5, 17)
     for before, after in zip(plain.frames, asked.frames, strict=True):
@@ -124,7 +124,7 @@ def test_a_second_opinion_of_a_video(tmp_path: Path) -> None:
 def test_a_second_opinion_of_a_photo(tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "dance.png"), sample.images()[0][..., ::-1])
     plain = ttpose.predict(tmp_path / "dance.png", device="cpu")
-    asked = ttpose.predict(tmp_path / "dance.png", second_opinion=True, device="cpu")
+    asked = ttpose.predict(tmp_path / "dance.png", ensemble=True, device="cpu")
     (before,), (after,) = plain.frames[0].people, asked.frames[0].people
     assert np.mean(distance(after.keypoints, 0) < 0.2) > 0.9
     assert (np.abs(after.keypoints - before.keypoints)[5:, :2].max(1) > 0.2).mean() > 0.5
@@ -171,14 +171,14 @@ def test_a_clip_with_more_frames_than_are_kept_is_read_again(
     from ttpose.adaptation import sources
 
     clip = sample.write_part(tmp_path / "part.mp4", range(24))
-    settings = replace(PRESETS["fast"], steps=1, second_opinion=asked)
+    settings = replace(PRESETS["fast"], steps=1, ensemble=asked)
     kept = api.personalize(clip, settings=settings, device="cpu")
     monkeypatch.setattr(sources, "MOST_KEPT", 10)
     heard = []
     monkeypatch.setattr(
-        SecondOpinion,
+        EnsembleMember,
         "look",
-        lambda self, crops, found, look=SecondOpinion.look: (
+        lambda self, crops, found, look=EnsembleMember.look: (
             heard.extend(crop.index for crop in crops) or look(self, crops, found)
         ),
     )

@@ -48,8 +48,8 @@ def test_every_package_it_stands_on_is_explained() -> None:
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     table = (ROOT / "README.md").read_text(encoding="utf-8").split("## What it stands on")[1].split("Extras")[0]
-    named = set(re.split(r"[,\s|]+", table))
-    assert {re.match(r"[\w-]+", line)[0] for line in project["dependencies"]} <= named
+    reference = set(re.split(r"[,\s|]+", table))
+    assert {re.match(r"[\w-]+", line)[0] for line in project["dependencies"]} <= reference
 
 
 def _written_reference() -> str:

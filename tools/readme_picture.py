@@ -28,7 +28,7 @@ def main() -> None:
     rows = [_row(result) for result in (made.base_keypoints, made.keypoints)]
     _PICTURE.parent.mkdir(parents=True, exist_ok=True)
     write_image(_PICTURE, np.concatenate(rows)[::2, ::2])
-    print(f"{_PICTURE}: {made.guard.verdict}, {made.guard.reason}")
+    print(f"{_PICTURE}: {made.guard.decision}, {made.guard.reason}")
 
 
 def _row(result: KeypointResult) -> np.ndarray:

@@ -4,45 +4,40 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ttpose.adaptation.learned import Learned
 from ttpose.adaptation.same_person import OnBad, SharedPerson
-from ttpose.adaptation.session import Personalization, PersonRun
+from ttpose.adaptation.session import Personalization, PersonalizationSession
 from ttpose.adaptation.settings import Mode, PersonalizeSettings, preset_named
-from ttpose.adaptation.sources import clip_result, records_of, report_damage
+from ttpose.adaptation.weights import PersonalizedWeights
 from ttpose.core.errors import InputError, NoPersonError, UsageError
 from ttpose.core.geometry import Box
-from ttpose.core.memory import keep_freed_memory
 from ttpose.core.progress import Named, Progress
 from ttpose.core.skeleton import Skeleton
 from ttpose.evaluation.clips import evaluate_clips
 from ttpose.evaluation.report import EvaluationReport
-from ttpose.inference.asked import asked, opinion_beside, photo_keypoints
-from ttpose.inference.ensemble import SecondOpinion
-from ttpose.inference.follow import follow_subject, gather
-from ttpose.inference.refine.rescoring import can_rescore
+from ttpose.inference.photos import find_people, predict_in_box, predict_people
+from ttpose.inference.pipeline import predict_video
+from ttpose.inference.results import clip_result, report_damage
+from ttpose.inference.settings import PHOTO_PRESET, VIDEO_PRESET, RefineSettings, refine_preset
 from ttpose.media import Source, open_source
 from ttpose.models.device import choose_device
-from ttpose.models.predictor import Predictor
 from ttpose.models.shipped import LoadedModel
 from ttpose.people.weights import load_weights
 from ttpose.report.overlay import write_overlay, write_side_by_side
 from ttpose.report.page import write_report
 from ttpose.results import FrameRecord, KeypointResult, PersonRecord
-from ttpose.tracking.box_correction import refine_box
-from ttpose.tracking.detector import PersonFinder
+from ttpose.tracking.detector import PersonDetector
 from ttpose.tracking.track import track_subject
 
 __all__ = [
     "EvaluationReport", "Personalization", "Pose", "SharedPerson", "evaluate_clips", "learn_person", "load_model",
     "personalize", "personalize_many", "predict", "write_overlay", "write_report", "write_side_by_side",
 ]  # fmt: skip
-
-_MOST_PEOPLE = 20  # in one photo; a crowd is nobody's personalization
 
 
 class Pose:
@@ -54,20 +49,26 @@ class Pose:
 
     def __init__(self, loaded: LoadedModel) -> None:
         self.loaded = loaded
-        self._predictor = Predictor(loaded.model)
-        self._finder: PersonFinder | None = None
 
     @property
     def skeleton(self) -> Skeleton:
         """The keypoint set."""
-        return self._predictor.skeleton
+        return self.loaded.model.skeleton
 
-    def predict(self, image_rgb: np.ndarray, box: Sequence[float] | Box | None = None) -> dict[str, Any]:
+    @cached_property
+    def _detector(self) -> PersonDetector:
+        return PersonDetector.load(str(self.loaded.model.device))
+
+    def predict(
+        self, image_rgb: np.ndarray, box: Sequence[float] | Box | None = None, *, preset: str = PHOTO_PRESET
+    ) -> dict[str, Any]:
         """Keypoints of one person.
 
         Args:
             image_rgb: uint8 [H, W, 3].
-            box: The person's box (x, y, width, height) in pixels; None finds the largest person.
+            box: The person's box (x, y, width, height) in pixels, which is taken as it is; None finds the largest
+                person, as `predict(path, subject="largest")` does.
+            preset: Inference of "fast" (one view), "balanced" or "thorough" (four views and the ensemble).
 
         Returns:
             `keypoints` float [K, 3] (x, y in pixels, score 0..1), `box` [x, y, w, h], `names` of the keypoints.
@@ -75,21 +76,30 @@ class Pose:
         Raises:
             InputError: Not an RGB uint8 image, or no box.
             NoPersonError: No box was given and nobody was found.
+            UsageError: Unknown preset.
         """
         if image_rgb.ndim != 3 or image_rgb.shape[2] != 3 or image_rgb.dtype != np.uint8:
             raise InputError(f"an RGB uint8 image [H, W, 3] is needed, not {image_rgb.dtype} {list(image_rgb.shape)}")
-        where = self._largest(image_rgb) if box is None else box if isinstance(box, Box) else Box(*box)
-        if not (all(math.isfinite(value) for value in where.as_list()) and where.area > 0):
-            raise InputError(f"a box is x, y, width and height, with an area, not {where.as_list()}")
-        keypoints = self._predictor.predict(image_rgb, [where])[0]
+        settings = refine_preset(preset).fitted_to(self.loaded.model.config)
+        if box is None:
+            where, keypoints = self._largest(image_rgb, settings)
+        else:
+            where = box if isinstance(box, Box) else Box(*box)
+            if not (all(math.isfinite(value) for value in where.as_list()) and where.area > 0):
+                raise InputError(f"a box is x, y, width and height, with an area, not {where.as_list()}")
+            keypoints = predict_in_box(image_rgb, where, self.loaded.model, settings)
         return {"keypoints": keypoints, "box": where.as_list(), "names": list(self.skeleton.keypoints)}
 
-    def _largest(self, image: np.ndarray) -> Box:
-        self._finder = self._finder or PersonFinder.load(str(self.loaded.model.device))
-        people = self._finder.find([image])[0]
-        if not people:
+    def _largest(self, image: np.ndarray, settings: RefineSettings) -> tuple[Box, np.ndarray]:
+        boxes = find_people(image, self._detector)
+        if not boxes:
             raise NoPersonError("no person was found in the image", "give a box")
-        return max((p.box for p in people), key=lambda b: b.area)
+        largest = [max(boxes, key=lambda box: box.area)]
+        loaded = self.loaded
+        found = predict_people(image, largest, loaded.follows, self._detector, settings, loaded.model)
+        if not found:
+            raise NoPersonError("no person was found in the image", "give a box")
+        return found[0].box, found[0].keypoints
 
 
 def load_model(path: Path | str | None = None, device: str = "auto", *, base: Path | str | None = None) -> Pose:
@@ -110,43 +120,44 @@ def load_model(path: Path | str | None = None, device: str = "auto", *, base: Pa
 def predict(
     source: Path | str,
     *,
+    preset: str | None = None,
     weights: Path | str | None = None,
     base: Path | str | None = None,
     subject: str | None = None,
-    second_opinion: bool = False,
     device: str = "auto",
     progress: Progress | None = None,
 ) -> KeypointResult:
-    """Keypoints of a video's one subject, or of everybody in a photo.
+    """Keypoints of a video's one subject, or of everybody in a photo; nothing is learned.
 
     Args:
         source: Video or image file.
+        preset: The inference part of the personalization preset of that name: "fast" (one view), "balanced" or
+            "thorough" (four views and the ensemble). None takes "fast" for videos and "balanced" for photos.
         weights: Person file, name in the person library, or base file; None takes the base.
         base: The base that the person was made on; None takes the shipped one.
         subject: "auto", "largest", "center" or "X,Y"; None takes "auto" in a video and everybody in a photo.
-        second_opinion: Whether a second network is asked, too: better keypoints in about twice the time.
         device: "auto", "cpu", "cuda", "cuda:N" or "mps".
-        progress: Hears the stages.
+        progress: Receives progress.
 
     Raises:
         InputError: The file cannot be read.
         NoPersonError: Nobody in the whole file.
-        UsageError, WeightsError: As `load_model`; or a second opinion beside weights that it does not go with.
+        UsageError, WeightsError: As `load_model`, or an unknown preset.
     """
-    keep_freed_memory()
     progress = progress or Progress()
+    if preset is not None:
+        refine_preset(preset)
     loaded, media = load_weights(weights, choose_device(device), base=base), open_source(source)
-    second = opinion_beside(loaded.model) if second_opinion else None
-    finder = PersonFinder.load(str(loaded.model.device))
-    if media.info.kind == "image" and subject is None:
-        return _predict_photo(media, loaded, finder, second)
-    track = track_subject(media, finder, subject=subject or "auto", progress=progress)
+    photo = media.info.kind == "image"
+    settings = refine_preset(preset or (PHOTO_PRESET if photo else VIDEO_PRESET)).fitted_to(loaded.model.config)
+    detector = PersonDetector.load(str(loaded.model.device))
+    if photo and subject is None:
+        return _predict_photo(media, loaded, detector, settings)
+    track = track_subject(media, detector, subject=subject or "auto", progress=progress)
     with progress.stage("predict", media.info.frames) as advance:
-        seen = follow_subject(media, track, loaded.model, finder, advance, crops=second is not None)
-        frames = list(seen if second is None else asked(seen, second))
+        clip = predict_video(media, track, loaded.follows, detector, settings, advance, model=loaded.model)
     report_damage(media, progress)
-    settings = PersonalizeSettings(rescore=can_rescore(loaded.model.config))
-    return clip_result(media, loaded, records_of(frames, gather(frames), loaded.model.skeleton, settings))
+    return clip_result(media, loaded, clip.records(loaded.model.skeleton, settings))
 
 
 def personalize(
@@ -177,16 +188,18 @@ def personalize(
         person: An earlier personalization of the same person to continue from: a person file, or a name in the
             person library. The result holds the changes of both.
         settings: Instead of preset, mode, steps and seed, such as `ttpose.adaptation.methods.method_named("tent")`.
-        progress: Hears the stages.
+        progress: Receives progress.
 
     Raises:
         UsageError: Unknown preset, mode, subject or device.
         InputError, NoPersonError, WeightsError: See there.
     """
     settings = settings or preset_named(preset, mode=mode, steps=steps, seed=seed)
-    run = PersonRun.begin(settings, device, base, person, progress)
-    seen = run.look_at(open_source(source), subject)
-    return run.online(seen) if run.settings.mode == "online" else run.predict(seen, run.learn([seen]))
+    session = PersonalizationSession.begin(settings, device, base, person, progress)
+    seen = session.observe(open_source(source), subject)
+    if session.settings.mode == "online":
+        return session.online(seen)
+    return session.predict(seen, session.learn([seen]))
 
 
 def personalize_many(
@@ -257,30 +270,21 @@ def learn_person(
         raise UsageError("no input was given", "name videos and photos of the person")
     if settings.mode == "online":
         raise UsageError("online learning takes one input at a time")
-    run = PersonRun.begin(settings, device, base, person, progress)
+    session = PersonalizationSession.begin(settings, device, base, person, progress)
     if learned is not None:
-        return SharedPerson(run, Learned.load(Path(learned), run.base), subject, {})
-    return SharedPerson.learn(run, [*dict.fromkeys(map(Path, sources))], subject, on_bad)
+        return SharedPerson(session, PersonalizedWeights.load(Path(learned), session.base), subject, {})
+    return SharedPerson.learn(session, [*dict.fromkeys(map(Path, sources))], subject, on_bad)
 
 
 def _predict_photo(
-    media: Source, loaded: LoadedModel, finder: PersonFinder, second: SecondOpinion | None
+    media: Source, loaded: LoadedModel, detector: PersonDetector, settings: RefineSettings
 ) -> KeypointResult:
-    frame = next(iter(media.frames()))
-    people = finder.find([frame.image])[0] if frame.image is not None else []
-    if frame.image is None or not people:
-        raise NoPersonError(
-            f"{media.info.path}: no person was found", "try --subject largest, which also looks at enlarged parts"
-        )
-    predictor = Predictor(loaded.model)
-    boxes = [person.box for person in people[:_MOST_PEOPLE]]
-    boxes = [
-        refine_box(b, k, skeleton=loaded.model.skeleton)
-        for b, k in zip(boxes, predictor.predict(frame.image, boxes), strict=True)
-    ]
-    if second is None:
-        found = predictor.predict(frame.image, boxes)
-    else:
-        found = photo_keypoints(loaded.model, frame.image, boxes, second)
-    persons = tuple(PersonRecord(i + 1, b, k) for i, (b, k) in enumerate(zip(boxes, found, strict=True)))
+    image = next(iter(media.frames())).image
+    boxes = [] if image is None else find_people(image, detector)
+    people = []
+    if image is not None:
+        people = predict_people(image, boxes, loaded.follows, detector, settings, loaded.model)
+    if not people:
+        raise NoPersonError(f"{media.info.path}: no person was found", "a larger or brighter view of the person helps")
+    persons = tuple(PersonRecord(i + 1, person.box, person.keypoints) for i, person in enumerate(people))
     return clip_result(media, loaded, [FrameRecord(0, 0.0, persons)])

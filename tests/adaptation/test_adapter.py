@@ -41,8 +41,8 @@ def _changed(before, model):
     return {name for name, value in model.state_dict().items() if not torch.equal(value, before[name])}
 
 
-def _adapter(base, settings=SETTINGS, objectives=None):
-    return Adapter(base, [_Push()] if objectives is None else objectives, settings)
+def _adapter(base, settings=SETTINGS, losses=None):
+    return Adapter(base, [_Push()] if losses is None else losses, settings)
 
 
 @pytest.fixture(scope="module")
@@ -87,8 +87,8 @@ def test_only_the_named_prefixes_learn(small, small_crops):
 
 def test_warm_up_moves_the_decoder_alone(tiny, painted_crops):
     settings = replace(SETTINGS, reconstruction=1.0, decoder_warmup=2, ema=0.9)
-    objectives = [Reconstruction(1.0, perceptual_loss(tiny), 2), Anchor(1.0)]
-    adapter, before = _adapter(tiny, settings, objectives), _weights(tiny)
+    losses = [Reconstruction(1.0, perceptual_loss(tiny), 2), Anchor(1.0)]
+    adapter, before = _adapter(tiny, settings, losses), _weights(tiny)
     for _ in range(2):
         terms = adapter.step(painted_crops[:2], painted_crops[2:4])
         assert set(terms) == {"reconstruction", "total"}
@@ -138,8 +138,8 @@ def test_rate_rises_over_the_first_steps(dots, walk):
 
 def test_rates_are_the_settings(tiny, painted_crops):
     settings = replace(SETTINGS, reconstruction=1.0)
-    objectives = [_Push(), Reconstruction(1.0, perceptual_loss(tiny), 1)]
-    adapter, before = _adapter(tiny, settings, objectives), _weights(tiny)
+    losses = [_Push(), Reconstruction(1.0, perceptual_loss(tiny), 1)]
+    adapter, before = _adapter(tiny, settings, losses), _weights(tiny)
     adapter.step(painted_crops[:1], painted_crops[2:3])
     after = adapter.model.state_dict()
     pose = (after["encoder.trunk.stem.conv.weight"] - before["encoder.trunk.stem.conv.weight"]).abs()
@@ -238,9 +238,9 @@ def test_history_has_an_entry_a_step(dots, walk):
 
 def test_the_first_view_can_be_asked_for_unchanged(dots, walk, monkeypatch):
     asked = []
-    original = adapt.view_batch
+    original = adapt.warped_batch
     monkeypatch.setattr(
-        adapt, "view_batch", lambda crops, warps, size: asked.append(warps) or original(crops, warps, size)
+        adapt, "warped_batch", lambda crops, warps, size: asked.append(warps) or original(crops, warps, size)
     )
     adapter = _adapter(dots)
     adapter.step(walk[2][:3], walk[2][3:6], first_plain=True)

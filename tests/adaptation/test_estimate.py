@@ -12,9 +12,9 @@ import torch
 
 from ttpose.adaptation import session as one_person
 from ttpose.adaptation.online import personalize_stream
-from ttpose.adaptation.session import PersonRun, looks_to_adapt
+from ttpose.adaptation.session import PersonalizationSession, looks_to_adapt
 from ttpose.adaptation.settings import preset_named
-from ttpose.adaptation.sources import SeenSource
+from ttpose.adaptation.sources import ObservedClip
 from ttpose.core.progress import Progress
 from ttpose.inference.follow import CropStore
 from ttpose.inference.pipeline import personalize_model
@@ -72,7 +72,7 @@ def test_every_look_is_counted(
 def test_every_look_of_an_online_run_is_counted(counted: Counter[str], tiny: PoseModel, painted_crops: list) -> None:
     settings = replace(preset_named("balanced", mode="online"), decoder_warmup=3, batch=2, frame_steps=2, views=2)
     done = personalize_stream(tiny, painted_crops[:4], settings)
-    assert done.guard.verdict == "personalized", "nothing is predicted again"
+    assert done.guard.decision == "personalized", "nothing is predicted again"
     predicted = 4 * settings.predict_views
     assert looks_to_adapt(settings, painted_crops[:4], "transport") == pytest.approx(looks(counted) - predicted)
 
@@ -92,18 +92,18 @@ def test_the_time_of_a_look_is_measured_anew(
 
     clock = SimpleNamespace(now=0.0, perf_counter=lambda: clock.now)
 
-    def observe(model: PoseModel, crops: list, *rest: Any) -> None:
+    def predict_tta(model: PoseModel, crops: list, *rest: Any) -> None:
         clock.now += 0.1 * len(crops)
 
     monkeypatch.setattr(one_person, "time", clock)
-    monkeypatch.setattr(one_person, "observe", observe)
+    monkeypatch.setattr(one_person, "observe", predict_tta)
     store = CropStore(most)
     for crop in painted_crops[:8]:
         store.offer(crop)
     # The first look took long: reading a large video, or loading what is loaded once.
-    seen = SeenSource(None, [], store, None, find_s=100.0, look_s=500.0)  # type: ignore[arg-type]
+    seen = ObservedClip(None, [], store, None, find_s=100.0, look_s=500.0)  # type: ignore[arg-type]
     loaded, settings = LoadedModel(tiny, "tiny", "ab" * 32), preset_named(preset)
-    run = PersonRun(loaded, loaded, None, settings, UntilTold())  # type: ignore[arg-type]
+    run = PersonalizationSession(loaded, loaded, None, settings, UntilTold())  # type: ignore[arg-type]
     with pytest.raises(Told) as told:
         run.learn([seen])
     expected = 0.1 * looks_to_adapt(settings, store.crops, "transport") + predicted_s

@@ -9,16 +9,16 @@ import torch
 
 from tests.small_models import DotModel
 from ttpose.adaptation import online
-from ttpose.adaptation.guard import selection as judge
+from ttpose.adaptation.guard import selection as select_weights
 from ttpose.adaptation.guard.metrics import GuardReport
 from ttpose.adaptation.losses import Clip
-from ttpose.adaptation.offline import _draw, _other_frames, adapt_offline, build_objectives
+from ttpose.adaptation.offline import _draw, _other_frames, adapt_offline, build_losses
 from ttpose.adaptation.online import OnlineAdapter, checked_online, personalize_stream
 from ttpose.adaptation.settings import PAPER, PersonalizeSettings
 from ttpose.core import geometry
 from ttpose.core.progress import Progress
 from ttpose.inference import pipeline as run
-from ttpose.inference.tta import VIEWS, observe
+from ttpose.inference.tta import TTA_VIEWS, predict_tta
 
 SETTINGS = PersonalizeSettings(steps=6, batch=4, pose_rate=0.02, ema=0.5, rate_warmup=0)
 
@@ -57,7 +57,7 @@ def test_offline_learns_from_the_labels(walk):
     adapter = adapt_offline(base, clip, replace(SETTINGS, steps=20))
     early, late = (np.mean([h["total"] for h in part]) for part in (adapter.history[:3], adapter.history[-3:]))
     assert late < 0.85 * early
-    before, after = (observe(m, clip.crops).keypoints[..., 2].mean() for m in (base, adapter.average))
+    before, after = (predict_tta(m, clip.crops).keypoints[..., 2].mean() for m in (base, adapter.average))
     assert after > before + 0.1
 
 
@@ -91,13 +91,13 @@ def test_objectives_are_those_that_have_a_weight(tiny):
 
     def names(**weights):
         none = {"reconstruction": 0.0, "self_training": 0.0, "consistency": 0.0, "anchor": 0.0}
-        return {o.name: o.weight for o in build_objectives(empty, tiny, replace(SETTINGS, **none | weights))}
+        return {o.name: o.weight for o in build_losses(empty, tiny, replace(SETTINGS, **none | weights))}
 
     assert names() == {}
     assert names(anchor=2.0) == {"anchor": 2.0}
     everything = {"reconstruction": 0.5, "self_training": 1.0, "consistency": 2.0, "anchor": 3.0}
     assert names(**everything) == everything
-    assert {o.name for o in build_objectives(empty, tiny, PAPER)} == {"reconstruction"}
+    assert {o.name for o in build_losses(empty, tiny, PAPER)} == {"reconstruction"}
 
 
 def test_draws_do_not_repeat_while_there_are_frames_enough(walk):
@@ -127,8 +127,8 @@ def test_online_predicts_each_frame_after_learning_from_it(walk):
     assert stream.adapter.steps_done == 12
     assert all(s.keypoints.shape == (1, 17, 3) for s in seen)
     # The stream's last answers are those of its average; they got surer than the base's.
-    assert np.allclose(observe(stream.adapter.average, [crops[11]]).keypoints, seen[-1].keypoints)
-    assert seen[-1].keypoints[..., 2].mean() > observe(base, [crops[11]]).keypoints[..., 2].mean() + 0.05
+    assert np.allclose(predict_tta(stream.adapter.average, [crops[11]]).keypoints, seen[-1].keypoints)
+    assert seen[-1].keypoints[..., 2].mean() > predict_tta(base, [crops[11]]).keypoints[..., 2].mean() + 0.05
     found = np.concatenate([s.keypoints for s in seen[4:]])
     assert np.median(np.abs(found[..., :2] - keypoints[4:12, :, :2])) < 3
 
@@ -157,7 +157,7 @@ def test_online_memory_is_bounded(dots, walk):
         stream.advance(crop)
         assert len(stream._seen) <= 4
         assert stream._seen[-1] is crop
-    (labels,) = [o._labels for o in stream.adapter.objectives]
+    (labels,) = [o._labels for o in stream.adapter.losses]
     assert len(labels) == 1
 
 
@@ -188,7 +188,7 @@ def test_online_runs_alike_with_the_same_seed(walk):
 @pytest.fixture
 def looks(monkeypatch):
     """Who looks from now on, and through which views."""
-    asked, original = [], online.observe
+    asked, original = [], online.predict_tta
 
     def spy(model, crops, views, *rest, **more):
         asked.append((model, views))
@@ -201,7 +201,7 @@ def looks(monkeypatch):
 
 def test_online_predicts_through_the_asked_views(dots, walk, looks):
     OnlineAdapter(dots, replace(SETTINGS, views=4, predict_views=2)).advance(walk[2][0])
-    assert [views for _, views in looks] == [VIEWS[:4], VIEWS[:2]]
+    assert [views for _, views in looks] == [TTA_VIEWS[:4], TTA_VIEWS[:2]]
 
 
 def test_online_the_base_teaches(walk, looks):
@@ -214,20 +214,23 @@ def test_online_the_base_teaches(walk, looks):
 def test_online_a_part_of_the_change_predicts(walk):
     base = _colour_blind()
     whole = OnlineAdapter(base, replace(SETTINGS, teacher_min_score=0.05))
-    part = OnlineAdapter(base, replace(SETTINGS, teacher_min_score=0.05, strength=0.25))
+    part = OnlineAdapter(base, replace(SETTINGS, teacher_min_score=0.05, interpolation=0.25))
     for crop in walk[2][:6]:
         whole.advance(crop)
         seen = part.advance(crop)
         quarter = base.encoder.colors.lerp(whole.model.encoder.colors, 0.25)
         assert torch.allclose(part.model.encoder.colors, quarter, atol=1e-6)
-        assert np.allclose(observe(part.model, [crop]).keypoints, seen.keypoints)
+        assert np.allclose(predict_tta(part.model, [crop]).keypoints, seen.keypoints)
     assert not torch.equal(part.model.encoder.colors, base.encoder.colors)
     assert torch.equal(base.encoder.colors, _colour_blind().encoder.colors)
 
 
-@pytest.mark.parametrize("strength", [1.0, 0.25])
-def test_a_stream_gives_a_person_and_what_each_frame_showed(walk, strength):
-    base, settings = _colour_blind(), replace(SETTINGS, teacher_min_score=0.05, strength=strength, guard=False)
+@pytest.mark.parametrize("interpolation", [1.0, 0.25])
+def test_a_stream_gives_a_person_and_what_each_frame_showed(walk, interpolation):
+    base, settings = (
+        _colour_blind(),
+        replace(SETTINGS, teacher_min_score=0.05, interpolation=interpolation, guard=False),
+    )
     stream = OnlineAdapter(base, settings)
     seen = list(stream.run(walk[2][:8]))
     done = personalize_stream(base, walk[2][:8], settings, base_sha256="ab")
@@ -239,25 +242,25 @@ def test_a_stream_gives_a_person_and_what_each_frame_showed(walk, strength):
 
 
 @pytest.mark.parametrize(("verdict", "kept"), [("base", 0.0), ("interpolated", 0.5), ("personalized", 1.0)])
-def test_the_guard_has_the_last_word_on_a_stream(walk, monkeypatch, verdict, kept):
+def test_the_guard_has_the_last_word_on_a_stream(walk, monkeypatch, decision, kept):
     base, settings = _colour_blind(), replace(SETTINGS, teacher_min_score=0.05)
     whole = personalize_stream(base, walk[2][:20], replace(settings, guard=False))
-    monkeypatch.setattr(judge, "decide", lambda checks: GuardReport(verdict, "for the test", checks))
+    monkeypatch.setattr(select_weights, "decide", lambda checks: GuardReport(decision, "for the test", checks))
     done = personalize_stream(base, walk[2][:20], settings)
     wanted = base.encoder.colors + kept * (whole.model.encoder.colors - base.encoder.colors)
     assert torch.allclose(done.model.encoder.colors, wanted, atol=1e-5)
     assert "learning frames were checked" in done.guard.reason and set(done.guard.checks) == {
         "base", "interpolated", "personalized",
     }  # fmt: skip
-    chosen_sees = observe(done.model, walk[2][:20]).keypoints
-    assert np.array_equal(done.seen.keypoints, chosen_sees) == (verdict != "personalized")
+    chosen_sees = predict_tta(done.model, walk[2][:20]).keypoints
+    assert np.array_equal(done.seen.keypoints, chosen_sees) == (decision != "personalized")
 
 
 def test_a_ruined_stream_falls_back_to_the_base(walk):
     base = DotModel()
     done = personalize_stream(base, walk[2], replace(SETTINGS, pose_rate=50.0))
-    assert done.guard.verdict == "base" and done.delta.changes == {}
-    assert np.array_equal(done.seen.keypoints, observe(base, walk[2]).keypoints)
+    assert done.guard.decision == "base" and done.delta.changes == {}
+    assert np.array_equal(done.seen.keypoints, predict_tta(base, walk[2]).keypoints)
 
 
 def test_a_stream_is_checked_on_runs_of_its_frames(walk):
@@ -275,9 +278,9 @@ def test_progress_of_a_stream(walk):
 def test_a_stream_keeps_the_teachers_names(walk):
     base, settings = _colour_blind(), replace(SETTINGS, teacher_min_score=0.05, views=2)
     done = personalize_stream(base, walk[2][:8], settings)
-    taught = observe(base, walk[2][:8], VIEWS[:2]).keypoints
-    assert sorted(done.named) == list(range(8))
-    assert np.allclose([done.named[i] for i in range(8)], taught[..., :2])
+    taught = predict_tta(base, walk[2][:8], TTA_VIEWS[:2]).keypoints
+    assert sorted(done.reference) == list(range(8))
+    assert np.allclose([done.reference[i] for i in range(8)], taught[..., :2])
     # Nobody teaches where the clip is only repainted.
     paper = replace(SETTINGS, self_training=0.0, anchor=1.0)
-    assert personalize_stream(base, walk[2][:2], paper).named == {}
+    assert personalize_stream(base, walk[2][:2], paper).reference == {}

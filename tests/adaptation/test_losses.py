@@ -14,11 +14,11 @@ from ttpose.adaptation.losses.consistency import Consistency
 from ttpose.adaptation.losses.distillation import Distillation
 from ttpose.adaptation.losses.keypoints import SelfTraining, _offset_error
 from ttpose.adaptation.losses.reconstruction import Reconstruction, person_weight
-from ttpose.adaptation.pseudo_labels import lessons, pseudo_labels
+from ttpose.adaptation.pseudo_labels import distillation_targets, pseudo_labels
 from ttpose.adaptation.settings import PersonalizeSettings
 from ttpose.core import geometry
-from ttpose.inference.tta import VIEWS, observe
-from ttpose.inference.warps import PLAIN, Augmentation, draw_warp, view_batch
+from ttpose.inference.tta import TTA_VIEWS, predict_tta
+from ttpose.inference.warps import PLAIN, Augmentation, draw_warp, warped_batch
 from ttpose.models.decode import decode
 from ttpose.models.perceptual_features import perceptual_loss
 
@@ -27,7 +27,7 @@ STILL = Augmentation(rotation_share=0, scale=(1, 1), shift_sd=0, flip=False, con
 
 def _step(model, crops, warps=None, *, base=None, average=None, sources=None):
     warps = warps or [PLAIN] * len(crops)
-    images, matrices = view_batch(crops, warps, model.config.input_size)
+    images, matrices = warped_batch(crops, warps, model.config.input_size)
     normalised = model.normalise(images)
     return Step(
         model, average or model, base or model, crops, warps, normalised, matrices, sources or crops,
@@ -44,13 +44,13 @@ def _true_clip(walk, count=8, trust=1.0):
     return Clip(crops[:count], labels)
 
 
-def _lower(model, make_step, objective, rate, steps, prefix=""):
+def _lower(model, make_step, loss_term, rate, steps, prefix=""):
     """The loss before and after some steps of Adam on it alone."""
     learning = copy.deepcopy(model)
     optimizer = torch.optim.Adam([p for n, p in learning.named_parameters() if n.startswith(prefix)], rate)
     values = []
     for _ in range(steps):
-        loss = objective.loss(make_step(learning))
+        loss = loss_term.loss(make_step(learning))
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -62,24 +62,24 @@ def test_self_training_learns_the_labels(dots, walk):
     wrong = copy.deepcopy(dots)
     with torch.no_grad():
         wrong.encoder.colors += torch.tensor([0.25, -0.25, 0.25])
-    objective = SelfTraining(_true_clip(walk), 1.0)
-    first, last = _lower(wrong, lambda m: _step(m, walk[2][:8]), objective, 0.02, 15)
+    loss_term = SelfTraining(_true_clip(walk), 1.0)
+    first, last = _lower(wrong, lambda m: _step(m, walk[2][:8]), loss_term, 0.02, 15)
     assert last < 0.7 * first
-    assert objective.loss(_step(dots, walk[2][:8])).item() < first
+    assert loss_term.loss(_step(dots, walk[2][:8])).item() < first
 
 
 def test_self_training_follows_views(dots, walk):
-    objective, crops = SelfTraining(_true_clip(walk), 1.0), walk[2][:8]
+    loss_term, crops = SelfTraining(_true_clip(walk), 1.0), walk[2][:8]
     rng = np.random.default_rng(0)
     warps = [draw_warp(rng, Augmentation(rotation_sd=8, contrast=0, tint=0, brightness=0)) for _ in crops]
     assert any(w.flip for w in warps) and not all(w.flip for w in warps)
-    right = objective.loss(_step(dots, crops, warps)).item()
-    assert right < 1.4 * objective.loss(_step(dots, crops)).item()
+    right = loss_term.loss(_step(dots, crops, warps)).item()
+    assert right < 1.4 * loss_term.loss(_step(dots, crops)).item()
     # Labels carried by another view than the picture's fit much worse.
     astray = replace(_step(dots, crops, warps), matrices=[crop.matrix(128) for crop in crops])
-    assert objective.loss(astray).item() > 1.5 * right
+    assert loss_term.loss(astray).item() > 1.5 * right
     unnamed = replace(_step(dots, crops, warps), warps=[replace(w, flip=False) for w in warps])
-    assert objective.loss(unnamed).item() > 1.3 * right
+    assert loss_term.loss(unnamed).item() > 1.3 * right
 
 
 def test_what_is_not_trusted_does_not_teach(dots, walk):
@@ -109,21 +109,21 @@ def test_labels_outside_the_view_do_not_teach(dots, walk):
 
 def test_only_what_was_taught_last_is_known(dots, walk):
     clip, crops = _true_clip(walk), walk[2]
-    objective = SelfTraining(Clip([], np.zeros((0, 17, 3))), 1.0)
+    loss_term = SelfTraining(Clip([], np.zeros((0, 17, 3))), 1.0)
     for position in (2, 3):
-        objective.teach(clip.part([position]))
+        loss_term.teach(clip.part([position]))
     whole = SelfTraining(clip, 1.0)
     step = _step(dots, [crops[3], crops[3]])
-    assert objective.loss(step).item() == pytest.approx(whole.loss(step).item())
+    assert loss_term.loss(step).item() == pytest.approx(whole.loss(step).item())
     with pytest.raises(KeyError):
-        objective.loss(_step(dots, [crops[2]]))
+        loss_term.loss(_step(dots, [crops[2]]))
 
 
 def _taught(model, crops):
     """What a model's own four views teach."""
-    seen = observe(model, crops, VIEWS[:4], keep_maps=True)
+    seen = predict_tta(model, crops, TTA_VIEWS[:4], keep_maps=True)
     labels = pseudo_labels(seen, crops, model.skeleton, PersonalizeSettings())
-    return lessons(seen, crops, *labels, model.skeleton)
+    return distillation_targets(seen, crops, *labels, model.skeleton)
 
 
 def test_distillation_asks_nothing_of_a_model_that_agrees(dots, walk):
@@ -165,19 +165,19 @@ def test_distillation_teaches(dots, walk):
 
 def test_distillation_knows_only_what_was_taught_last(dots, walk):
     clip = _taught(dots, walk[2][:2])
-    objective = Distillation(clip, 1.0)
-    objective.teach(clip.part([1]))
-    assert objective.loss(_step(dots, [walk[2][1]])).item() >= 0
+    loss_term = Distillation(clip, 1.0)
+    loss_term.teach(clip.part([1]))
+    assert loss_term.loss(_step(dots, [walk[2][1]])).item() >= 0
     with pytest.raises(KeyError):
-        objective.loss(_step(dots, [walk[2][0]]))
+        loss_term.loss(_step(dots, [walk[2][0]]))
 
 
 def test_offset_heads_are_taught_too(tiny, painted_crops):
     labels = np.full((2, 17, 3), 40.0)
     labels[..., 2] = 1.0
-    objective = SelfTraining(Clip(painted_crops[:2], labels), 1.0)
+    loss_term = SelfTraining(Clip(painted_crops[:2], labels), 1.0)
     learning = copy.deepcopy(tiny)
-    objective.loss(_step(learning, painted_crops[:2])).backward()
+    loss_term.loss(_step(learning, painted_crops[:2])).backward()
     assert learning.encoder.trunk.offset.out.conv.bias.grad.abs().sum() > 0
     assert learning.encoder.trunk.stem.conv.weight.grad.abs().sum() > 0
 
@@ -197,24 +197,24 @@ def test_offsets_are_taught_as_they_are_read():
 
 
 def test_anchor_is_zero_at_the_base_and_pulls_back_to_it(dots, walk):
-    objective, crops = Anchor(1.0), walk[2][:4]
-    assert objective.loss(_step(dots, crops, base=dots)).item() == 0.0
+    loss_term, crops = Anchor(1.0), walk[2][:4]
+    assert loss_term.loss(_step(dots, crops, base=dots)).item() == 0.0
     strayed = copy.deepcopy(dots)
     with torch.no_grad():
         strayed.encoder.colors += 0.1
-    first, last = _lower(strayed, lambda m: _step(m, crops, base=dots), objective, 0.02, 8)
+    first, last = _lower(strayed, lambda m: _step(m, crops, base=dots), loss_term, 0.02, 8)
     assert first > 0 and last < 0.5 * first
 
 
 def test_consistency_makes_views_agree_with_the_average(dots, walk):
-    objective, crops = Consistency(1.0, 0.25), walk[2][:4]
+    loss_term, crops = Consistency(1.0, 0.25), walk[2][:4]
     rng = np.random.default_rng(1)
     warps = [draw_warp(rng, Augmentation(rotation_sd=8, contrast=0, tint=0, brightness=0)) for _ in crops]
-    good = objective.loss(_step(dots, crops, warps)).item()
+    good = loss_term.loss(_step(dots, crops, warps)).item()
     strayed = copy.deepcopy(dots)
     with torch.no_grad():
         strayed.encoder.colors += torch.tensor([0.25, -0.25, 0.25])
-    first, last = _lower(strayed, lambda m: _step(m, crops, warps, average=dots), objective, 0.02, 15)
+    first, last = _lower(strayed, lambda m: _step(m, crops, warps, average=dots), loss_term, 0.02, 15)
     assert good < first
     assert last < 0.7 * first
 
@@ -233,18 +233,18 @@ def test_consistency_teaches_the_model_not_its_teacher(dots, walk):
 
 
 def test_reconstruction_learns_to_repaint(tiny, painted_crops):
-    objective = Reconstruction(1.0, perceptual_loss(tiny), 4)
+    loss_term = Reconstruction(1.0, perceptual_loss(tiny), 4)
     targets, sources = painted_crops[:4], painted_crops[4:8]
     first, last = _lower(
-        tiny, lambda m: _step(m, targets, sources=sources), objective, 5e-4, 8, prefix="reconstructor."
+        tiny, lambda m: _step(m, targets, sources=sources), loss_term, 5e-4, 8, prefix="reconstructor."
     )
     assert last < 0.9 * first
 
 
 def test_reconstruction_reaches_the_pose_and_stops_at_the_source(tiny, painted_crops):
     learning = copy.deepcopy(tiny)
-    objective = Reconstruction(1.0, perceptual_loss(tiny), 2)
-    objective.loss(_step(learning, painted_crops[:4], sources=painted_crops[4:8])).backward()
+    loss_term = Reconstruction(1.0, perceptual_loss(tiny), 2)
+    loss_term.loss(_step(learning, painted_crops[:4], sources=painted_crops[4:8])).backward()
     assert learning.encoder.trunk.heatmap.out.conv.weight.grad.abs().sum() > 0
     assert learning.reconstructor.enter[0].weight.grad.abs().sum() > 0
     assert learning.affinity.weight.weight.grad is None  # nothing supervised is in it
@@ -298,8 +298,8 @@ def test_the_person_counts_and_the_wall_hardly(tiny):
 def test_an_adapters_terms_are_weighted_into_the_total(dots, walk):
     settings = PersonalizeSettings(batch=4, augmentation=STILL)
     clip = _true_clip(walk)
-    objectives = [SelfTraining(clip, 2.0), Anchor(3.0)]
-    adapter = Adapter(dots, objectives, settings)
+    losses = [SelfTraining(clip, 2.0), Anchor(3.0)]
+    adapter = Adapter(dots, losses, settings)
     terms = adapter.step(clip.crops[:4], clip.crops[4:8])
     assert set(terms) == {"self_training", "anchor", "total"}
     assert terms["total"] == pytest.approx(2 * terms["self_training"] + 3 * terms["anchor"], rel=1e-5)

@@ -16,14 +16,14 @@ from ttpose.adaptation.losses.entropy import Entropy
 from ttpose.adaptation.methods import METHODS, fitted, let_learn, method_named
 from ttpose.adaptation.offline import adapt_offline
 from ttpose.adaptation.online import OnlineAdapter
-from ttpose.adaptation.session import PersonRun
+from ttpose.adaptation.session import PersonalizationSession
 from ttpose.adaptation.settings import PAPER, PRESETS
 from ttpose.core import geometry
 from ttpose.core.errors import UsageError
 from ttpose.core.progress import Progress
 from ttpose.inference.crops import cut_crop
 from ttpose.inference.pipeline import personalize_model
-from ttpose.inference.tta import VIEWS, observe
+from ttpose.inference.tta import TTA_VIEWS, predict_tta
 from ttpose.inference.warps import PLAIN
 from ttpose.models.person import PersonDelta
 from ttpose.training.losses import pose_loss
@@ -105,7 +105,7 @@ def test_what_does_not_fit_is_said_before_any_work(models, method, name):
 
 def test_ours_on_a_whole_clip_of_a_model_without_hips_or_decoder(models, crops):
     done = personalize_model(models["rotation"], crops, fitted(small("ours"), models["rotation"].config))
-    assert done.guard.verdict in ("personalized", "interpolated", "base")
+    assert done.guard.decision in ("personalized", "interpolated", "base")
     assert done.guard.checks["base"].reconstruction is None
 
 
@@ -162,9 +162,9 @@ def test_confident_learns_only_labels_above_the_score(models, crops):
     count = len(model.skeleton)
     labels = np.zeros((1, count, 3))
     labels[0, :, :2], labels[0, 2, 2] = 48, 0.6
-    objective = Confident(Clip(crops[:1], labels), 1.0)
+    loss_term = Confident(Clip(crops[:1], labels), 1.0)
     maps = step.output.supervised.detach().clone().requires_grad_()
-    objective.loss(replace(step, output=replace(step.output, supervised=maps))).backward()
+    loss_term.loss(replace(step, output=replace(step.output, supervised=maps))).backward()
     moved = maps.grad[0].abs().sum((1, 2))
     assert moved[2] > 0
     assert float(moved.sum()) == pytest.approx(float(moved[2]))
@@ -234,7 +234,7 @@ def test_parts_that_learn(models, crops):
 
 def test_parts_that_the_loss_does_not_reach_are_a_usage_error(models, crops):
     model = models["rotation"]
-    with pytest.raises(UsageError, match="rotation teaches this model nothing where only pose_head"):
+    with pytest.raises(UsageError, match="rotation uses_pseudo_labels this model nothing where only pose_head"):
         adapt_offline(model, clip_of(model, crops), let_learn(small("rotation"), ["pose_head"]))
 
 
@@ -255,7 +255,7 @@ def test_methods_by_name():
 
 
 def test_observing_a_linear_model(models, crops):
-    assert observe(models["imm"], crops, VIEWS).keypoints.shape == (6, 7, 3)
+    assert predict_tta(models["imm"], crops, TTA_VIEWS).keypoints.shape == (6, 7, 3)
 
 
 @pytest.mark.parametrize(("name", "told"), [("ours", []), ("tent", ["tent has no guard"]), ("paper", ["paper has no"])])
@@ -268,5 +268,5 @@ def test_a_method_without_a_guard_says_so(name, told):
             self.notes.append(text)
 
     heard = Notes()
-    PersonRun.begin(method_named(name), "cpu", None, None, heard)
+    PersonalizationSession.begin(method_named(name), "cpu", None, None, heard)
     assert [note[: len(start)] for note, start in zip(heard.notes, told, strict=True)] == told

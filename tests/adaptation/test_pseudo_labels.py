@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from ttpose.adaptation.pseudo_labels import lessons, pseudo_labels
+from ttpose.adaptation.pseudo_labels import distillation_targets, pseudo_labels
 from ttpose.adaptation.settings import PersonalizeSettings
 from ttpose.core import geometry
 from ttpose.core.skeleton import COCO17
-from ttpose.inference.tta import VIEWS, Observation, observe
+from ttpose.inference.tta import TTA_VIEWS, TTAPrediction, predict_tta
 
 SETTINGS = PersonalizeSettings(teacher_min_score=0.25)
 
@@ -21,13 +21,13 @@ def seen(walk):
     found = keypoints.copy()
     found[..., 2] = 0.8
     nothing, boxes = np.zeros((len(crops), 17)), np.array([crop.source_box.as_list() for crop in crops])
-    return Observation(found, nothing, nothing, found, found[:, :, None], boxes)
+    return TTAPrediction(found, nothing, nothing, found, found[:, :, None], boxes)
 
 
 def test_labels_are_in_the_cut_outs_pixels(walk, seen):
     keypoints, _, crops = walk
-    labels, exchanged = pseudo_labels(seen, crops, COCO17, SETTINGS)
-    assert not exchanged.any()
+    labels, swapped = pseudo_labels(seen, crops, COCO17, SETTINGS)
+    assert not swapped.any()
     for label, crop, true in zip(labels, crops, keypoints, strict=True):
         assert np.allclose(geometry.apply(crop.to_source, label[:, :2]), true[:, :2])
     assert labels[..., 2] == pytest.approx(np.full((30, 17), 0.8))
@@ -47,10 +47,10 @@ def test_sides_are_settled_where_the_settings_say_so(walk, seen):
     broken = seen.keypoints.copy()
     broken[15, legs] = seen.keypoints[15, np.array(COCO17.flip)[legs]]
     observation = replace(seen, keypoints=broken)
-    labels, exchanged = pseudo_labels(observation, walk[2], COCO17, SETTINGS)
-    assert np.argwhere(exchanged).tolist() == [[15, 0]]
+    labels, swapped = pseudo_labels(observation, walk[2], COCO17, SETTINGS)
+    assert np.argwhere(swapped).tolist() == [[15, 0]]
     assert np.allclose(geometry.apply(walk[2][15].to_source, labels[15, :, :2]), seen.keypoints[15, :, :2])
-    raw, none = pseudo_labels(observation, walk[2], COCO17, replace(SETTINGS, settle_sides=False))
+    raw, none = pseudo_labels(observation, walk[2], COCO17, replace(SETTINGS, correct_swaps=False))
     assert not none.any()
     assert np.allclose(geometry.apply(walk[2][15].to_source, raw[15, :, :2]), broken[15, :, :2])
 
@@ -61,8 +61,8 @@ def test_an_exchanged_point_keeps_its_own_trust(walk, seen):
     broken, spread = seen.keypoints.copy(), seen.spread.copy()
     broken[15, legs] = seen.keypoints[15, np.array(COCO17.flip)[legs]]
     spread[15, left] = 0.3  # nobody knows where the point is that was called the left ankle
-    labels, exchanged = pseudo_labels(replace(seen, keypoints=broken, spread=spread), walk[2], COCO17, SETTINGS)
-    assert exchanged[15, 0]
+    labels, swapped = pseudo_labels(replace(seen, keypoints=broken, spread=spread), walk[2], COCO17, SETTINGS)
+    assert swapped[15, 0]
     assert labels[15, right, 2] == pytest.approx(0.8 / 101)
     assert labels[15, left, 2] == pytest.approx(0.8)
 
@@ -75,7 +75,7 @@ def test_what_was_seen_stays_as_it_was(walk, seen):
 
 def test_a_good_model_teaches_the_truth(dots, walk):
     keypoints, _, crops = walk
-    labels, _ = pseudo_labels(observe(dots, crops, VIEWS), crops, COCO17, SETTINGS)
+    labels, _ = pseudo_labels(predict_tta(dots, crops, TTA_VIEWS), crops, COCO17, SETTINGS)
     found = np.stack([geometry.apply(crop.to_source, row[:, :2]) for crop, row in zip(crops, labels, strict=True)])
     assert np.abs(found - keypoints[..., :2]).max() < 3
     assert labels[..., 2].min() > 0.4
@@ -91,7 +91,7 @@ def test_maps_of_renamed_limbs_are_empty_and_others_kept_near_the_labels_only(wa
     broken[15, legs] = seen.keypoints[15, flip[legs]]
     maps = torch.ones(30, 17, 48, 48, dtype=torch.float16) * torch.arange(1, 18).view(1, 17, 1, 1) / 20
     observation = replace(seen, keypoints=broken, maps=maps)
-    taught = lessons(observation, crops, *pseudo_labels(observation, crops, COCO17, SETTINGS), COCO17)
+    taught = distillation_targets(observation, crops, *pseudo_labels(observation, crops, COCO17, SETTINGS), COCO17)
     peaks = taught.maps.flatten(2).max(2).values
     assert peaks[14].numpy() == pytest.approx(np.arange(1, 18) / 20, abs=0.03)
     assert (peaks[15, legs] == 0).all()
@@ -108,4 +108,4 @@ def test_maps_of_renamed_limbs_are_empty_and_others_kept_near_the_labels_only(wa
 
 
 def test_without_maps_there_are_labels_only(walk, seen):
-    assert lessons(seen, walk[2], *pseudo_labels(seen, walk[2], COCO17, SETTINGS), COCO17).maps is None
+    assert distillation_targets(seen, walk[2], *pseudo_labels(seen, walk[2], COCO17, SETTINGS), COCO17).maps is None

@@ -8,17 +8,18 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from ttpose.adaptation.sources import references_of
 
 from tests.painted import box_of, paint, standing
 from ttpose.adaptation.guard import metrics as guard
-from ttpose.adaptation.guard.metrics import Checks, held_out, hold_out, run_checks
+from ttpose.adaptation.guard.held_out import held_out, hold_out
+from ttpose.adaptation.guard.metrics import GuardMetrics, measure
 from ttpose.adaptation.offline import _other_frames
 from ttpose.adaptation.pseudo_labels import pseudo_labels
 from ttpose.adaptation.settings import PersonalizeSettings
-from ttpose.adaptation.sources import names_of
 from ttpose.core.skeleton import COCO17
 from ttpose.inference.crops import PersonCrop, by_clip, cut_crop
-from ttpose.inference.tta import Observation
+from ttpose.inference.tta import TTAPrediction
 
 
 def crop() -> PersonCrop:
@@ -72,7 +73,7 @@ def test_sides_are_settled_within_each_clip() -> None:
     keypoints = np.stack([right] * 6 + [turned] * 6)
     odds, spread = np.full(keypoints.shape[:2], 0.01), np.zeros(keypoints.shape[:2])
     boxes = np.array([crop.source_box.as_list() for crop in mixed])
-    seen = Observation(keypoints, odds, spread, keypoints, keypoints[:, :, None], boxes)
+    seen = TTAPrediction(keypoints, odds, spread, keypoints, keypoints[:, :, None], boxes)
     settings = PersonalizeSettings()
     _, together = pseudo_labels(seen, [replace(c, clip=0, time_s=c.index / 10) for c in mixed], skeleton, settings)
     assert together.any()  # one clip does not turn in a tenth of a second
@@ -83,14 +84,16 @@ def test_sides_are_settled_within_each_clip() -> None:
 def test_checks_are_means_over_clips(monkeypatch: pytest.MonkeyPatch) -> None:
     looked: list[int] = []
 
-    def check(model: object, base: np.ndarray | None, part: list[PersonCrop], *_: object) -> tuple[Checks, np.ndarray]:
+    def check(
+        model: object, base: np.ndarray | None, part: list[PersonCrop], *_: object
+    ) -> tuple[GuardMetrics, np.ndarray]:
         looked.append(len(part))
         assert base is None or len(base) == len(part)
         value = float(part[0].clip + 1)
-        return Checks(value, value, value, value, value, value), np.full((len(part), 17, 3), value)
+        return GuardMetrics(value, value, value, value, value, value), np.full((len(part), 17, 3), value)
 
     monkeypatch.setattr(guard, "_check_clip", check)
-    checks, keypoints = run_checks(None, np.zeros((8, 17, 3)), crops(6, 1, 1), None)  # type: ignore[arg-type]
+    checks, keypoints = measure(None, np.zeros((8, 17, 3)), crops(6, 1, 1), None)  # type: ignore[arg-type]
     assert looked == [6, 1, 1]
     assert len(keypoints) == 8
     assert checks.score == pytest.approx((6 * 1 + 2 + 3) / 8)
@@ -99,8 +102,8 @@ def test_checks_are_means_over_clips(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_names_go_back_to_their_source_and_frame() -> None:
     seen = [SimpleNamespace(media=SimpleNamespace(info=SimpleNamespace(path=Path(n))), frames=[0] * 3) for n in "ab"]
-    named = {i: np.full((17, 2), float(i)) for i in (0, 2, 4)}  # the second source's frame 1 has the number 3 + 1
-    found = names_of(seen, named)  # type: ignore[arg-type]
+    reference = {i: np.full((17, 2), float(i)) for i in (0, 2, 4)}  # the second source's frame 1 has the number 3 + 1
+    found = references_of(seen, reference)  # type: ignore[arg-type]
     assert {path.name: {i: row[0, 0] for i, row in rows.items()} for path, rows in found.items()} == {
         "a": {0: 0.0, 2: 2.0},
         "b": {1: 4.0},

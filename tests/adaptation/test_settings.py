@@ -16,7 +16,7 @@ def test_the_paper_preset_is_the_papers():
     assert (PAPER.reconstruction, PAPER.reconstruction_batch) == (1.0, 32)
     assert (PAPER.self_training, PAPER.consistency, PAPER.anchor) == (0, 0, 0)
     assert (PAPER.decoder_warmup, PAPER.rate_warmup, PAPER.clip_norm, PAPER.ema) == (0, 0, None, None)
-    assert not PAPER.guard and not PAPER.settle_sides and PAPER.predict_views == 1
+    assert not PAPER.guard and not PAPER.correct_swaps and PAPER.predict_views == 1
     assert not any("affinity.weight".startswith(prefix) for prefix in PAPER.trainable)
 
 
@@ -60,10 +60,10 @@ def test_the_callers_changes():
         ({"name": "fast", "mode": "online", "steps": 7}, "one step a frame"),
     ],
 )
-def test_what_there_is_none_of_is_a_usage_error(wrong, named):
+def test_what_there_is_none_of_is_a_usage_error(wrong, reference):
     with pytest.raises(UsageError) as caught:
         preset_named(**wrong)
-    assert named in str(caught.value)
+    assert reference in str(caught.value)
 
 
 def test_settings_cannot_be_changed_in_place():

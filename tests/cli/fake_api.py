@@ -32,11 +32,11 @@ class FakePerson:
 
 
 class FakeGuard:
-    verdict = "personalized"
+    decision = "personalized"
     figures = {"flip": {"base": 0.25, "personalized": 0.125}, "frames": 8}  # noqa: RUF012
 
     def to_dict(self) -> dict[str, Any]:
-        return {"verdict": self.verdict, "figures": self.figures}
+        return {"verdict": self.decision, "figures": self.figures}
 
 
 @dataclass

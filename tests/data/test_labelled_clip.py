@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ttpose.media.images import read_image
 from ttpose.core.errors import InputError, OutputError
 from ttpose.core.geometry import Box
 from ttpose.data.labelled_clip import find_clips, read_clip, write_clip
@@ -50,7 +51,7 @@ def test_what_is_written_is_read_back(clip_folder: Path) -> None:
     assert image.shape == (24, 32, 3)
     assert image[..., 0].mean() > 190
     assert image[..., 2].mean() < 10
-    mask = clip.frames[1].read_mask()
+    mask = read_image(clip.frames[1].mask)
     assert mask is not None
     assert (mask == 255).all()
 

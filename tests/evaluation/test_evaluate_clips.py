@@ -47,7 +47,7 @@ class FakePersonalizer:
         self.calls.append((model, images(len(boxes) - 1), list(boxes), settings))
         keypoints = labels(len(boxes)) if self.answer is None else self.answer
         guard = SimpleNamespace(
-            verdict="personalized", to_dict=lambda: {"verdict": "personalized", "figures": {"a": 1}}
+            decision="personalized", to_dict=lambda: {"verdict": "personalized", "figures": {"a": 1}}
         )
         return SimpleNamespace(keypoints=keypoints, guard=guard, timings={"adapt": 0.5})
 

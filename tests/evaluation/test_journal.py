@@ -92,7 +92,7 @@ def personalizer(calls: list[int], dies_at: int | None = None) -> Any:
             raise Died
         shift = np.where(np.arange(13)[:, None] < len(boxes), 20, 0)
         keypoints = np.concatenate([POINTS + shift, np.full((13, 1), 1 / 3)], 1)
-        guard = SimpleNamespace(verdict="personalized", to_dict=dict)
+        guard = SimpleNamespace(decision="personalized", to_dict=dict)
         return SimpleNamespace(keypoints=np.stack([keypoints] * len(boxes)), guard=guard, timings={"a": 0.1})
 
     return personalize

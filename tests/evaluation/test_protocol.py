@@ -49,7 +49,7 @@ def still(frames: int, *wrong: str) -> np.ndarray:
     return shown
 
 
-def answer(shift: np.ndarray, verdict: str = "personalized") -> Any:
+def answer(shift: np.ndarray, decision: str = "personalized") -> Any:
     """A personalizer that finds every joint `shift` [13, 2] away from its label."""
 
     def personalize(
@@ -57,7 +57,7 @@ def answer(shift: np.ndarray, verdict: str = "personalized") -> Any:
     ) -> SimpleNamespace:
         assert images(0).dtype == np.uint8
         keypoints = np.concatenate([POINTS + shift, np.ones((13, 1))], 1)
-        guard = SimpleNamespace(verdict=verdict, to_dict=dict)
+        guard = SimpleNamespace(decision=decision, to_dict=dict)
         return SimpleNamespace(keypoints=np.stack([keypoints] * len(boxes)), guard=guard, timings={"a": 0.5, "b": 1.5})
 
     return personalize

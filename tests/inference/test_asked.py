@@ -10,9 +10,9 @@ from tests.painted import box_of
 from tests.small_models import small_config
 from ttpose.core.errors import UsageError
 from ttpose.inference import asked as module
-from ttpose.inference.asked import asked, opinion_beside, photo_keypoints
+from ttpose.inference.asked import asked, ensemble_for, photo_keypoints
 from ttpose.inference.follow import SubjectFrame, gather, row
-from ttpose.inference.tta import BATCH, observe
+from ttpose.inference.tta import BATCH, predict_tta
 
 
 class _Beside:
@@ -59,7 +59,7 @@ def test_people_of_a_photo_are_each_weighed_alone(dots, walk):
     limbs = np.arange(5, 17)
     assert np.abs(found[:, limbs, :2] - keypoints[0, limbs, :2]).mean() < 4
     crops = [module.cut_crop(images[0], box, dots.config.input_size) for box in boxes]
-    alone = observe(dots, crops).keypoints
+    alone = predict_tta(dots, crops).keypoints
     # A quarter of the way to the second network's.
     assert np.median((found - alone)[:, limbs, 0]) == pytest.approx(1.5)
     assert np.array_equal(found[:, :5], alone[:, :5])
@@ -67,5 +67,5 @@ def test_people_of_a_photo_are_each_weighed_alone(dots, walk):
 
 def test_a_model_that_nothing_weighs_has_no_second_opinion():
     with pytest.raises(UsageError, match="shipped base") as caught:
-        opinion_beside(SimpleNamespace(config=small_config()))
+        ensemble_for(SimpleNamespace(config=small_config()))
     assert caught.value.hint

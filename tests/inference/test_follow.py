@@ -43,8 +43,8 @@ def _track(boxes):
     return SubjectTrack(tuple(boxes), tuple(b is not None for b in boxes), 1, 0)
 
 
-def _follow(source, boxes, model, finder=None, told=None):
-    return list(follow_subject(source, _track(boxes), model, finder or _Finder(), told or (lambda n: None)))
+def _follow(source, boxes, model, detector=None, told=None):
+    return list(follow_subject(source, _track(boxes), model, detector or _Finder(), told or (lambda n: None)))
 
 
 def test_every_frame_has_a_record_with_the_subject(dots, walk):
@@ -113,9 +113,9 @@ def test_a_lost_pose_asks_the_finder_for_the_subject_near_by(walk):
     good = box_of(keypoints[0])
     astray = Box(good.x, good.y + 0.4 * good.height, good.width, good.height)
     bystander = Box(good.x + 250, good.y, good.width, good.height)
-    finder = _Finder(bystander, good)
-    (frame,) = _follow(_Source(images[:1]), [astray], unsure, finder)
-    assert finder.calls == 1
+    detector = _Finder(bystander, good)
+    (frame,) = _follow(_Source(images[:1]), [astray], unsure, detector)
+    assert detector.calls == 1
     assert frame.box.iou(good) > 0.9
     assert np.abs(frame.seen.keypoints[0, :, :2] - keypoints[0, :, :2]).max() < 4
     # Somebody far from where the track expects the subject is somebody else.
@@ -127,9 +127,9 @@ def test_a_lost_pose_asks_the_finder_for_the_subject_near_by(walk):
 
 def test_a_sure_pose_does_not_ask_the_finder(dots, walk):
     keypoints, images, _ = walk
-    finder = _Finder()
-    _follow(_Source(images[:9]), [box_of(k) for k in keypoints], dots, finder)
-    assert finder.calls == 0
+    detector = _Finder()
+    _follow(_Source(images[:9]), [box_of(k) for k in keypoints], dots, detector)
+    assert detector.calls == 0
 
 
 def test_boxes_are_corrected_by_the_models_own_skeleton(walk):

@@ -10,15 +10,15 @@ from tests.small_models import DotModel
 from ttpose.core import geometry
 from ttpose.core.skeleton import COCO17
 from ttpose.inference.crops import cut_crop
-from ttpose.inference.tta import VIEWS, join, observe, still_view
+from ttpose.inference.tta import TTA_VIEWS, join, predict_tta, tta_view
 from ttpose.models.predictor import Predictor
 
-MIRRORED = still_view(0, 1.0, True)
+MIRRORED = tta_view(0, 1.0, True)
 
 
 def test_the_plain_view_says_what_the_predictor_says(dots, walk):
     _, images, crops = walk
-    seen = observe(dots, crops[:3])
+    seen = predict_tta(dots, crops[:3])
     keypoints = walk[0]
     for row, image, true in zip(seen.keypoints, images, keypoints, strict=False):
         direct = Predictor(dots).predict(image, [box_of(true)])[0]
@@ -28,17 +28,17 @@ def test_the_plain_view_says_what_the_predictor_says(dots, walk):
 @pytest.mark.parametrize("views", [1, 2, 3, 4, 6])
 def test_truth_is_found_through_any_number_of_views(dots, walk, views):
     keypoints, _, crops = walk
-    seen = observe(dots, crops[:4], VIEWS[:views])
+    seen = predict_tta(dots, crops[:4], TTA_VIEWS[:views])
     assert seen.keypoints.shape == (4, 17, 3)
     assert np.abs(seen.keypoints[..., :2] - keypoints[:4, :, :2]).max() < 4  # a heatmap's cell is 7 pixels here
     assert ((seen.keypoints[..., 2] > 0.5) & (seen.keypoints[..., 2] <= 1)).all()
 
 
-@pytest.mark.parametrize("number", range(1, len(VIEWS)))
+@pytest.mark.parametrize("number", range(1, len(TTA_VIEWS)))
 def test_every_view_is_brought_back_to_the_plain_one(dots, walk, number):
     _, _, crops = walk
-    alone = observe(dots, crops[:2], VIEWS[:1]).keypoints
-    both = observe(dots, crops[:2], (VIEWS[0], VIEWS[number]))
+    alone = predict_tta(dots, crops[:2], TTA_VIEWS[:1]).keypoints
+    both = predict_tta(dots, crops[:2], (TTA_VIEWS[0], TTA_VIEWS[number]))
     assert np.abs(both.keypoints - alone)[..., :2].max() < 3.0
     # In shares of the crop: views that agree to a third of a cell of 1/32.
     assert both.spread.max() < 0.012
@@ -47,7 +47,7 @@ def test_every_view_is_brought_back_to_the_plain_one(dots, walk, number):
 def test_a_mirror_symmetric_model_agrees_with_its_mirror_image(dots):
     keypoints = standing(200) + np.array([40.0, 20.0, 0.0])
     crop = cut_crop(paint_dots(keypoints, (240, 300)), box_of(keypoints), 128)
-    alone, both = observe(dots, [crop]), observe(dots, [crop], (VIEWS[0], MIRRORED))
+    alone, both = predict_tta(dots, [crop]), predict_tta(dots, [crop], (TTA_VIEWS[0], MIRRORED))
     assert np.allclose(both.keypoints[..., :2], alone.keypoints[..., :2], atol=3)
     assert alone.spread.max() == 0
     assert both.spread.max() < 0.003
@@ -65,7 +65,7 @@ class _OneSided(DotModel):
 
 
 def test_views_that_disagree_spread(walk):
-    seen = observe(_OneSided(), walk[2][:2], (VIEWS[0], MIRRORED))
+    seen = predict_tta(_OneSided(), walk[2][:2], (TTA_VIEWS[0], MIRRORED))
     wrist, nose = COCO17.index("left_wrist"), COCO17.index("nose")
     # Half of the distance of the wrists, 76 of 191 pixels.
     assert seen.spread[:, wrist].min() > 0.15
@@ -73,13 +73,13 @@ def test_views_that_disagree_spread(walk):
 
 
 def test_odds_of_sides(dots, walk):
-    seen = observe(dots, walk[2][:2])
+    seen = predict_tta(dots, walk[2][:2])
     paired = [i for i, name in enumerate(COCO17.keypoints) if "_" in name]
     # The own map is about 0.9 at the keypoint, the mirror's empty: log(0.95 / 0.05).
     assert seen.sides.shape == (2, 17)
     assert seen.sides[:, paired] == pytest.approx(np.full((2, 16), 2.9), abs=0.5)
     assert np.abs(seen.sides[:, 0]).max() < 1e-6
-    swapped = observe(_SwappedNames(), walk[2][:2])
+    swapped = predict_tta(_SwappedNames(), walk[2][:2])
     assert swapped.sides[:, paired] == pytest.approx(np.zeros((2, 16)), abs=0.1)
 
 
@@ -95,10 +95,10 @@ class _SwappedNames(DotModel):
 def test_batches_are_joined_in_order_and_counted(dots, walk):
     keypoints, _, crops = walk
     told = []
-    seen = observe(dots, crops[:19], VIEWS[:1], told.append)
+    seen = predict_tta(dots, crops[:19], TTA_VIEWS[:1], told.append)
     assert sum(told) == 19
     assert np.abs(seen.keypoints[..., :2] - keypoints[:19, :, :2]).max() < 3
-    parts = [observe(dots, crops[i : i + 1]) for i in range(3)]
+    parts = [predict_tta(dots, crops[i : i + 1]) for i in range(3)]
     together = join(parts)
     assert np.allclose(together.keypoints, seen.keypoints[:3], atol=1e-3)
     assert together.sides.shape == together.spread.shape == (3, 17)
@@ -106,14 +106,14 @@ def test_batches_are_joined_in_order_and_counted(dots, walk):
 
 @pytest.mark.parametrize("views", [1, 4])
 def test_the_plain_view_alone_is_kept_beside_what_all_say(dots, walk, views):
-    plain = observe(dots, walk[2][:5]).keypoints
-    seen = observe(dots, walk[2][:5], VIEWS[:views])
+    plain = predict_tta(dots, walk[2][:5]).keypoints
+    seen = predict_tta(dots, walk[2][:5], TTA_VIEWS[:views])
     assert np.allclose(seen.alone, plain)
     assert (np.abs(seen.keypoints - plain).max() > 0.1) == (views > 1)
 
 
 def test_all_that_the_plain_view_shows_is_kept_where_there_are_others(dots, walk):
-    alone, seen = observe(dots, walk[2][:5]), observe(dots, walk[2][:5], VIEWS[:2])
+    alone, seen = predict_tta(dots, walk[2][:5]), predict_tta(dots, walk[2][:5], TTA_VIEWS[:2])
     assert alone.plain is None and seen.plain.plain is None
     for name in ("keypoints", "sides", "spread", "alone", "peaks", "boxes"):
         assert np.allclose(getattr(seen.plain, name), getattr(alone, name), atol=1e-6), name
@@ -128,12 +128,12 @@ def test_a_second_opinion_is_of_what_all_views_found_and_kept_with_its_frames(do
             numbers = np.array([crop.index for crop in crops], float)[:, None, None]
             return np.concatenate([found, np.broadcast_to(numbers, (*found.shape[:2], 1))], -1)
 
-    seen = observe(dots, walk[2][:7], VIEWS[:2], second=Echo())
+    seen = predict_tta(dots, walk[2][:7], TTA_VIEWS[:2], second=Echo())
     assert np.array_equal(seen.second[..., :3], seen.keypoints)
     assert seen.second[:, 0, 3].tolist() == list(range(7))
     assert seen.part(slice(2, 4)).second[:, 0, 3].tolist() == [2, 3]
     assert np.array_equal(join([seen.part(slice(0, 3)), seen.part(slice(3, 7))]).second, seen.second)
-    assert observe(dots, walk[2][:1]).second is None
+    assert predict_tta(dots, walk[2][:1]).second is None
 
 
 class _TwoDots(DotModel):
@@ -146,10 +146,10 @@ class _TwoDots(DotModel):
         return out
 
 
-@pytest.mark.parametrize("views", [(VIEWS[0],), (VIEWS[0], still_view(0, 1.0, False))])
+@pytest.mark.parametrize("views", [(TTA_VIEWS[0],), (TTA_VIEWS[0], tta_view(0, 1.0, False))])
 def test_other_peaks_are_kept_in_original_pixels(walk, views):
     keypoints, _, crops = walk
-    seen = observe(_TwoDots(), crops[:5], views)
+    seen = predict_tta(_TwoDots(), crops[:5], views)
     assert seen.peaks.shape == (5, 17, 4, 3)
     assert (np.diff(seen.peaks[..., 2], axis=2) <= 0).all() and seen.peaks.min() >= 0
     # Cell (2, 16); cells are 4 of the crop's 128 pixels.
@@ -176,15 +176,15 @@ def test_parts_of_an_observation():
 
 def test_looking_leaves_no_gradients(walk):
     model = DotModel()
-    observe(model, walk[2][:1], VIEWS[:2])
+    predict_tta(model, walk[2][:1], TTA_VIEWS[:2])
     assert all(p.grad is None for p in model.parameters())
 
 
 def test_the_first_view_is_plain_and_the_next_ones_are_closer():
-    plain = VIEWS[0]
+    plain = TTA_VIEWS[0]
     assert (plain.flip, plain.rotation, plain.scale, plain.shift, plain.offset) == (False, 0, 1.0, (0.0, 0.0), 0.0)
-    assert all(view.scale < 1 for view in VIEWS[1:4])
-    turned = still_view(15, 1.1, True)
+    assert all(view.scale < 1 for view in TTA_VIEWS[1:4])
+    turned = tta_view(15, 1.1, True)
     assert turned.spatial == {"rotation": 15, "scale": 1.1, "shift": (0.0, 0.0), "flip": True}
     assert torch.equal(torch.from_numpy(turned.gain), torch.ones(3).double())
     assert len({dot_color(g) for g in range(len(GROUPS))}) == len(GROUPS)
@@ -193,5 +193,5 @@ def test_the_first_view_is_plain_and_the_next_ones_are_closer():
 def test_closer_views_choose_the_person_in_the_middle_too(dots, walk):
     # The common place of the regressed keypoints: a view's own place would choose another peak where it is closer up.
     keypoints, _, crops = walk
-    seen = observe(dots, crops[:2], (VIEWS[0], still_view(0, 0.6, True)))
+    seen = predict_tta(dots, crops[:2], (TTA_VIEWS[0], tta_view(0, 0.6, True)))
     assert np.abs(seen.keypoints[..., :2] - keypoints[:2, :, :2]).max() < 4

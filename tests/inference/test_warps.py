@@ -7,7 +7,7 @@ import torch
 from tests.painted import dot_color, group_of
 from ttpose.core import geometry
 from ttpose.core.skeleton import COCO17
-from ttpose.inference.warps import PLAIN, Augmentation, carry_keypoints, draw_warp, view_batch
+from ttpose.inference.warps import PLAIN, Augmentation, carry_keypoints, draw_warp, warped_batch
 
 MIRROR = COCO17.flip
 
@@ -22,7 +22,7 @@ def _labels(crop, keypoints):
 def test_keypoints_follow_the_pixels_through_random_views(walk, seed):
     keypoints, _, crops = walk
     warp = draw_warp(np.random.default_rng(seed), Augmentation(contrast=0, tint=0, brightness=0))
-    images, (matrix,) = view_batch([crops[3]], [warp], 128)
+    images, (matrix,) = warped_batch([crops[3]], [warp], 128)
     carried = carry_keypoints(_labels(crops[3], keypoints[3]), matrix, False, MIRROR)
     image = images[0].permute(1, 2, 0).numpy()
     for name, (x, y, _) in zip(COCO17.keypoints, carried, strict=True):
@@ -58,7 +58,7 @@ def test_a_mirrored_view_renames_the_sides(walk):
 
 def test_the_plain_view_is_the_crop(walk):
     crop = walk[2][5]
-    images, (matrix,) = view_batch([crop], [PLAIN], 128)
+    images, (matrix,) = warped_batch([crop], [PLAIN], 128)
     assert images.dtype == torch.float32 and images.shape == (1, 3, 128, 128)
     assert np.array_equal(images[0].permute(1, 2, 0).numpy(), crop.view(crop.matrix(128), 128))
     assert np.allclose(matrix, crop.matrix(128))
@@ -71,7 +71,7 @@ def test_light_changes_and_is_clipped(walk):
     rng = np.random.default_rng(1)
     for _ in range(5):
         warp = draw_warp(rng, how)
-        found = view_batch([crop], [warp], 128)[0][0].permute(1, 2, 0).numpy()
+        found = warped_batch([crop], [warp], 128)[0][0].permute(1, 2, 0).numpy()
         assert np.allclose(found, np.clip(plain * warp.gain + warp.offset, 0, 255), atol=1e-3)
         assert found.min() >= 0 and found.max() <= 255
         assert np.abs(found - plain).max() > 1

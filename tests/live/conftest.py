@@ -8,7 +8,7 @@ from ttpose.models.shipped import LoadedModel
 
 
 @pytest.fixture
-def finder():
+def detector():
     return DotFinder()
 
 

@@ -21,14 +21,14 @@ def predict():
 
 
 def test_the_pose_carries_the_box_and_the_finder_is_seldom_asked(predict):
-    finder = DotFinder()
-    follower = Follower(finder, COCO17)
+    detector = DotFinder()
+    follower = Follower(detector, COCO17)
     for frame in walking(75):
         sight = follower.look(frame.image, frame.time_s, predict)
         assert sight is not None
         assert sight.sure
         assert near(sight.keypoints, frame.index)
-    assert finder.calls <= 4  # at the start and once a second
+    assert detector.calls <= 4  # at the start and once a second
 
 
 def test_who_goes_is_lost_and_who_comes_back_is_found_again(predict):
@@ -86,11 +86,11 @@ def test_a_point_waits_for_somebody_there():
 
 
 def test_others_are_taken_up_only_after_a_while_and_counted_as_another_person():
-    finder = _Twins()
-    follower = Follower(finder, COCO17)
+    detector = _Twins()
+    follower = Follower(detector, COCO17)
     image = _scene()
     assert follower.look(image, 0.0, _sure).person == 0
-    finder.absent = {"left"}
+    detector.absent = {"left"}
     image[:, :180] = 0
     sights = {t: follower.look(image, t, _sure) for t in np.arange(0.1, 8, 0.1)}
     assert all(sight is None for t, sight in sights.items() if 1.5 < t < 4.8)

@@ -34,7 +34,7 @@ def test_it_learns_checks_and_hands_over_weights():
     learned = learner.close()
     assert learned.steps >= 6
     assert learned.checks >= 1
-    assert learned.report.verdict != "base"
+    assert learned.report.decision != "base"
     assert any(not torch.equal(value, before[name]) for name, value in learned.model.state_dict().items())
     assert all(torch.equal(value, before[name]) for name, value in start.state_dict().items())
 
@@ -55,7 +55,7 @@ def test_weights_that_go_astray_never_predict_and_learning_starts_again():
     _feed(learner, 30)
     learned = learner.close()
     assert learned.restarts >= 1
-    assert learned.report.verdict == "base"
+    assert learned.report.decision == "base"
     assert learned.model is start
 
 

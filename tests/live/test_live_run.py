@@ -27,10 +27,10 @@ def _stream(frames, endless=False):
     return LiveSource("a stream", frames, endless)
 
 
-def test_as_many_frames_come_out_of_a_file_as_go_in(tmp_path, loaded, finder):
+def test_as_many_frames_come_out_of_a_file_as_go_in(tmp_path, loaded, detector):
     clip = clips.write_clip(tmp_path / "walk.mp4", 60, images=[picture(i) for i in range(60)])
     output = tmp_path / "out" / "live.json"
-    summary = Live(loaded, finder, _settings(output=output)).run(open_live(clip))
+    summary = Live(loaded, detector, _settings(output=output)).run(open_live(clip))
     result = read_json(output)
     assert summary.frames == len(result.frames) == result.source["frames"] == 60
     assert summary.dropped == 0
@@ -38,11 +38,11 @@ def test_as_many_frames_come_out_of_a_file_as_go_in(tmp_path, loaded, finder):
     assert all(near(frame.people[0].keypoints, frame.index) for frame in result.frames)
     assert summary.learned.steps > 0
     assert summary.learned.checks > 0
-    assert result.model["guard"]["verdict"] == summary.learned.report.verdict
+    assert result.model["guard"]["verdict"] == summary.learned.report.decision
     assert list(tmp_path.glob("out/*")) == [output]
 
 
-def test_memory_does_not_grow(loaded, finder):
+def test_memory_does_not_grow(loaded, detector):
     sizes, crops = [], []
 
     def alive():
@@ -60,7 +60,7 @@ def test_memory_does_not_grow(loaded, finder):
 
     tracemalloc.start()
     try:
-        Live(loaded, finder, _settings()).run(_stream(stream()))
+        Live(loaded, detector, _settings()).run(_stream(stream()))
     finally:
         tracemalloc.stop()
     one_crop = 192 * 192 * 3
@@ -69,41 +69,41 @@ def test_memory_does_not_grow(loaded, finder):
     assert sizes[3] < sizes[2] + 10 * one_crop
 
 
-def test_a_camera_is_read_at_its_own_pace(loaded, finder):
+def test_a_camera_is_read_at_its_own_pace(loaded, detector):
     def camera():
         for frame in walking(80):
             time.sleep(0.002)
             yield frame
 
-    summary = Live(loaded, finder, _settings()).run(_stream(camera(), endless=True))
+    summary = Live(loaded, detector, _settings()).run(_stream(camera(), endless=True))
     assert summary.frames + summary.dropped == 80
     assert summary.dropped > 0
 
 
-def test_it_ends_after_the_seconds_asked_for(loaded, finder):
-    assert Live(loaded, finder, _settings(seconds=1.0)).run(_stream(walking(80))).frames == 25
+def test_it_ends_after_the_seconds_asked_for(loaded, detector):
+    assert Live(loaded, detector, _settings(seconds=1.0)).run(_stream(walking(80))).frames == 25
 
 
-def test_a_stream_that_breaks_off_keeps_what_was_seen(tmp_path, loaded, finder):
+def test_a_stream_that_breaks_off_keeps_what_was_seen(tmp_path, loaded, detector):
     def breaking(after):
         yield from walking(after)
         raise InputError(f"stopped after {after}", "check the cable")
 
     output = tmp_path / "live.json"
-    summary = Live(loaded, finder, _settings(output=output)).run(_stream(breaking(20)))
+    summary = Live(loaded, detector, _settings(output=output)).run(_stream(breaking(20)))
     assert "stopped after 20" in str(summary.broken)
     assert len(read_json(output).frames) == 20
     with pytest.raises(InputError, match="stopped after 0"):
-        Live(loaded, finder, _settings()).run(_stream(breaking(0)))
+        Live(loaded, detector, _settings()).run(_stream(breaking(0)))
 
 
-def test_nobody_and_damaged_frames(tmp_path, loaded, finder):
+def test_nobody_and_damaged_frames(tmp_path, loaded, detector):
     black = np.zeros((*SHAPE, 3), np.uint8)
     with pytest.raises(NoPersonError, match="no person was found"):
-        Live(loaded, finder, _settings()).run(_stream(Frame(i, i / 25, black) for i in range(5)))
+        Live(loaded, detector, _settings()).run(_stream(Frame(i, i / 25, black) for i in range(5)))
     frames = (Frame(i, i / 25, None if i == 3 else picture(i)) for i in range(6))
     output = tmp_path / "live.json"
-    Live(loaded, finder, _settings(output=output)).run(_stream(frames))
+    Live(loaded, detector, _settings(output=output)).run(_stream(frames))
     assert [bool(frame.people) for frame in read_json(output).frames] == [True] * 3 + [False] + [True] * 2
     assert read_json(output).frames[3].note == "the frame is damaged"
 
@@ -123,16 +123,16 @@ class _Window:
         self.texts.append(text)
 
 
-def test_the_keys(loaded, finder):
+def test_the_keys(loaded, detector):
     saved = []
     window = _Window({5: Key.pause, 10: Key.save, 15: Key.toggle, 20: Key.pause, 30: Key.quit})
-    summary = Live(loaded, finder, _settings(), window=window, save=saved.append).run(_stream(walking(60)))
+    summary = Live(loaded, detector, _settings(), window=window, save=saved.append).run(_stream(walking(60)))
     assert summary.frames == len(window.texts) == 30
     assert [i for i, text in enumerate(window.texts) if "paused" in text] == list(range(5, 20))
     assert len(saved) == 1
 
 
-def test_the_base_can_be_looked_at(loaded, finder):
+def test_the_base_can_be_looked_at(loaded, detector):
     class Different:
         def __init__(self, model):
             self.model = model
@@ -142,7 +142,7 @@ def test_the_base_can_be_looked_at(loaded, finder):
             return loaded_predictor.predict(image, boxes)
 
     used = []
-    live = Live(loaded, finder, _settings(), window=_Window({10: Key.toggle, 20: Key.toggle}))
+    live = Live(loaded, detector, _settings(), window=_Window({10: Key.toggle, 20: Key.toggle}))
     loaded_predictor = live._base
     live._base, live._personal = Different(loaded.model), Different(loaded.model)
     live._settings = _settings(seconds=1.2)
@@ -152,8 +152,8 @@ def test_the_base_can_be_looked_at(loaded, finder):
     assert used[10:20] == [live._base] * 10
 
 
-def test_what_was_learned_can_be_saved_and_loaded(tmp_path, loaded, finder):
-    summary = Live(loaded, finder, _settings()).run(_stream(walking(80)))
+def test_what_was_learned_can_be_saved_and_loaded(tmp_path, loaded, detector):
+    summary = Live(loaded, detector, _settings()).run(_stream(walking(80)))
     person = person_of(summary.learned, loaded, "a stream")
     person.save(tmp_path / "p.safetensors")
     again = PersonDelta.load(tmp_path / "p.safetensors", loaded.base_sha256)

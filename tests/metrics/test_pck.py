@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ttpose.core.geometry import Box
-from ttpose.core.skeleton import COCO17
+from ttpose.metrics.jitter import jitter
 from ttpose.metrics.pck import (
     BBC_RULE,
     CLIP_RULE,
@@ -18,9 +18,7 @@ from ttpose.metrics.pck import (
     bootstrap_mean,
     by_name,
     group_means,
-    jitter,
     measure,
-    oks,
     reference_lengths,
 )
 
@@ -140,41 +138,6 @@ def test_by_name_reorders() -> None:
     taken = by_name(predicted, ("nose", "left_knee"), ("left_knee", "tail"))
     assert taken[0, 0].tolist() == [3, 4, 5]
     assert np.isnan(taken[0, 1]).all()
-
-
-def test_oks_by_hand() -> None:
-    labels = np.array([[0, 0, 2], [50, 0, 1], [9, 9, 0]], float)
-    predicted = np.array([[3, 4, 1], [50, 0, 1], [500, 0, 1]], float)
-    # 25 / (2 · 100 · (2 · 0.25)²) = 0.5 for the first joint, 0 for the second, the third is not labelled.
-    assert oks(predicted, labels, (0.25, 0.1, 0.1), 100.0) == pytest.approx((np.exp(-0.5) + 1) / 2)
-    predicted[0, 0] = np.nan
-    assert oks(predicted, labels, (0.25, 0.1, 0.1), 100.0) == 0.5
-    assert np.isnan(oks(predicted, labels, (0.25, 0.1, 0.1), 0.0))
-    assert np.isnan(oks(predicted, labels * [1, 1, 0], (0.25, 0.1, 0.1), 100.0))
-
-
-def test_oks_is_the_librarys() -> None:
-    pytest.importorskip("pycocotools", reason="pycocotools is not installed")
-    from pycocotools.coco import COCO
-    from pycocotools.cocoeval import COCOeval
-
-    random = np.random.default_rng(3)
-    labels = np.concatenate([random.uniform(0, 200, (17, 2)), random.integers(0, 3, (17, 1))], 1).round(2)
-    predicted = np.concatenate([labels[:, :2] + random.normal(0, 12, (17, 2)), np.ones((17, 1))], 1)
-    entry = {"image_id": 1, "category_id": 1, "bbox": [0, 0, 200, 200], "area": 17_000.0, "iscrowd": 0, "id": 1}
-    truth, found = COCO(), COCO()
-    frame = {"images": [{"id": 1}], "categories": [{"id": 1, "name": "person"}]}
-    known = int((labels[:, 2] > 0).sum())
-    truth.dataset = {**frame, "annotations": [{**entry, "keypoints": labels.ravel().tolist(), "num_keypoints": known}]}
-    found.dataset = {**frame, "annotations": [{**entry, "keypoints": predicted.ravel().tolist(), "score": 1.0}]}
-    truth.createIndex()
-    found.createIndex()
-    library = COCOeval(truth, found, "keypoints")
-    library.params.imgIds, library.params.catIds = [1], [1]
-    library._prepare()
-    expected = library.computeOks(1, 1)[0, 0]
-    assert 0.1 < expected < 0.95
-    assert oks(predicted, labels, COCO17.sigmas, 17_000.0) == pytest.approx(expected, abs=1e-9)
 
 
 def test_jitter_by_hand() -> None:

@@ -60,7 +60,7 @@ def test_only_what_changed_is_held_and_never_the_reconstruction(delta):
 
 
 def test_strength_0_is_the_base_1_the_person_and_a_half_between(base, personal, delta):
-    none, half, whole = (delta.apply(base, strength).state_dict() for strength in (0.0, 0.5, 1.0))
+    none, half, whole = (delta.apply(base, interpolation).state_dict() for interpolation in (0.0, 0.5, 1.0))
     for name, value in base.state_dict().items():
         assert torch.equal(none[name], value)
         if name in delta.changes:

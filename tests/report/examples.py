@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from tests.clips import HEIGHT, WIDTH
-from ttpose.adaptation.guard.metrics import Checks, GuardReport
+from ttpose.adaptation.guard.metrics import GuardMetrics, GuardReport
 from ttpose.adaptation.samples import Samples
 from ttpose.api import Personalization
 from ttpose.core.geometry import Box
@@ -52,10 +52,13 @@ def result_of(path: Path, keypoints: list[np.ndarray | None], notes: dict[int, s
 def made_for(path: Path, after: list[np.ndarray | None], samples: Samples | None = None) -> Personalization:
     """A personalization whose base sees every keypoint 6 pixels further down."""
     before = [None if points is None else points + np.array([0, 6, -0.2]) for points in after]
-    checks = {"base": Checks(0.05, 0.01, 0.1, 0.7, 0.0, None), "personalized": Checks(0.04, 0.01, 0.1, 0.9, 0.02, None)}
+    checks = {
+        "base": GuardMetrics(0.05, 0.01, 0.1, 0.7, 0.0, None),
+        "personalized": GuardMetrics(0.04, 0.01, 0.1, 0.9, 0.02, None),
+    }
     notes = {"settings": '{"preset": "fast", "steps": 3, "augmentation": {"flip": true}}'}
     return Personalization(
-        result_of(path, after, {5: "left and right legs exchanged to agree with the frames around"}),
+        result_of(path, after, {5: "left and right legs swapped to agree with the frames around"}),
         result_of(path, before),
         PersonDelta("ab" * 32, {}, notes),
         GuardReport("personalized", "every check passed", checks),

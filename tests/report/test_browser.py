@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.report.browser import chromium, settled, show
+from tests.report.browser import chromium, refine_prediction, show
 from tests.report.examples import FRAMES, Clip
 from ttpose.report.page import write_report
 
@@ -45,7 +45,7 @@ def page(browser: Any, path: Path) -> Any:
 
 
 def lines(page: Any) -> dict[str, Any]:
-    settled(page)
+    refine_prediction(page)
     found: dict[str, Any] = page.execute_script(_LINES)
     return found
 
@@ -120,8 +120,8 @@ def test_keys_step_switch_and_play(page: Any) -> None:
     WebDriverWait(page, 10).until(lambda _: frame_shown(page) > 5)
     press(page, "space")
     stopped = frame_shown(page)
-    settled(page)
-    settled(page)
+    refine_prediction(page)
+    refine_prediction(page)
     assert frame_shown(page) == stopped
     assert page.execute_script("return document.getElementById('play').getAttribute('aria-label')") == "Play"
 

@@ -34,7 +34,7 @@ def test_each_kind_is_found_where_it_is() -> None:
     notes = {
         3: "damaged: this frame could not be decoded",
         10: "the person was not found",
-        40: "legs exchanged",
+        40: "legs swapped",
         50: "odd",
     }
     result = result_of(Path("x"), keypoints, notes)
@@ -44,7 +44,7 @@ def test_each_kind_is_found_where_it_is() -> None:
     where = {heading: [(d.first, d.last) for d in group.stretches] for heading, group in found.items()}
     assert where[KINDS["damaged"]] == [(3, 3)]
     assert where[KINDS["nobody"]] == [(10, 11)]
-    assert where[KINDS["exchanged"]] == [(40, 40)]
+    assert where[KINDS["swapped"]] == [(40, 40)]
     assert where[KINDS["unsure"]] == [(20, 20)]
     assert where[KINDS["moved"]] == [(55, 59)]
     assert where[KINDS["odd"]] == [(50, 50)]

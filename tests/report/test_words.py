@@ -2,23 +2,23 @@ from __future__ import annotations
 
 import pytest
 
-from ttpose.adaptation.guard.metrics import STRENGTH, Checks, GuardReport
-from ttpose.report.words import check_rows, number, setting_rows, stage_rows, verdict_words
+from ttpose.adaptation.guard.metrics import INTERPOLATION, GuardMetrics, GuardReport
+from ttpose.report.words import decision_words, metric_rows, number, setting_rows, stage_rows
 
 
-@pytest.mark.parametrize("verdict", STRENGTH)
-def test_each_verdict_has_its_words(verdict: str) -> None:
-    headline, meaning = verdict_words(GuardReport(verdict, "", {}))  # type: ignore[arg-type]
+@pytest.mark.parametrize("decision", INTERPOLATION)
+def test_each_verdict_has_its_words(decision: str) -> None:
+    headline, meaning = decision_words(GuardReport(decision, "", {}))  # type: ignore[arg-type]
     assert headline.endswith("is used") and meaning
 
 
 def test_a_run_without_checks_claims_none() -> None:
-    assert "no check spoke against" not in verdict_words(GuardReport("personalized", "the guard was off", {}))[1]
+    assert "no check spoke against" not in decision_words(GuardReport("personalized", "the guard was off", {}))[1]
 
 
 def test_checks_become_rows_and_unmeasured_ones_are_left_out() -> None:
-    checks = {kind: Checks(0.0279, 0.01, 0.1, 0.7, 0.0, None) for kind in ("base", "personalized")}
-    rows = {row.name: row.values for row in check_rows(GuardReport("base", "", checks))}  # type: ignore[arg-type]
+    checks = {kind: GuardMetrics(0.0279, 0.01, 0.1, 0.7, 0.0, None) for kind in ("base", "personalized")}
+    rows = {row.name: row.values for row in metric_rows(GuardReport("base", "", checks))}  # type: ignore[arg-type]
     assert rows["Disagreement of views"] == ("0.0279", "0.0279")
     assert rows["Movement"] == ("0", "0")
     assert "Repainting error" not in rows

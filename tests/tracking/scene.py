@@ -53,7 +53,7 @@ class Scene:
         return image
 
 
-class ColorFinder:
+class ColorDetector:
     """Finds each colour's visible extent, if at least `least` pixels show."""
 
     def __init__(self, *colors: tuple[int, int, int], score: float = 0.9, least: int = 150) -> None:

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from ttpose.core.geometry import Box
-from ttpose.tracking.detector import FinderSettings, PersonFinder, letterbox
+from ttpose.tracking.detector import DetectorSettings, PersonDetector, letterbox
 
 DATA = os.environ.get("TTPOSE_DEV_DATA")
 
@@ -32,9 +32,9 @@ class OneSpot(torch.nn.Module):
         )
 
 
-def finder(corners, scores, **settings):
-    settings = FinderSettings(**{"sizes": (416,), **settings})
-    return PersonFinder(OneSpot(corners, scores), settings=settings)
+def detector(corners, scores, **settings):
+    settings = DetectorSettings(**{"sizes": (416,), **settings})
+    return PersonDetector(OneSpot(corners, scores), settings=settings)
 
 
 def test_letterbox_maps_edges_to_edges():
@@ -55,24 +55,24 @@ def test_letterbox_keeps_the_content_where_it_says():
 
 
 def test_boxes_come_back_in_image_pixels_and_inside_the_image():
-    found = finder([[-50.0, 99.5, 99.5, 199.5]], [0.9]).find([np.zeros((832, 832, 3), np.uint8)])[0]
+    found = detector([[-50.0, 99.5, 99.5, 199.5]], [0.9]).find([np.zeros((832, 832, 3), np.uint8)])[0]
     assert [np.round(v, 3) for v in found[0].box.as_list()] == [-0.5, 199.5, 200, 200]
 
 
 def test_doubles_are_dropped_and_the_rest_sorted():
     corners = [[0, 0, 100, 100], [5, 0, 105, 100], [200, 0, 300, 100], [300, 300, 310, 310]]
-    found = finder(corners, [0.5, 0.8, 0.9, 0.1]).find([np.zeros((416, 416, 3), np.uint8)])[0]
+    found = detector(corners, [0.5, 0.8, 0.9, 0.1]).find([np.zeros((416, 416, 3), np.uint8)])[0]
     assert [d.score for d in found] == pytest.approx([0.9, 0.8])
     assert found[1].box.x == 5
 
 
 def test_min_score_of_a_call_wins():
-    found = finder([[0, 0, 100, 100]], [0.2]).find([np.zeros((416, 416, 3), np.uint8)], 0.1)[0]
+    found = detector([[0, 0, 100, 100]], [0.2]).find([np.zeros((416, 416, 3), np.uint8)], 0.1)[0]
     assert len(found) == 1
 
 
 def test_images_of_one_size_run_as_one_batch_and_keep_their_order():
-    subject = finder([[0, 0, 416, 416]], [0.9])
+    subject = detector([[0, 0, 416, 416]], [0.9])
     tall, wide = np.zeros((400, 100, 3), np.uint8), np.zeros((100, 400, 3), np.uint8)
     found = subject.find([wide, tall, wide])
     assert sorted(shape[0] for shape in subject._model.shapes) == [1, 2]
@@ -80,7 +80,7 @@ def test_images_of_one_size_run_as_one_batch_and_keep_their_order():
 
 
 def test_shipped_finder_takes_any_size():
-    subject = PersonFinder.load()
+    subject = PersonDetector.load()
     for shape in ((1, 1, 3), (3, 700, 3), (64, 48, 3)):
         assert isinstance(subject.find([np.full(shape, 90, np.uint8)])[0], list)
 
@@ -89,7 +89,7 @@ def test_shipped_finder_takes_any_size():
 def test_labelled_people_are_found():
     from ttpose.media import read_image
 
-    subject, overlaps = PersonFinder.load(), []
+    subject, overlaps = PersonDetector.load(), []
     for clip in sorted((Path(str(DATA)) / "real_dev").iterdir()):
         for frame in json.loads((clip / "labels.json").read_text())["frames"][::8]:
             label = Box(*frame["bbox"])

@@ -20,10 +20,10 @@ from ttpose.core.errors import InputError
 from ttpose.core.skeleton import COCO17
 from ttpose.data.shards import write_shard
 from ttpose.inference.crops import cut_crop
-from ttpose.inference.ensemble import second_opinion
+from ttpose.inference.ensemble import ensemble
 from ttpose.inference.refine.candidates import candidates, limb_joints
 from ttpose.inference.refine.rescoring import rescore
-from ttpose.inference.tta import VIEWS, observe
+from ttpose.inference.tta import TTA_VIEWS, predict_tta
 from ttpose.models.boosted_trees import Forest
 from ttpose.models.checkpoint import read_metadata
 from ttpose.training import observed_clips, rescorer
@@ -421,12 +421,12 @@ def test_a_rendered_person_is_observed_through_its_labelled_boxes(tiny, tmp_path
     assert np.allclose(clip.truth, keypoints, atol=1e-4)
     crops = [cut_crop(paint(k, 96), box_of(k), 64, index=i, time_s=i / 25) for i, k in enumerate(keypoints)]
     for looks, seen in zip(LOOKS, clip.seen, strict=True):
-        direct = observe(tiny, crops, VIEWS[:looks])
+        direct = predict_tta(tiny, crops, TTA_VIEWS[:looks])
         assert np.abs(seen.alone[..., :2] - direct.alone[..., :2]).mean() < 2  # JPEG changes little
         assert np.abs(seen.sides - direct.sides).mean() < 0.1
     assert not clip.seen[0].spread.any() and clip.seen[1].spread.any()
     # Asked of what four views found; the painted person is no person to it, but it looks at the right place.
-    wanted = second_opinion(COCO17).look(crops, observe(tiny, crops, VIEWS[: LOOKS[-1]]).keypoints)
+    wanted = ensemble(COCO17).look(crops, predict_tta(tiny, crops, TTA_VIEWS[: LOOKS[-1]]).keypoints)
     for seen in clip.seen:
         assert seen.second.shape == (3, 17, 4) and np.abs(seen.second - wanted)[..., :2].mean() < 2
 

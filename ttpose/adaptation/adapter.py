@@ -10,11 +10,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ttpose.adaptation.losses import Objective, Step
+from ttpose.adaptation.augment import draw_warp
+from ttpose.adaptation.losses import Loss, Step
 from ttpose.adaptation.settings import PersonalizeSettings
 from ttpose.core.errors import UsageError
 from ttpose.inference.crops import PersonCrop
-from ttpose.inference.warps import PLAIN, Warp, draw_warp, view_batch
+from ttpose.inference.warps import PLAIN, Warp, warped_batch
 from ttpose.models.pose_model import PoseModel
 
 
@@ -23,13 +24,13 @@ class Adapter:
 
     Args:
         base: The model to start from; it stays as it is.
-        objectives: Terms of the loss.
+        losses: Terms of the loss.
         settings: Rates, what learns, the average.
     """
 
-    def __init__(self, base: PoseModel, objectives: Sequence[Objective], settings: PersonalizeSettings) -> None:
+    def __init__(self, base: PoseModel, losses: Sequence[Loss], settings: PersonalizeSettings) -> None:
         self.base = base
-        self.objectives = list(objectives)
+        self.losses = list(losses)
         self.settings = settings
         # Evaluation mode keeps norm statistics and dropout still, as the paper does.
         self.model = copy.deepcopy(base).eval()
@@ -86,14 +87,14 @@ class Adapter:
     ) -> dict[str, float]:
         """Add `share` times the gradients of some views; returns their loss terms."""
         step = self._look(targets, sources, warps, with_gradient=not warm)
-        terms = {o.name: o.loss(step) for o in self.objectives if self._counts(o, warm)}
-        # While the decoder warms up alone its loss counts fully, whatever its weight beside other objectives.
-        weights = {o.name: 1.0 if warm else o.weight for o in self.objectives}
+        terms = {o.name: o.loss(step) for o in self.losses if self._counts(o, warm)}
+        # While the decoder warms up alone its loss counts fully, whatever its weight beside other losses.
+        weights = {o.name: 1.0 if warm else o.weight for o in self.losses}
         total: Tensor = torch.stack([weights[name] * term for name, term in terms.items()]).sum()
         if not total.requires_grad:
             parts = ", ".join(part.rstrip(".") for part in self.settings.trainable)
             raise UsageError(
-                f"{' and '.join(terms)} teaches this model nothing where only {parts} may learn",
+                f"{' and '.join(terms)} uses_pseudo_labels this model nothing where only {parts} may learn",
                 "let other parts learn, or use another method",
             )
         if bool(total.isfinite()):
@@ -101,9 +102,9 @@ class Adapter:
         return {name: float(term.detach()) for name, term in terms.items()} | {"total": float(total.detach())}
 
     @staticmethod
-    def _counts(objective: Objective, warm: bool) -> bool:
+    def _counts(loss_term: Loss, warm: bool) -> bool:
         """In the warm-up only the reconstruction counts, afterwards everything that has a weight."""
-        return objective.name == "reconstruction" if warm else objective.weight > 0
+        return loss_term.name == "reconstruction" if warm else loss_term.weight > 0
 
     def _look(
         self,
@@ -113,7 +114,7 @@ class Adapter:
         *,
         with_gradient: bool,
     ) -> Step:
-        images, matrices = view_batch(targets, warps, self.model.config.input_size)
+        images, matrices = warped_batch(targets, warps, self.model.config.input_size)
         normalised = self.model.normalise(images.to(self.model.device))
         with torch.set_grad_enabled(with_gradient):
             output = self.model(normalised)
@@ -148,7 +149,7 @@ def _learning(model: PoseModel, settings: PersonalizeSettings) -> tuple[list[nn.
     decoder: list[nn.Parameter] = []
     for name, parameter in model.named_parameters():
         in_decoder = name.startswith("reconstructor.")
-        learns = (in_decoder and settings.paints) or name.startswith(settings.trainable)
+        learns = (in_decoder and settings.reconstructs) or name.startswith(settings.trainable)
         if id(parameter) in still:
             learns = not in_decoder and "norms" in settings.trainable
         parameter.requires_grad_(learns)

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ttpose.adaptation.guard.metrics import GuardReport
 from ttpose.adaptation.online import personalize_stream
+from ttpose.adaptation.personalize import Personalized, personalize_model
 from ttpose.adaptation.settings import PersonalizeSettings
 from ttpose.core.geometry import Box
 from ttpose.core.progress import Progress
 from ttpose.inference.crops import PersonCrop, cut_crop
-from ttpose.inference.pipeline import personalize_model, predict_clip, settled
+from ttpose.inference.pipeline import predict_crops
+from ttpose.inference.prediction import TTAPrediction
+from ttpose.inference.refine.clip import refine
 from ttpose.models.pose_model import PoseModel
 
 
@@ -23,13 +26,15 @@ class PersonalizedClip:
     """A labelled clip's personalization: what evaluation needs.
 
     Attributes:
-        keypoints: [N, K, 3] image pixels, after.
-        guard: The choice.
+        keypoints: [N, K, 3] image pixels, by the personalized weights, refined.
+        refined: The same by the base, refined with nothing learned.
+        guard: The decision.
         timings: Seconds a stage.
         model: The personalized model.
     """
 
     keypoints: np.ndarray
+    refined: np.ndarray
     guard: GuardReport
     timings: dict[str, float]
     model: PoseModel
@@ -52,25 +57,45 @@ def personalize_crops(
         boxes: The person's box in each frame.
         settings: How.
         times: Seconds; None takes 25 frames a second.
-        progress: Hears the stages.
+        progress: Receives progress.
     """
     read = images if callable(images) else images.__getitem__
     when = times if times is not None else [i / 25 for i in range(len(boxes))]
-    size = model.config.input_size
+    size, progress = model.config.input_size, progress or Progress()
     crops = [cut_crop(read(i), box, size, index=i, time_s=when[i]) for i, box in enumerate(boxes)]
-    if settings.mode == "online":
-        return _online(model, crops, settings, progress)
-    done = personalize_model(model, crops, settings, progress=progress)
     clock = time.perf_counter()
-    keypoints = predict_clip(done.model, crops, settings, progress, done.named)
+    teaches = settings.uses_pseudo_labels and settings.teacher_views == settings.refine.views
+    with progress.stage("predict with nothing learned", len(crops)) as advance:
+        before = predict_crops(
+            model, crops, settings.refine, advance, keep_maps=teaches and settings.distillation > 0
+        )  # fmt: skip
+    timings = {"refine_s": time.perf_counter() - clock}
+    done, after = _personalized(model, crops, settings, before, teaches, progress)
+
+    def refined(prediction: TTAPrediction) -> np.ndarray:
+        return refine(prediction, when, model.skeleton, settings.refine).keypoints
+
+    return PersonalizedClip(refined(after), refined(before), done.guard, timings | done.timings, done.model)
+
+
+def _personalized(
+    model: PoseModel,
+    crops: Sequence[PersonCrop],
+    settings: PersonalizeSettings,
+    before: TTAPrediction,
+    teaches: bool,
+    progress: Progress,
+) -> tuple[Personalized, TTAPrediction]:
+    """What was learned, and its prediction of the crops."""
+    if settings.mode == "online":
+        streamed = personalize_stream(model, crops, settings, ensemble=before.ensemble, progress=progress)
+        return streamed, streamed.prediction
+    done = personalize_model(model, crops, settings, teacher=before if teaches else None, progress=progress)
+    if done.guard.decision == "base":
+        return done, before
+    clock = time.perf_counter()
+    with progress.stage("predict", len(crops)) as advance:
+        pose, ensemble = before.single_view_keypoints, before.ensemble
+        after = predict_crops(done.model, crops, settings.refine, advance, pose=pose, ensemble=ensemble)
     timings = done.timings | {"predict_s": time.perf_counter() - clock}
-    return PersonalizedClip(keypoints, done.guard, timings, done.model)
-
-
-def _online(
-    model: PoseModel, crops: Sequence[PersonCrop], settings: PersonalizeSettings, progress: Progress | None
-) -> PersonalizedClip:
-    done = personalize_stream(model, crops, settings, progress=progress)
-    named = [done.named.get(crop.index) for crop in crops]
-    keypoints, _ = settled(done.seen, [crop.time_s for crop in crops], model.skeleton, settings, named)
-    return PersonalizedClip(keypoints, done.guard, done.timings, done.model)
+    return replace(done, timings=timings), after

@@ -11,10 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ttpose.adaptation.losses import Clip, Objective
+from ttpose.adaptation.losses import Clip, Loss
 from ttpose.adaptation.settings import PAPER, Mode, PersonalizeSettings, preset_named
 from ttpose.core.errors import UsageError
-from ttpose.inference.refine.rescoring import can_rescore
 from ttpose.models.config import ModelConfig
 
 _POSE_PATH = ("encoder.", "self_head.", "affinity.", "pose_head.")
@@ -128,7 +127,7 @@ def fitted(settings: PersonalizeSettings, config: ModelConfig) -> PersonalizeSet
     """The settings as a model can run them.
 
     A model that never learned to reconstruct has no decoder to warm up for the guard; and there is no warming up
-    where every frame begins anew. Rescoring knows how the shipped encoder's maps err, and no others.
+    where every frame begins anew.
 
     Raises:
         UsageError: The method needs what the model has not learned, or the model's head keeps gradients away.
@@ -142,14 +141,11 @@ def fitted(settings: PersonalizeSettings, config: ModelConfig) -> PersonalizeSet
         raise UsageError("a linear map of keypoints learns by reconstruction only", "use --method paper")
     if settings.mode == "online" and settings.reset_per_frame:
         settings = replace(settings, decoder_warmup=0, rate_warmup=0)
-    if settings.rescore and not can_rescore(config):
-        settings = replace(settings, rescore=False)
-    if settings.second_opinion and not settings.rescore:  # nobody else would hear it
-        settings = replace(settings, second_opinion=False)
+    settings = replace(settings, refine=settings.refine.fitted_to(config))
     return settings if config.self_task == "reconstruction" else replace(settings, decoder_warmup=0)
 
 
-def baseline_objective(name: str, clip: Clip) -> Objective:
+def baseline_loss(name: str, clip: Clip) -> Loss:
     """A fresh objective of a baseline; `clip` holds the labels of `confident`."""
     from ttpose.adaptation.losses.confident import Confident
     from ttpose.adaptation.losses.entropy import Entropy

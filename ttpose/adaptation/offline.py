@@ -7,21 +7,21 @@ from collections.abc import Sequence
 import numpy as np
 
 from ttpose.adaptation.adapter import Adapter
-from ttpose.adaptation.losses import Clip, Objective
+from ttpose.adaptation.losses import Clip, Loss
 from ttpose.adaptation.settings import PersonalizeSettings
 from ttpose.core.progress import Progress
 from ttpose.inference.crops import PersonCrop
 from ttpose.models.pose_model import PoseModel
 
 
-def build_objectives(clip: Clip, base: PoseModel, settings: PersonalizeSettings) -> list[Objective]:
-    """The objectives that the settings give a weight.
+def build_losses(clip: Clip, base: PoseModel, settings: PersonalizeSettings) -> list[Loss]:
+    """The losses that the settings give a weight.
 
     Raises:
         WeightsError: The paper's reconstruction needs VGG16 weights and there are none.
     """
-    found: list[Objective] = []
-    if settings.paints:
+    found: list[Loss] = []
+    if settings.reconstructs:
         from ttpose.adaptation.losses.reconstruction import Reconstruction
         from ttpose.models.perceptual_features import perceptual_loss
 
@@ -35,18 +35,14 @@ def build_objectives(clip: Clip, base: PoseModel, settings: PersonalizeSettings)
         from ttpose.adaptation.losses.keypoints import SelfTraining
 
         found.append(SelfTraining(clip, settings.self_training))
-    if settings.consistency > 0:
-        from ttpose.adaptation.losses.consistency import Consistency
-
-        found.append(Consistency(settings.consistency, settings.teacher_min_score))
     if settings.anchor > 0:
         from ttpose.adaptation.losses.anchor import Anchor
 
         found.append(Anchor(settings.anchor))
     if settings.baseline is not None:
-        from ttpose.adaptation.methods import baseline_objective
+        from ttpose.adaptation.methods import baseline_loss
 
-        found.append(baseline_objective(settings.baseline, clip))
+        found.append(baseline_loss(settings.baseline, clip))
     return found
 
 
@@ -54,7 +50,7 @@ def adapt_offline(
     base: PoseModel, clip: Clip, settings: PersonalizeSettings, progress: Progress | None = None
 ) -> Adapter:
     """Take the settings' steps on random pairs of the clip's crops; the adapter's `average` is the result."""
-    adapter = Adapter(base, build_objectives(clip, base, settings), settings)
+    adapter = Adapter(base, build_losses(clip, base, settings), settings)
     steps = (settings.steps or len(clip.crops)) + settings.decoder_warmup
     with (progress or Progress()).stage("adapt", steps) as advance:
         for _ in range(steps):

@@ -11,19 +11,20 @@ import numpy as np
 import torch
 
 from ttpose.adaptation.adapter import Adapter
-from ttpose.adaptation.guard.metrics import held_out
-from ttpose.adaptation.guard.selection import chosen, guarded
+from ttpose.adaptation.guard.held_out import held_out
+from ttpose.adaptation.guard.selection import chosen, run_guard
 from ttpose.adaptation.losses import Clip
 from ttpose.adaptation.losses.distillation import Distillation
 from ttpose.adaptation.losses.keypoints import SelfTraining
 from ttpose.adaptation.losses.reconstruction import Reconstruction
-from ttpose.adaptation.offline import build_objectives
-from ttpose.adaptation.pseudo_labels import lessons, names_taught, pseudo_labels
+from ttpose.adaptation.offline import build_losses
+from ttpose.adaptation.personalize import Personalized
+from ttpose.adaptation.pseudo_labels import distillation_targets, pseudo_labels
 from ttpose.adaptation.settings import PersonalizeSettings
 from ttpose.core.progress import Progress
 from ttpose.inference.crops import PersonCrop
-from ttpose.inference.pipeline import Personalized, look_closely
-from ttpose.inference.tta import VIEWS, Observation, join, observe
+from ttpose.inference.pipeline import predict_crops
+from ttpose.inference.tta import TTA_VIEWS, TTAPrediction, join, predict_tta
 from ttpose.models.person import PersonDelta
 from ttpose.models.pose_model import PoseModel
 
@@ -40,36 +41,35 @@ class OnlineAdapter:
 
     def __init__(self, base: PoseModel, settings: PersonalizeSettings) -> None:
         self.settings = settings
-        #: What the teacher saw in the newest frame, where there is one; without maps.
-        self.taught: Observation | None = None
         self._seen: list[PersonCrop] = []
         self._frames = 0
         empty = Clip([], np.zeros((0, len(base.skeleton), 3)))
-        self.adapter = Adapter(base, build_objectives(empty, base, settings), settings)
-        #: What predicts: `settings.strength` of the change so far.
-        self.model = self.adapter.average if settings.strength == 1 else copy.deepcopy(base).eval()
+        self.adapter = Adapter(base, build_losses(empty, base, settings), settings)
+        #: What predicts: `settings.interpolation` of the change so far.
+        self.model = self.adapter.average if settings.interpolation == 1 else copy.deepcopy(base).eval()
 
-    def advance(self, crop: PersonCrop) -> Observation:
-        """Learn from one frame, then say what is in it."""
+    def advance(self, crop: PersonCrop) -> TTAPrediction:
+        """Learn from one frame, then predict it."""
         rng = self.adapter.rng
         self._remember(crop)
         if self.settings.reset_per_frame:
             self._restart()
-        for objective in self.adapter.objectives:
-            if isinstance(objective, (SelfTraining, Distillation)):
-                keep_maps = isinstance(objective, Distillation)
-                seen = observe(self.adapter.base, [crop], VIEWS[: self.settings.views], keep_maps=keep_maps)
+        for loss_term in self.adapter.losses:
+            if isinstance(loss_term, (SelfTraining, Distillation)):
+                keep_maps = isinstance(loss_term, Distillation)
+                seen = predict_tta(
+                    self.adapter.base, [crop], TTA_VIEWS[: self.settings.teacher_views], keep_maps=keep_maps
+                )
                 skeleton = self.adapter.base.skeleton
                 labels = pseudo_labels(seen, [crop], skeleton, self.settings)
-                objective.teach(lessons(seen, [crop], *labels, skeleton))
-                self.taught = replace(seen, maps=None)
+                loss_term.teach(distillation_targets(seen, [crop], *labels, skeleton))
         for _ in range(self.settings.frame_steps):
             sources = [self._seen[i] for i in rng.integers(len(self._seen), size=self.settings.batch)]
             self.adapter.step([crop] * self.settings.batch, sources, first_plain=True)
         self._weaken()
-        return look_closely(self.model, [crop], self.settings)
+        return predict_crops(self.model, [crop], replace(self.settings.refine, ensemble=False))
 
-    def run(self, crops: Iterable[PersonCrop]) -> Iterator[Observation]:
+    def run(self, crops: Iterable[PersonCrop]) -> Iterator[TTAPrediction]:
         """`advance` for each frame."""
         for crop in crops:
             yield self.advance(crop)
@@ -90,14 +90,14 @@ class OnlineAdapter:
             return
         weights = (model.parameters() for model in (self.model, self.adapter.base, self.adapter.average))
         for kept, start, learned in zip(*weights, strict=True):
-            torch.lerp(start, learned, self.settings.strength, out=kept)
+            torch.lerp(start, learned, self.settings.interpolation, out=kept)
 
     def _restart(self) -> None:
         """Forget what earlier frames taught."""
         self.adapter.restart()
-        for objective in self.adapter.objectives:
-            if isinstance(objective, Reconstruction):
-                objective.perceptual.reset()
+        for loss_term in self.adapter.losses:
+            if isinstance(loss_term, Reconstruction):
+                loss_term.perceptual.reset()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,11 +105,11 @@ class Streamed(Personalized):
     """An online personalization of one clip.
 
     Attributes:
-        seen: Each crop as the weights saw it that had learned from it and those before; where the guard took back a
-            part of the change, as the weights see it that it chose.
+        prediction: Of each crop, by the weights that had learned from it and those before; where the guard took back a
+            part of the change, by the weights that it chose.
     """
 
-    seen: Observation
+    prediction: TTAPrediction
 
 
 def personalize_stream(
@@ -117,6 +117,7 @@ def personalize_stream(
     crops: Sequence[PersonCrop],
     settings: PersonalizeSettings,
     *,
+    ensemble: np.ndarray | None = None,
     base_sha256: str = "",
     progress: Progress | None = None,
 ) -> Streamed:
@@ -126,29 +127,28 @@ def personalize_stream(
         base: Stays as it is.
         crops: Of one clip, in order of time.
         settings: How.
+        ensemble: [N, K, 4] what the ensemble's second network predicted for the crops; None leaves it out.
         base_sha256: Fingerprint of the base's file, for the delta.
-        progress: Hears the stages.
+        progress: Receives progress.
     """
     progress, clock = progress or Progress(), time.perf_counter()
-    stream, parts, taught = OnlineAdapter(base, settings), [], []
+    stream, parts = OnlineAdapter(base, settings), []
     with progress.stage("adapt and predict", len(crops)) as advance:
-        for seen in stream.run(crops):
-            parts.append(seen)
-            taught += [stream.taught] if stream.taught is not None else []
+        for prediction in stream.run(crops):
+            parts.append(prediction)
             advance(1)
-    named = names_taught(pseudo_labels(join(taught), crops, base.skeleton, settings)[0], crops) if taught else {}
     adapted = time.perf_counter()
-    whole = PersonDelta.between(base, stream.adapter.average, base_sha256, strength=settings.strength)
-    report = guarded(base, whole, checked_online(crops), settings, learned_from=True, progress=progress)
+    whole = PersonDelta.between(base, stream.adapter.average, base_sha256, weight=settings.interpolation)
+    report = run_guard(base, whole, checked_online(crops), settings, learned_from=True, progress=progress)
     delta = chosen(whole, report)
     model, everything = delta.apply(base).eval(), join(parts)
     checked = time.perf_counter()
-    if report.verdict != "personalized":
+    if report.decision != "personalized":
         with progress.stage("predict", len(crops)) as advance:
-            everything = look_closely(model, crops, settings, advance)
+            everything = predict_crops(model, crops, replace(settings.refine, ensemble=False), advance)
     timings = {"adapt_s": adapted - clock, "guard_s": checked - adapted, "predict_s": time.perf_counter() - checked}
-    history = stream.adapter.history
-    return Streamed(model, delta, whole, report, history, timings, named, seen=everything)
+    together = replace(everything, ensemble=ensemble)
+    return Streamed(model, delta, whole, report, stream.adapter.history, timings, prediction=together)
 
 
 def checked_online(crops: Sequence[PersonCrop]) -> list[PersonCrop]:

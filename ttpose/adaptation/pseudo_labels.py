@@ -1,4 +1,4 @@
-"""The teacher: what many views of the whole clip say together, cleaned over time, for the model to learn from."""
+"""Pseudo-labels: the base's test-time augmentation of the clip, left/right corrected, for the model to learn."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from ttpose.adaptation.settings import PersonalizeSettings
 from ttpose.core import geometry
 from ttpose.core.skeleton import Skeleton
 from ttpose.inference.crops import PersonCrop, by_clip
-from ttpose.inference.refine.left_right import exchange, limb_groups, settle_sides
-from ttpose.inference.tta import Observation
+from ttpose.inference.prediction import TTAPrediction
+from ttpose.inference.refine.left_right import apply_swaps, correct_swaps, limb_groups
 
 # A label counts half as much when its views disagree by this share of the crop: 3 % of a crop is about 10 % of the
 # person's torso, the finer of the two PCK thresholds.
@@ -23,40 +23,40 @@ _SPREAD = 0.03
 _REACH = 1 / 12
 
 
-def lessons(
-    seen: Observation,
+def distillation_targets(
+    seen: TTAPrediction,
     crops: Sequence[PersonCrop],
     labels: np.ndarray,
-    exchanged: np.ndarray,
+    swapped: np.ndarray,
     skeleton: Skeleton,
     rows: Sequence[int] | None = None,
 ) -> Clip:
-    """What objectives learn from: pseudo-labels with sides settled, and the maps where the observation kept them.
+    """What losses learn from: pseudo-labels with left/right corrected, and the heatmaps where the teacher kept them.
 
-    The maps of limbs that had to be renamed are emptied, and teach nothing: what a model learns from one clip it says
-    of others too, and one that had learned to rename limbs named them wrongly there more often.
+    The maps of limbs that had to be swapped are emptied, and are no targets: a model that had learned to swap limbs in
+    one clip did so wrongly in others more often.
 
     Args:
-        seen: The base's observation of `crops` through the teacher's views.
+        seen: The base's prediction of `crops` by the teacher's views.
         crops: The same frames, in order of time in each clip.
-        labels, exchanged: Of the same frames, from `pseudo_labels`.
+        labels, swapped: Of the same frames, from `pseudo_labels`.
         skeleton: The keypoint set.
         rows: The crops that are learned from, None for all.
     """
     chosen = list(range(len(crops)) if rows is None else rows)
-    taught, exchanged = Clip(crops, labels, seen.maps).part(chosen), exchanged[chosen]
+    taught, swapped = Clip(crops, labels, seen.maps).part(chosen), swapped[chosen]
     if taught.maps is None:
         return taught
     for limb, group in enumerate(limb_groups(skeleton)):
-        renamed = torch.from_numpy(np.flatnonzero(exchanged[:, limb]))
-        taught.maps[renamed[:, None], torch.tensor(group, dtype=torch.long)] = 0  # a skeleton may lack the limb
+        swapped_rows = torch.from_numpy(np.flatnonzero(swapped[:, limb]))
+        taught.maps[swapped_rows[:, None], torch.tensor(group, dtype=torch.long)] = 0  # a skeleton may lack the limb
     for maps, label, crop in zip(taught.maps, taught.labels, taught.crops, strict=True):
         maps *= _near(label, crop, maps.shape[-1])  # one at a time: all windows take much memory
     return taught
 
 
 def _near(label: np.ndarray, crop: PersonCrop, cells: int) -> torch.Tensor:
-    """Gaussian windows [K, cells, cells] about labels [K, 3]: a peak elsewhere, on another person, is not taught."""
+    """Gaussian windows [K, cells, cells] about labels [K, 3]: a peak elsewhere, on another person, is no target."""
     centers = torch.from_numpy(geometry.apply(crop.matrix(cells), label[:, :2])).float()
     line = torch.arange(cells, dtype=torch.float32)
     down = torch.exp(-((line - centers[..., 1, None]) ** 2) / (2 * (_REACH * cells) ** 2))
@@ -65,34 +65,29 @@ def _near(label: np.ndarray, crop: PersonCrop, cells: int) -> torch.Tensor:
 
 
 def pseudo_labels(
-    seen: Observation, crops: Sequence[PersonCrop], skeleton: Skeleton, settings: PersonalizeSettings
+    seen: TTAPrediction, crops: Sequence[PersonCrop], skeleton: Skeleton, settings: PersonalizeSettings
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Labels for crops from what the base saw in them.
+    """Pseudo-labels of crops from the base's prediction.
 
     Args:
-        seen: The base's observation of `crops` through the teacher's views.
+        seen: The base's prediction of `crops` by the teacher's views.
         crops: The same frames, in order of time in each clip.
         skeleton: The keypoint set.
-        settings: `teacher_min_score` and `settle_sides` are used.
+        settings: `teacher_min_score` and `refine.correct_swaps` are used.
 
     Returns:
-        Labels [N, K, 3] in the cut-outs' pixels, the third value the trust 0..1, and which limbs were exchanged, bool
+        Labels [N, K, 3] in the cut-outs' pixels, the third value the trust 0..1, and which limbs were swapped, bool
         [N, 2] (legs, arms).
     """
-    exchanged = np.zeros((len(crops), 2), bool)
-    if settings.settle_sides:
+    swapped = np.zeros((len(crops), 2), bool)
+    if settings.refine.correct_swaps:
         times = np.array([crop.time_s for crop in crops])
         for part in by_clip(crops):
-            _, exchanged[part] = settle_sides(seen.keypoints[part], seen.sides[part], times[part], skeleton)
-    named = exchange(seen, exchanged, skeleton)
-    labels = named.keypoints.copy()
-    trust = labels[..., 2] / (1 + (named.spread / _SPREAD) ** 2)
+            _, swapped[part] = correct_swaps(seen.keypoints[part], seen.side_odds[part], times[part], skeleton)
+    corrected = apply_swaps(seen, swapped, skeleton)
+    labels = corrected.keypoints.copy()
+    trust = labels[..., 2] / (1 + (corrected.spread / _SPREAD) ** 2)
     labels[..., 2] = np.where(labels[..., 2] > settings.teacher_min_score, trust, 0.0)
     for row, crop in zip(labels, crops, strict=True):
         row[:, :2] = geometry.apply(geometry.invert(crop.to_source), row[:, :2])
-    return labels, exchanged
-
-
-def names_taught(labels: np.ndarray, crops: Sequence[PersonCrop]) -> dict[int, np.ndarray]:
-    """Labels of `pseudo_labels` in original pixels, [K, 2] by the crops' numbers."""
-    return {c.index: geometry.apply(c.to_source, row[:, :2]) for c, row in zip(crops, labels, strict=True)}
+    return labels, swapped

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 from ttpose.adaptation.guard.metrics import GuardReport
-from ttpose.adaptation.learned import Learned
-from ttpose.adaptation.session import Personalization, PersonRun
-from ttpose.adaptation.sources import SeenSource, shares
+from ttpose.adaptation.observed_clip import ObservedClip, shares
+from ttpose.adaptation.session import Personalization, PersonalizationSession
+from ttpose.adaptation.weights import PersonalizedWeights
 from ttpose.core.errors import InputError
 from ttpose.core.progress import Named, Progress
 from ttpose.media import open_source
@@ -30,22 +29,24 @@ class SharedPerson:
         seen: Sources that were looked at, by path; each is given up once it is predicted.
     """
 
-    def __init__(self, run: PersonRun, learned: Learned, subject: str, seen: dict[Path, SeenSource]) -> None:
-        self._run, self._subject, self._seen = run, subject, seen
-        # A run that goes on from the person file has no names of the teacher's, and must come to the same results.
-        self._learned = replace(learned, named={})
+    def __init__(
+        self, run: PersonalizationSession, learned: PersonalizedWeights, subject: str, seen: dict[Path, ObservedClip]
+    ) -> None:
+        self._run, self._subject, self._seen, self._learned = run, subject, seen, learned
         #: What was learned from, in order.
         self.sources = tuple(seen)
 
     @classmethod
-    def learn(cls, run: PersonRun, paths: Sequence[Path], subject: str, on_bad: OnBad | None) -> SharedPerson:
+    def learn(
+        cls, run: PersonalizationSession, paths: Sequence[Path], subject: str, on_bad: OnBad | None
+    ) -> SharedPerson:
         """Learn from all sources; one that cannot be used is told to `on_bad`, or (None) raises InputError."""
         media = _usable([(path, partial(open_source, path)) for path in paths], on_bad)
         most = shares([each.info.kind for each in media.values()])
 
-        def look(path: Path) -> SeenSource:
+        def look(path: Path) -> ObservedClip:
             progress = Named(run.progress, path.name) if len(media) > 1 else run.progress
-            return run.look_at(media[path], subject, most, progress)
+            return run.observe(media[path], subject, most, progress)
 
         seen = _usable([(path, partial(look, path)) for path in media], on_bad)
         return cls(run, run.learn(list(seen.values())), subject, seen)
@@ -72,7 +73,7 @@ class SharedPerson:
             InputError, NoPersonError: The source cannot be used.
         """
         path, progress = Path(source), progress or self._run.progress
-        seen = self._seen.pop(path, None) or self._run.look_at(open_source(path), self._subject, progress=progress)
+        seen = self._seen.pop(path, None) or self._run.observe(open_source(path), self._subject, progress=progress)
         return self._run.predict(seen, self._learned, progress)
 
 

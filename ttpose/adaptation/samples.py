@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ttpose.inference.crops import PersonCrop, spread
+from ttpose.inference.crops import PersonCrop, evenly_spaced
 from ttpose.models.pose_model import PoseModel
 
 _MOST = 4  # enough to see that a pattern is no accident, few enough to look at each
@@ -31,5 +31,5 @@ class Samples:
         if len(crops) <= _MOST:
             return cls(base, personal, tuple(crops))
         # From the middles of equal parts: a clip's very first and last frame often show the least.
-        inner = spread(len(crops), 2 * _MOST + 1)[1::2]
+        inner = evenly_spaced(len(crops), 2 * _MOST + 1)[1::2]
         return cls(base, personal, tuple(crops[i] for i in inner))

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from ttpose.adaptation.augment import Augmentation
 from ttpose.core.errors import UsageError
-from ttpose.inference.warps import Augmentation
+from ttpose.inference.settings import REFINE_PRESETS, SINGLE_VIEW, RefineSettings
 
 Mode = Literal["offline", "online"]
 
@@ -17,6 +18,7 @@ class PersonalizeSettings:
 
     Attributes:
         preset: Name.
+        refine: How keypoints are refined, before learning and after; left/right correction also of pseudo-labels.
         mode: `offline` adapts on the whole clip, then predicts; `online` takes a step a frame, predicts, carries on.
         steps: Optimiser steps offline; 0 stands for as many as frames.
         frame_steps: Optimiser steps a frame online.
@@ -35,16 +37,11 @@ class PersonalizeSettings:
             shifts, which otherwise stay.
         baseline: The objective of one of the baselines in `ttpose.adaptation.methods`, or None.
         perceptual: Network that compares repainted frames, a form of `ttpose.models.perceptual_features`.
-        reconstruction, distillation, self_training, consistency, anchor: Weights of the objectives; 0 leaves one out.
+        reconstruction, distillation, self_training, anchor: Weights of the losses; 0 leaves one out.
         reconstruction_batch: How many of the views that are taken `together` are also reconstructed; a step of the
             warm-up takes no others.
-        views: Test-time views of the teacher that names the pseudo-labels.
-        predict_views: Test-time views of the final predictions; as in `views`.
+        teacher_views: Test-time augmentation of the teacher that predicts the pseudo-labels.
         teacher_min_score: Pseudo-labels with a lower score do not teach.
-        settle_sides: Whether left and right are made consistent over time in pseudo-labels and results.
-        rescore: Whether the results' keypoints may move to where trained trees find them more likely
-            (`ttpose.inference.refine.rescoring`).
-        second_opinion: Whether a second network is asked about what is rescored (`ttpose.inference.ensemble`).
         max_crops: Most frames kept for learning, evenly over the clip.
         guard: Whether label-free checks may fall back to the base.
         augmentation: Random views.
@@ -66,34 +63,30 @@ class PersonalizeSettings:
     rate_warmup: int = 5
     clip_norm: float | None = 1.0
     ema: float | None = 0.9
-    strength: float = 1.0
+    interpolation: float = 1.0
     trainable: tuple[str, ...] = ("encoder.", "self_head.")
     baseline: str | None = None
     perceptual: str | None = None
     reconstruction: float = 0.0
     distillation: float = 0.0
     self_training: float = 1.0
-    consistency: float = 0.0
     anchor: float = 0.0
     reconstruction_batch: int = 4
-    views: int = 4
-    predict_views: int = 1
+    teacher_views: int = 4
     teacher_min_score: float = 0.25
-    settle_sides: bool = True
-    rescore: bool = False
-    second_opinion: bool = False
+    refine: RefineSettings = field(default_factory=lambda: RefineSettings(rescore=False))
     max_crops: int = 96
     guard: bool = True
     augmentation: Augmentation = field(default_factory=lambda: Augmentation(rotation_sd=20.0))
     seed: int = 0
 
     @property
-    def paints(self) -> bool:
+    def reconstructs(self) -> bool:
         """Whether the reconstruction nets learn at all."""
         return self.reconstruction > 0 or self.decoder_warmup > 0
 
     @property
-    def teaches(self) -> bool:
+    def uses_pseudo_labels(self) -> bool:
         """Whether the teacher is needed."""
         return self.distillation > 0 or self.self_training > 0 or self.baseline == "confident"
 
@@ -113,8 +106,8 @@ PAPER = PersonalizeSettings(
     reconstruction=1.0,
     self_training=0.0,
     reconstruction_batch=32,
-    views=1,
-    settle_sides=False,
+    teacher_views=1,
+    refine=SINGLE_VIEW,
     max_crops=100_000,
     guard=False,
     augmentation=Augmentation(scale=(0.75, 1.25), shift_sd=0.0, contrast=0.0, tint=0.0, brightness=0.0),
@@ -127,15 +120,13 @@ _MILD = Augmentation(rotation_sd=10.0, scale=(0.78, 1.05), contrast=0.1, tint=0.
 _BALANCED = PersonalizeSettings(
     distillation=1.0,
     self_training=0.0,
-    strength=0.25,
-    predict_views=4,
-    rescore=True,
-    second_opinion=True,
+    interpolation=0.25,
+    refine=REFINE_PRESETS["balanced"],
     augmentation=_MILD,
 )
 PRESETS = {
     # Fewer frames and steps, one view of each frame with what was learned: what `predict` gives.
-    "fast": replace(_BALANCED, preset="fast", steps=12, max_crops=48, predict_views=1, second_opinion=False),
+    "fast": replace(_BALANCED, preset="fast", steps=12, max_crops=48, refine=REFINE_PRESETS["fast"]),
     "balanced": _BALANCED,
     # More frames and steps; two more views and twice as many steps made real clips worse (docs/accuracy.md). First the
     # decoder learns the clip's colours, so that the guard can check how well the person is repainted.

@@ -8,6 +8,9 @@ import sys
 def main() -> None:
     """Run the `ttpose` command and exit: 0 done, 1 something failed, 2 wrong use, 130 interrupted."""
     from ttpose.cli.streams import drop_stdout
+    from ttpose.core.memory import keep_freed_memory
+
+    keep_freed_memory()
 
     code: int | str | None = 0
     try:

@@ -62,7 +62,7 @@ def evaluate(
     json_file: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", dir_okay=False, help="Also write all figures to a file.")
     ] = None,
-    preset: options.PresetOption = None,
+    preset: options.OwnPreset = None,
     steps: Annotated[
         int | None, typer.Option(min=1, metavar="N", show_default="as the method says", help="Learning steps, offline.")
     ] = None,
@@ -78,9 +78,9 @@ def evaluate(
     quiet: options.Quiet = False,
     debug: options.Debug = False,
 ) -> None:
-    """Measure the share of right joints (PCK) on labelled videos, before and after personalization.
+    """Measure the share of right joints (PCK) on labelled videos: base, refined, personalized.
 
-    --data takes any dataset, with its own rule for a right joint; --clips gives PCK@0.1 and PCK@0.2 a clip.
+    --data takes any dataset, with its own rule for a right joint; --clips gives PCK@0.05, 0.1 and 0.2 a clip.
     """
     with session(quiet=quiet, debug=debug) as reporter:
         if (data is None) == (clips is None):

@@ -8,9 +8,9 @@ from rich.table import Table
 from rich.text import Text
 
 from ttpose.evaluation.protocol_report import BEFORE, JointCount, ProtocolReport, VideoScore
-from ttpose.evaluation.report import EvaluationReport
+from ttpose.evaluation.report import STAGES, EvaluationReport
 
-MEASURES = ("pck@0.1", "pck@0.2")
+MEASURES = ("pck@0.05", "pck@0.1", "pck@0.2")
 # More videos than this would scroll the means away; those that lost and gained most are shown then.
 _MOST_VIDEOS = 40
 
@@ -119,29 +119,22 @@ def _clip_tables(report: dict[str, Any]) -> list[Table]:
 def _clip_table(
     title: str, heads: tuple[str, ...], rows: list[tuple[tuple[str, ...], dict[str, Any]]], *, guard: bool
 ) -> Table:
-    after = any(row.get("after") for _, row in rows)
+    """A column for each stage of each measure: base, refined (nothing learned), personalized, corrected."""
+    stages = [stage for stage in STAGES if any(row.get(stage) for _, row in rows)]
     table = Table(title=title, title_justify="left")
     for head in heads:
         table.add_column(head, justify="right" if head == "frames" else "left")
     for measure in MEASURES:
-        for head in (measure, "after", "gain") if after else (measure,):
-            table.add_column(head.replace("pck", "PCK"), justify="right")
-    if after and guard:
+        for stage in stages:
+            table.add_column(f"{measure.replace('pck', 'PCK')}\n{stage}", justify="right")
+    guard = guard and len(stages) > 1
+    if guard:
         table.add_column("used")
     for names, row in rows:
-        cells = [cell for measure in MEASURES for cell in _clip_cells(row, measure, after)]
-        used = [Text(row.get("guard") or "")] if after and guard else []
+        cells = [_percent((row.get(stage) or {}).get(measure)) for measure in MEASURES for stage in stages]
+        used = [Text(row.get("guard") or "")] if guard else []
         table.add_row(*(Text(name) for name in names), *cells, *used)
     return table
-
-
-def _clip_cells(row: dict[str, Any], measure: str, after: bool) -> list[str]:
-    before, then = row["before"].get(measure), (row.get("after") or {}).get(measure)
-    shown = [_percent(before)]
-    if after:
-        gain = then - before if then is not None and before is not None else None
-        shown += [_percent(then), "" if gain is None else f"{100 * gain:+.1f}"]
-    return shown
 
 
 def _percent(share: float | None) -> str:

@@ -9,7 +9,7 @@ from ttpose.jobs.run import Running
 
 
 @dataclass(frozen=True)
-class Place:
+class Execution:
     """Where, in words and for the work.
 
     Attributes:
@@ -25,7 +25,7 @@ class Place:
     running: Running
 
 
-def placed(device: str, jobs: int, scheduler: str | None, *, overwrite: bool, debug: bool) -> Place:
+def execution_of(device: str, jobs: int, scheduler: str | None, *, overwrite: bool, debug: bool) -> Execution:
     """What the options say.
 
     Raises:
@@ -37,6 +37,6 @@ def placed(device: str, jobs: int, scheduler: str | None, *, overwrite: bool, de
     if scheduler is not None:
         if jobs != 1:
             raise UsageError("--jobs is for this machine, --scheduler for a cluster", "leave one of them out")
-        return Place(device, scheduler, None, running)
+        return Execution(device, scheduler, None, running)
     chosen = choose_device(device)
-    return Place(chosen, chosen, jobs, running)
+    return Execution(chosen, chosen, jobs, running)

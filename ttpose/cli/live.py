@@ -14,7 +14,7 @@ from ttpose.cli.predict import Weights
 from ttpose.cli.session import session
 
 if TYPE_CHECKING:
-    from ttpose.live.learner import Learned
+    from ttpose.live.learner import LearnerState
     from ttpose.live.run import LiveSummary
 
 Camera = Annotated[
@@ -64,7 +64,7 @@ def live(
         from ttpose.live.streams import open_live
         from ttpose.live.window import Window
         from ttpose.people.weights import load_base, load_weights
-        from ttpose.tracking.detector import PersonFinder
+        from ttpose.tracking.detector import PersonDetector
 
         chosen = choose_device(device)
         stream = open_live(source if source is not None else camera or 0, beside_window=display)
@@ -72,7 +72,7 @@ def live(
         loaded = load_weights(weights, chosen, base=base)
         start = loaded if loaded.person is None else load_base(base, chosen)
 
-        def keep(learned: Learned, path: Path | None = save) -> None:
+        def keep(learned: LearnerState, path: Path | None = save) -> None:
             person = person_of(learned, start, stream.name)
             if person is None:
                 reporter.note("nothing was learned so far, so there is nothing to save")
@@ -89,7 +89,13 @@ def live(
         reporter.start("live", chosen, 1)
         with nullcontext() if window is None else closing(window):
             summary = Live(
-                loaded, PersonFinder.load(chosen), settings, window=window, save=keep, progress=reporter, status=status
+                loaded,
+                PersonDetector.load(chosen),
+                settings,
+                window=window,
+                save=keep,
+                progress=reporter,
+                status=status,
             ).run(stream)
         if save is not None:
             keep(summary.learned)

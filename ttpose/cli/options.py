@@ -24,6 +24,14 @@ class Preset(str, Enum):
     paper = "paper"
 
 
+class InferencePreset(str, Enum):
+    """How much work inference may take."""
+
+    fast = "fast"
+    balanced = "balanced"
+    thorough = "thorough"
+
+
 class Mode(str, Enum):
     """Whether to learn from the whole clip first, or frame by frame."""
 
@@ -84,16 +92,18 @@ Base = Annotated[
         exists=True,
         dir_okay=False,
         show_default="the shipped model",
-        help="The base that the person was made on.",
+        help="The base to start from, or that a person was made on.",
     ),
 ]
 PresetOption = Annotated[
     Preset | None,
     typer.Option("--preset", show_default="balanced", help="How much work to spend; paper is the original method."),
 ]
-Seed = Annotated[
-    int, typer.Option(min=0, metavar="N", help="Start of the random numbers; the same seed repeats a run.")
+OwnPreset = Annotated[
+    InferencePreset | None,
+    typer.Option("--preset", show_default="balanced", help="How much work --method ours may spend."),
 ]
+Seed = Annotated[int, typer.Option(min=0, metavar="N", help="Random seed; the same seed repeats a run.")]
 Overlay = Annotated[bool, typer.Option("--overlay/--no-overlay", help="Also draw the skeleton over the input.")]
 DrawMinScore = Annotated[
     float | None,

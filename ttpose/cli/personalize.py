@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ttpose.cli import exports, method_options, options
+from ttpose.cli import exports, options
 from ttpose.cli.session import session
 from ttpose.cli.weights_file import WeightsFile, fingerprint, path_of
-from ttpose.core.errors import UsageError
 
 if TYPE_CHECKING:
     from ttpose.api import Personalization
@@ -37,26 +36,7 @@ def personalize(
     ),
     preset: options.PresetOption = None,
     steps: Steps = None,
-    method: method_options.Method = "ours",
-    learn: method_options.Learn = None,
-    rate: method_options.Rate = None,
-    min_score: method_options.MinScore = None,
-    perceptual: method_options.Perceptual = None,
-    frame_steps: method_options.FrameSteps = 1,
-    reset_per_frame: method_options.ResetPerFrame = False,
-    base: Annotated[
-        Path | None,
-        typer.Option(
-            "--base",
-            "--weights",
-            metavar="FILE.safetensors",
-            exists=True,
-            dir_okay=False,
-            rich_help_panel=method_options.PANEL,
-            show_default="the shipped model",
-            help="The base to start from, as `ttpose train` writes it.",
-        ),
-    ] = None,
+    base: options.Base = None,
     same_person: options.SamePerson = False,
     person: options.PersonFile = None,
     save_as: options.SaveAs = None,
@@ -90,7 +70,7 @@ def personalize(
     report.html. With --same-person there is one person.safetensors for all inputs, in DIR.
     """
     with session(quiet=quiet, json_lines=json_lines, debug=debug) as reporter:
-        from ttpose.cli.execution import placed
+        from ttpose.cli.execution import execution_of
         from ttpose.cli.named_person import NamedPerson
         from ttpose.cli.same_person import check_same_person, run_same_person
         from ttpose.jobs.run import run_batch
@@ -98,19 +78,11 @@ def personalize(
 
         wanted = exports.Exports.chosen(formats, tables, height_m, openpose, smooth, fill_gaps)
         sources = find_inputs(inputs)  # before anything slow is imported
-        where = placed(device, jobs, scheduler, overwrite=overwrite, debug=debug)
-        if preset is not None and method not in ("ours", preset.value):
-            raise UsageError(f"--preset says how ours runs; --method {method} has no presets", "leave one of them out")
+        where = execution_of(device, jobs, scheduler, overwrite=overwrite, debug=debug)
         chosen = (preset or options.Preset.balanced).value
         how = {"mode": mode.value, "preset": chosen, "steps": steps, "subject": subject or "auto", "seed": seed}
-        if mode is options.Mode.offline and (reset_per_frame or frame_steps > 1):
-            raise UsageError("--reset-per-frame and --frame-steps are for --mode online")
-        changes = method_options.changes(
-            method, chosen, learn, rate, min_score, perceptual, frame_steps, reset_per_frame
-        )
         start = WeightsFile.named(base), WeightsFile.named(person)
-        work = Personalizing(how, where.device, overlay, wanted, side_by_side, report, changes, *start, draw_min_score)
-        work.arguments()  # a wrong method is told before any work
+        work = Personalizing(how, where.device, overlay, wanted, side_by_side, report, *start, draw_min_score)
         if same_person:
             check_same_person(mode.value, where.jobs)
         name = NamedPerson.wanted(save_as, sources, output, same_person, overwrite, path_of(start[1]))
@@ -136,7 +108,6 @@ class Personalizing:
         wanted: Result files.
         side_by_side: Whether base and personalized are drawn beside each other.
         report: Whether the report page is written.
-        method: Keyword arguments of `ttpose.adaptation.methods.method_named` beyond those in `how`.
         base: Weights to start from; None for the shipped ones.
         person: An earlier person to continue from, or None.
         draw_min_score: Of drawn keypoints; None takes the usual one.
@@ -148,7 +119,6 @@ class Personalizing:
     wanted: exports.Exports = _JSON_ONLY
     side_by_side: bool = False
     report: bool = False
-    method: dict[str, Any] = field(default_factory=dict)
     base: WeightsFile | None = None
     person: WeightsFile | None = None
     draw_min_score: float | None = None
@@ -158,7 +128,7 @@ class Personalizing:
         """What changes the results."""
         start = {**fingerprint("base", self.base), **fingerprint("person", self.person)}
         drawn = options.given("draw_min_score", self.draw_min_score)
-        return {"command": "personalize", **self.how, **self.method, **start, **drawn, **self.wanted.settings}
+        return {"command": "personalize", **self.how, **start, **drawn, **self.wanted.settings}
 
     def file_names(self, source: Path) -> tuple[str, ...]:
         """The person file, keypoints, pictures and the report."""
@@ -180,15 +150,9 @@ class Personalizing:
         return replace(product, writers={PERSON: made.person.save, **product.writers})
 
     def arguments(self) -> dict[str, Any]:
-        """What `api.personalize` is called with; raises UsageError for a method that there is none of."""
+        """What `api.personalize` is called with."""
         named = {"base": self.base, "person": self.person}
-        start = {name: file.path for name, file in named.items() if file is not None}
-        if not self.method:
-            return {**self.how, **start}
-        from ttpose.adaptation.methods import method_named
-
-        settings = method_named(**{name: self.how[name] for name in ("mode", "steps", "seed")} | self.method)
-        return {"subject": self.how["subject"], "settings": settings, **start}
+        return {**self.how, **{name: file.path for name, file in named.items() if file is not None}}
 
     def product(self, source: Path, made: Personalization, progress: Progress, person: str = PERSON) -> Product:
         """The files of one input but the person file, which is at the path `person` from their folder."""
@@ -235,7 +199,7 @@ def guard_text(guard: Any, continued: bool = False) -> str:
     }
     measured = {name: value for name, value in guard.figures.items() if not _is_missing(value)}
     figures = ", ".join(_figure(name, value) for name, value in measured.items())
-    return words[guard.verdict] + (f" ({figures})" if figures else "")
+    return words[guard.decision] + (f" ({figures})" if figures else "")
 
 
 def _is_missing(value: Any) -> bool:

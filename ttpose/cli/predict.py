@@ -26,15 +26,22 @@ Weights = Annotated[
 ]
 
 
-SecondOpinion = Annotated[
-    bool, typer.Option("--second-opinion", help="Ask a second network, too: better keypoints in about twice the time.")
+Preset = Annotated[
+    options.InferencePreset | None,
+    typer.Option(
+        show_default="videos: fast; photos: balanced",
+        help="fast: one view; balanced, thorough: four views and a second network, better keypoints for longer work.",
+    ),
 ]
+# What it did is part of the preset now; scripts that name it go on working for one version.
+SecondOpinion = Annotated[bool, typer.Option("--second-opinion", hidden=True)]
 
 
 def predict(
     inputs: options.Inputs,
     weights: Weights = None,
     base: options.Base = None,
+    preset: Preset = None,
     output: options.Output = Path("."),
     formats: exports.Formats = "json",
     tables: exports.Tables = None,
@@ -60,17 +67,22 @@ def predict(
     person of a photo is taken.
     """
     with session(quiet=quiet, json_lines=json_lines, debug=debug) as reporter:
-        from ttpose.cli.execution import placed
+        from ttpose.cli.execution import execution_of
         from ttpose.jobs.run import run_batch
         from ttpose.media import find_inputs
 
         wanted = exports.Exports.chosen(formats, tables, height_m, openpose, smooth, fill_gaps)
         sources = find_inputs(inputs)  # before anything slow is imported
-        where = placed(device, jobs, scheduler, overwrite=overwrite, debug=debug)
+        where = execution_of(device, jobs, scheduler, overwrite=overwrite, debug=debug)
         person = WeightsFile.named(weights, absolute=scheduler is not None)  # as results name it
         start = WeightsFile.named(base)
-        work = Predicting(person, start, subject, where.device, wanted, overlay, draw_min_score, second_opinion)
+        if second_opinion:
+            preset = preset or options.InferencePreset.balanced
+        named = None if preset is None else preset.value
+        work = Predicting(person, start, subject, where.device, wanted, overlay, draw_min_score, named)
         reporter.start("predict", where.shown, len(sources), where.jobs)
+        if second_opinion:
+            reporter.note("--second-opinion is part of --preset balanced now, and will go with the next version")
         raise typer.Exit(run_batch(work, sources, output, reporter, where.running))
 
 
@@ -86,7 +98,7 @@ class Predicting:
         wanted: Result files.
         overlay: Whether an overlay is drawn.
         draw_min_score: Of keypoints in it; None takes the usual one.
-        second_opinion: Whether a second network is asked.
+        preset: Of the inference; None takes each input kind's own.
     """
 
     weights: WeightsFile | None
@@ -96,7 +108,7 @@ class Predicting:
     wanted: exports.Exports
     overlay: bool
     draw_min_score: float | None = None
-    second_opinion: bool = False
+    preset: str | None = None
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -104,7 +116,7 @@ class Predicting:
         weights = None if self.weights is None else self.weights.sha256
         how = {"command": "predict", "weights_sha256": weights, "subject": self.subject}
         drawn = options.given("draw_min_score", self.draw_min_score)
-        asked = options.given("second_opinion", self.second_opinion or None)
+        asked = options.given("preset", self.preset)
         return {**how, **fingerprint("base", self.base), **drawn, **asked, **self.wanted.settings}
 
     def file_names(self, source: Path) -> tuple[str, ...]:
@@ -119,7 +131,7 @@ class Predicting:
         from ttpose.jobs.task import Product, overlay_name
 
         how: dict[str, Any] = {"weights": path_of(self.weights), "base": path_of(self.base), "subject": self.subject}
-        how |= options.given("second_opinion", self.second_opinion or None)
+        how |= options.given("preset", self.preset)
         result = api.predict(source, **how, device=self.device, progress=progress)
 
         def write_overlay(path: Path) -> None:

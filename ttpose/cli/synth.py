@@ -9,6 +9,7 @@ import typer
 
 from ttpose.cli import options
 from ttpose.cli.session import session
+from ttpose.core.errors import UsageError
 
 
 def synth(
@@ -36,7 +37,15 @@ def synth(
 ) -> None:
     """Render labelled clips of synthetic people; what is finished in OUT is kept, so a run can be resumed."""
     with session(quiet=quiet, debug=debug) as reporter:
-        from ttpose_synth.generate import RenderSettings, generate
+        try:
+            from ttpose_synth.generate import RenderSettings, generate
+        except ModuleNotFoundError as error:
+            if error.name != "ttpose_synth":
+                raise
+            raise UsageError(
+                "the renderer is a package of its own, which is not installed",
+                "in a copy of the repository: pip install ./synthetic",
+            ) from error
 
         settings = RenderSettings(
             clips=clips,

@@ -54,10 +54,6 @@ class LabelledFrame:
         """The picture, RGB uint8 [H, W, 3]; raises `InputError` when it cannot be decoded."""
         return np.ascontiguousarray(_decode(self.path, colour=True)[..., ::-1])
 
-    def read_mask(self) -> np.ndarray | None:
-        """The person's coverage, uint8 [H, W], or None; raises `InputError` when it cannot be decoded."""
-        return None if self.mask is None else _decode(self.mask, colour=False)
-
 
 @dataclass(frozen=True)
 class LabelledClip:

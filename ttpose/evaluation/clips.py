@@ -1,8 +1,8 @@
-"""PCK on folders of labelled clips, before and after personalization."""
+"""PCK on folders of labelled clips: the base, refined, and personalized."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -18,14 +18,15 @@ from ttpose.evaluation.loading import base_model
 from ttpose.evaluation.personalizer import PersonalizedCrops, Personalizer, own_personalizer
 from ttpose.evaluation.prediction import picture_reader, predict_frames
 from ttpose.evaluation.report import ClipScore, EvaluationReport, JointScore
-from ttpose.metrics.pck import CLIP_RULE, Measured, by_name, jitter, measure
+from ttpose.metrics.jitter import jitter
+from ttpose.metrics.pck import CLIP_RULE, Measured, by_name, measure
 
 if TYPE_CHECKING:
     from ttpose.adaptation.settings import Mode, PersonalizeSettings
     from ttpose.models.pose_model import PoseModel
 
-THRESHOLDS = (0.1, 0.2)
-STILLS = "stills"  # stands for the guard's verdict where there is no one person to personalize on
+THRESHOLDS = (0.05, 0.1, 0.2)
+STILLS = "stills"  # stands for the guard's decision where there is no one person to personalize on
 _NOT_TRUSTED = "not among the clip's scored_joints"
 _UNKNOWN = "the model has no such keypoint"
 
@@ -45,7 +46,7 @@ def evaluate_clips(
     personalizer: Personalizer | None = None,
     settings: PersonalizeSettings | None = None,
 ) -> EvaluationReport:
-    """Measure PCK@0.1 and PCK@0.2 on every labelled clip in or below a folder.
+    """Measure PCK@0.05, PCK@0.1 and PCK@0.2 on every labelled clip in or below a folder.
 
     Crops are label box × 1.1, square, at the model's input size. Joints are matched by name. Pictures are read one
     at a time. A clip that fails on the way (a damaged picture) is listed in the report, the others go on.
@@ -60,7 +61,7 @@ def evaluate_clips(
         steps: Instead of the preset's.
         seed: Of the personalization and of the bootstrap intervals.
         device: A torch device or "auto".
-        progress: Listens.
+        progress: Receives progress.
         personalizer: Instead of `ttpose.personalize`'s own.
         settings: Instead of preset, mode, steps and the personalization's seed.
 
@@ -69,8 +70,6 @@ def evaluate_clips(
         WeightsError: The weights cannot be used, or the person was made on another base.
         UsageError: No such preset or mode, two bases, or a person in the place of the base.
     """
-    from ttpose.models.predictor import Predictor
-
     progress = progress or Progress()
     root = Path(folder)
     # All labels are read before any work, so that a malformed file is told at once.
@@ -83,17 +82,16 @@ def evaluate_clips(
 
         settings = fitted(settings or preset_named(preset, mode=mode, steps=steps, seed=seed), model.config)
         adapt = partial(personalizer or own_personalizer(), model, settings=settings, progress=progress)
-    predictor = Predictor(model)
     scores, failed = [], {}
     for clip, name in zip(clips, distinct_names(clips, root), strict=True):
         try:
-            found = predict_frames(predictor, clip.frames, name, progress)
+            found = predict_frames(model, clip.frames, name, progress)
             after = (
                 adapt(picture_reader(clip.frames), [f.box for f in clip.frames])
                 if adapt and clip.person is not None
                 else None
             )
-            score = _score(clip, name, root, predictor.skeleton.keypoints, found, after)
+            score = _score(clip, name, root, model.skeleton.keypoints, found, after)
             scores.append(replace(score, guard=STILLS) if adapt and after is None else score)
         except InputError as error:
             failed[name] = error.message
@@ -130,9 +128,11 @@ def _score(
     def measured(predicted: np.ndarray) -> Measured:
         return measure(by_name(predicted, keypoints, clip.joints), clip.keypoints, clip.joints, rule, scored)
 
-    first = measured(found)
-    then = None if after is None else measured(after.keypoints)
-    boxes = [frame.box for frame in clip.frames]
+    stages = {"base": found}
+    if after is not None:
+        stages |= {"refined": after.refined, "personalized": after.keypoints}
+    measures = {stage: measured(predicted) for stage, predicted in stages.items()}
+    first, boxes = measures["base"], [frame.box for frame in clip.frames]
     return ClipScore(
         clip=name,
         person=clip.person,
@@ -140,17 +140,18 @@ def _score(
         frames=len(clip),
         frames_without_labels=first.without_labels,
         frames_without_torso=first.without_length,
-        joints=_joint_scores(clip.joints, scored, first, then),
+        joints=_joint_scores(clip.joints, scored, measures),
         not_scored={
             joint: _UNKNOWN if trusted else _NOT_TRUSTED
             for joint, trusted, counts in zip(clip.joints, clip.scored, scored, strict=True)
             if not counts
         },
-        before=_figures(first),
-        after=None if then is None else _figures(then),
-        jitter_before=jitter(found, boxes) if clip.person is not None else float("nan"),
-        jitter_after=None if after is None else jitter(after.keypoints, boxes),
-        guard=None if after is None else after.guard.verdict,
+        scores={stage: _figures(one) for stage, one in measures.items()},
+        jitter={
+            stage: jitter(predicted, boxes) if clip.person is not None else float("nan")
+            for stage, predicted in stages.items()
+        },
+        guard=None if after is None else after.guard.decision,
         guard_figures=None if after is None else after.guard.to_dict(),
         timings={} if after is None else dict(after.timings),
     )
@@ -161,16 +162,18 @@ def _figures(measured: Measured) -> dict[str, float]:
 
 
 def _joint_scores(
-    joints: Sequence[str], scored: np.ndarray, first: Measured, then: Measured | None
+    joints: Sequence[str], scored: np.ndarray, measures: Mapping[str, Measured]
 ) -> tuple[JointScore, ...]:
-    counted = first.tally(0).counted
+    counted = measures["base"].tally(0).counted
 
     def shares(measured: Measured, column: int) -> dict[str, float]:
         return {f"pck@{limit}": float(measured.tally(limit).per_joint[column]) for limit in THRESHOLDS}
 
     return tuple(
         JointScore(
-            joints[column], int(counted[column]), shares(first, column), None if then is None else shares(then, column)
+            joints[column],
+            int(counted[column]),
+            {stage: shares(measured, column) for stage, measured in measures.items()},
         )
         for column in np.flatnonzero(scored).tolist()
     )

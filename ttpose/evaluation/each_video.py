@@ -16,35 +16,37 @@ from ttpose.evaluation.journal import Journal
 from ttpose.evaluation.personalizer import own_personalizer
 from ttpose.evaluation.prediction import picture_reader, predict_frames
 from ttpose.evaluation.protocol_report import BEFORE, JointCount, VideoScore
-from ttpose.metrics.pck import PckRule, by_name, jitter, measure
+from ttpose.evaluation.protocols import Method, Protocol
+from ttpose.inference.crops import CROP_PAD
+from ttpose.metrics.jitter import jitter
+from ttpose.metrics.pck import PckRule, by_name, measure
 
 if TYPE_CHECKING:
-    from ttpose.evaluation.protocol import Method, Protocol
-    from ttpose.models.predictor import Predictor
+    from ttpose.models.pose_model import PoseModel
 
 
 class VideoEvaluation:
     """Videos one after the other: those that the journal knows are taken from it, the others are worked on.
 
     Args:
-        predictor: The base.
+        model: The base.
         protocol: The rule and the crop.
         methods: Ways to personalize.
         journal: Finished videos, or None.
         keep_predictions: Whether `found` is wanted.
-        progress: Listens.
+        progress: Receives progress.
     """
 
     def __init__(
         self,
-        predictor: Predictor,
+        model: PoseModel,
         protocol: Protocol,
         methods: Sequence[Method],
         journal: Journal | None,
         keep_predictions: bool,
         progress: Progress,
     ) -> None:
-        self.predictor, self.protocol, self.methods = predictor, protocol, methods
+        self.model, self.protocol, self.methods = model, protocol, methods
         self.journal, self.keep_predictions, self.progress = journal, keep_predictions, progress
         self.scores: list[VideoScore] = []
         self.failed: dict[str, str] = {}
@@ -74,18 +76,18 @@ class VideoEvaluation:
     def _evaluate(self, video: Video, advance: Advance) -> dict[str, Any]:
         """The entry of one video: its score, and the predictions of each method."""
         boxes, quiet = _boxes(video, self.protocol.pad), _NotesOnly(self.progress)
-        found = {BEFORE: predict_frames(self.predictor, video.frames, video.name, quiet, boxes)}
+        found = {BEFORE: predict_frames(self.model, video.frames, video.name, quiet, boxes)}
         advance(len(video))
         guards, seconds = {}, {}
         for method in self.methods:
             personalize = method.personalizer or own_personalizer()
             after = personalize(
-                self.predictor.model, picture_reader(video.frames), boxes, settings=method.settings, progress=quiet
+                self.model, picture_reader(video.frames), boxes, settings=method.settings, progress=quiet
             )
             found[method.name] = after.keypoints
-            guards[method.name], seconds[method.name] = after.guard.verdict, float(sum(after.timings.values()))
+            guards[method.name], seconds[method.name] = after.guard.decision, float(sum(after.timings.values()))
             advance(len(video))
-        score = _score(video, self.protocol.rule, self.predictor.skeleton.keypoints, found, guards, seconds)
+        score = _score(video, self.protocol.rule, self.model.skeleton.keypoints, found, guards, seconds)
         entry = {"score": asdict(score), "found": found if self.keep_predictions else None}
         return entry if self.journal is None else self.journal.add(video.name, entry)
 
@@ -126,8 +128,6 @@ def _score(
 
 def _boxes(video: Video, pad: float) -> list[Box]:
     """The labels' boxes, scaled so that the predictor's own margin makes them the protocol's crops."""
-    from ttpose.models.predictor import CROP_PAD
-
     return [frame.box.scaled(pad / CROP_PAD) for frame in video.frames]
 
 

@@ -92,8 +92,8 @@ def _results(
     images = {Path(image["file_name"]): image["id"] for image in content["images"]}
     results: list[dict[str, Any]] = []
     for video, predicted in found:
-        placed = by_name(predicted, keypoints, video.skeleton.keypoints)
-        for frame, points in zip(video.frames, placed, strict=True):
+        execution_of = by_name(predicted, keypoints, video.skeleton.keypoints)
+        for frame, points in zip(video.frames, execution_of, strict=True):
             known = np.isfinite(points).all(1)
             score = float(points[known, 2].mean()) if known.any() else 0.0
             points = np.where(known[:, None], points, _NOWHERE)

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from ttpose.models.pose_model import PoseModel
 
 
-class Verdict(Protocol):
+class Decision(Protocol):
     """What a guard decided."""
 
     @property
-    def verdict(self) -> str:
+    def decision(self) -> str:
         """`personalized`, `interpolated` or `base`."""
 
     def to_dict(self) -> dict[str, Any]:
@@ -34,7 +34,11 @@ class PersonalizedCrops(Protocol):
         """[N, K, 3]: x, y in image pixels, score."""
 
     @property
-    def guard(self) -> Verdict:
+    def refined(self) -> np.ndarray:
+        """The same by the base, refined with nothing learned."""
+
+    @property
+    def guard(self) -> Decision:
         """The guard's decision."""
 
     @property

@@ -12,11 +12,11 @@ from ttpose.core.progress import Progress
 from ttpose.data.labelled_clip import LabelledFrame
 
 if TYPE_CHECKING:
-    from ttpose.models.predictor import Predictor
+    from ttpose.models.pose_model import PoseModel
 
 
 def predict_frames(
-    predictor: Predictor,
+    model: PoseModel,
     frames: Sequence[LabelledFrame],
     name: str,
     progress: Progress,
@@ -25,10 +25,10 @@ def predict_frames(
     """Keypoints of the labelled person in each frame.
 
     Args:
-        predictor: The model.
+        model: The network; one plain view of each frame is predicted.
         frames: T frames.
         name: Of the clip, for the progress.
-        progress: Listens.
+        progress: Receives progress.
         boxes: Instead of the labels' boxes.
 
     Returns:
@@ -37,11 +37,14 @@ def predict_frames(
     Raises:
         InputError: A picture cannot be read.
     """
-    found = np.empty((len(frames), len(predictor.skeleton), 3))
+    from ttpose.inference.photos import predict_in_box
+    from ttpose.inference.settings import SINGLE_VIEW
+
+    found = np.empty((len(frames), len(model.skeleton), 3))
     with progress.stage(f"predict {name}", total=len(frames)) as advance:
         for position, frame in enumerate(frames):
             box = frame.box if boxes is None else boxes[position]
-            found[position] = predictor.predict(frame.read(), [box])[0]
+            found[position] = predict_in_box(frame.read(), box, model, SINGLE_VIEW)
             advance(1)
     return found
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,51 +16,12 @@ from ttpose.evaluation.each_video import VideoEvaluation, is_scored
 from ttpose.evaluation.journal import Journal
 from ttpose.evaluation.loading import base_model
 from ttpose.evaluation.oks_ap import oks_ap, require_pycocotools
-from ttpose.evaluation.personalizer import Personalizer
 from ttpose.evaluation.protocol_report import BEFORE, ProtocolReport
-from ttpose.metrics.pck import BBC_RULE, CLIP_RULE, H36M_RULE, PENN_RULE, PckRule
+from ttpose.evaluation.protocols import PROTOCOLS, Method, Protocol
 
 if TYPE_CHECKING:
     from ttpose.adaptation.settings import Mode, PersonalizeSettings
     from ttpose.models.pose_model import PoseModel
-
-
-@dataclass(frozen=True)
-class Protocol:
-    """How a dataset is evaluated.
-
-    Attributes:
-        rule: When a joint is right.
-        pad: Side of the square crop over the longer side of the label's box.
-    """
-
-    rule: PckRule
-    pad: float
-
-
-#: The protocols of the kinds of dataset (`ttpose.data.datasets.KINDS`).
-PROTOCOLS = {
-    "penn": Protocol(PENN_RULE, 1.25),  # the paper's crop
-    "h36m": Protocol(H36M_RULE, 1.25),  # as Penn Action: its boxes are as tight
-    "bbc": Protocol(BBC_RULE, 1.0),  # the dataset's reader already leaves a margin about the joints
-    "coco": Protocol(PckRule("coco"), 1.25),  # the margin of most top-down work on COCO
-    "clips": Protocol(CLIP_RULE, 1.1),  # as `evaluate_clips`
-}
-
-
-@dataclass(frozen=True)
-class Method:
-    """A column of the table: a way to personalize.
-
-    Attributes:
-        name: Of the column, such as "online"; not "before".
-        settings: Given to the personalizer, stored in the report.
-        personalizer: By default the package's own.
-    """
-
-    name: str
-    settings: PersonalizeSettings
-    personalizer: Personalizer | None = None
 
 
 def evaluate_dataset(
@@ -88,7 +49,7 @@ def evaluate_dataset(
         seed: Of the bootstrap intervals.
         device: A torch device or "auto".
         journal: File of finished videos; a run that is repeated with it goes on where it was cut short.
-        progress: Listens.
+        progress: Receives progress.
 
     Raises:
         UsageError: The dataset's description or a mode is not known, the method does not fit the model, the journal
@@ -149,7 +110,7 @@ def run_protocol(
         protocol: The rule and the crop.
         methods: Ways to personalize.
         seed: Of the bootstrap intervals.
-        progress: Listens.
+        progress: Receives progress.
         about: More for the report's settings.
         annotations: The COCO file that the videos come from, for OKS-AP.
         journal: File of finished videos, see `Journal`; what failed is tried again.
@@ -161,12 +122,10 @@ def run_protocol(
         InputError: Labels and model share no joint, or every video failed.
         OutputError: The journal cannot be written.
     """
-    from ttpose.models.predictor import Predictor
-
-    progress, predictor = progress or Progress(), Predictor(model)
-    keypoints = predictor.skeleton.keypoints
+    progress = progress or Progress()
+    keypoints = model.skeleton.keypoints
     if not any(joint in keypoints for video in videos for joint in video.skeleton.keypoints):
-        raise InputError(f"the model's keypoints ({predictor.skeleton.name}) are none of the labelled joints")
+        raise InputError(f"the model's keypoints ({model.skeleton.name}) are none of the labelled joints")
     names = (BEFORE, *(method.name for method in methods))
     if len(set(names)) < len(names):
         raise UsageError(f"two columns have one name: {', '.join(names)}")
@@ -188,7 +147,7 @@ def run_protocol(
         "methods": {method.name: asdict(method.settings) for method in methods},
     }
     finished = Journal(Path(journal), settings) if journal is not None else None
-    evaluation = VideoEvaluation(predictor, protocol, methods, finished, annotations is not None, progress)
+    evaluation = VideoEvaluation(model, protocol, methods, finished, annotations is not None, progress)
     evaluation.run(kept)
     if not evaluation.scores:
         reason = next(iter(evaluation.failed.values()), "measure them alone with --mode before" if left_out else None)

@@ -14,12 +14,24 @@ from ttpose.evaluation.files import write_report, write_rows
 from ttpose.metrics.pck import Interval, bootstrap_mean
 from ttpose.results.records import plain
 
-SCHEMA = "ttpose.evaluation/1"
+SCHEMA = "ttpose.evaluation/2"
+
+#: What is measured, in the order in which the work builds up: the base by one plain view; the base refined, with
+#: nothing learned; the personalized weights refined; the same taught by corrected frames.
+STAGES = ("base", "refined", "personalized", "corrected")
+#: Which two stages each gain compares, so that inference and learning are told apart.
+GAINS = {
+    "gain_by_refinement": ("base", "refined"),
+    "gain_by_learning": ("refined", "personalized"),
+    "gain_by_corrections": ("refined", "corrected"),
+}
 
 #: A share of right joints, 0..1 or NaN, for each measure, such as "pck@0.2".
 Figures = Mapping[str, float]
+#: Figures by stage; stages that were not measured are missing.
+Scores = Mapping[str, Figures]
 
-CSV_COLUMNS = ("part", "clip", "person", "joint", "labels", "measure", "before", "after", "gain", "guard")
+CSV_COLUMNS = ("part", "clip", "person", "joint", "labels", "measure", *STAGES, "guard")
 
 
 @dataclass(frozen=True)
@@ -28,8 +40,7 @@ class JointScore:
 
     joint: str
     labels: int
-    before: Figures
-    after: Figures | None = None
+    scores: Scores
 
 
 @dataclass(frozen=True)
@@ -45,9 +56,9 @@ class ClipScore:
         frames_without_torso: Skipped because a shoulder or hip is not labelled.
         joints: The scored joints.
         not_scored: The other labelled joints, each with the reason.
-        before, after: PCK of the base and of the personalized predictions (None if it was not personalized).
-        jitter_before, jitter_after: See `ttpose.metrics.pck.jitter`, per frame²; NaN for stills.
-        guard: The guard's verdict, or None.
+        scores: PCK by stage.
+        jitter: By stage, see `ttpose.metrics.jitter`, per frame²; NaN for stills.
+        guard: The guard's decision, or None.
         guard_figures: What the guard measured.
         timings: Seconds by stage of the personalization.
     """
@@ -60,10 +71,8 @@ class ClipScore:
     frames_without_torso: int
     joints: tuple[JointScore, ...]
     not_scored: Mapping[str, str]
-    before: Figures
-    after: Figures | None = None
-    jitter_before: float = float("nan")
-    jitter_after: float | None = None
+    scores: Scores
+    jitter: Mapping[str, float] = field(default_factory=dict)
     guard: str | None = None
     guard_figures: Mapping[str, Any] | None = None
     timings: Mapping[str, float] = field(default_factory=dict)
@@ -75,8 +84,7 @@ class PersonScore:
 
     person: str
     clips: int
-    before: Figures
-    after: Figures | None = None
+    scores: Scores
 
 
 @dataclass(frozen=True)
@@ -84,8 +92,7 @@ class MeanScore:
     """The mean over clips, each weighing the same."""
 
     clips: int
-    before: Figures
-    after: Figures | None = None
+    scores: Scores
 
 
 @dataclass(frozen=True)
@@ -108,17 +115,20 @@ class EvaluationReport:
     @property
     def compared(self) -> tuple[ClipScore, ...]:
         """The clips that persons, joints and the mean cover."""
-        personalized = tuple(clip for clip in self.clips if clip.after is not None)
+        personalized = tuple(clip for clip in self.clips if len(clip.scores) > 1)
         return personalized if self.settings.get("personalize") else self.clips
 
     #: What `all_gains` measures.
     measure = "PCK@0.2"
 
     def all_gains(self) -> dict[str, dict[str, float]]:
-        """For the personalization's mode each clip's gain in PCK@0.2; empty without personalization."""
-        how = self.settings.get("personalize")
-        gains = {c.clip: c.after["pck@0.2"] - c.before["pck@0.2"] for c in self.compared if c.after is not None}
-        return {how["mode"]: gains} if how else {}
+        """For each stage after the base, each clip's gain over the base in PCK@0.2; empty without personalization."""
+        found: dict[str, dict[str, float]] = {}
+        for clip in self.compared:
+            for stage in list(clip.scores)[1:]:
+                gain = clip.scores[stage]["pck@0.2"] - clip.scores["base"]["pck@0.2"]
+                found.setdefault(stage, {})[clip.clip] = gain
+        return found
 
     @property
     def persons(self) -> tuple[PersonScore, ...]:
@@ -127,7 +137,7 @@ class EvaluationReport:
         for clip in self.compared:
             if clip.person is not None:
                 clips.setdefault(clip.person, []).append(clip)
-        return tuple(PersonScore(person, len(rows), *_means(rows)) for person, rows in clips.items())
+        return tuple(PersonScore(person, len(rows), _means(rows)) for person, rows in clips.items())
 
     @property
     def joints(self) -> tuple[JointScore, ...]:
@@ -141,18 +151,19 @@ class EvaluationReport:
     @property
     def mean(self) -> MeanScore:
         """The mean over clips."""
-        return MeanScore(len(self.compared), *_means(self.compared))
+        return MeanScore(len(self.compared), _means(self.compared))
 
     @property
     def over_persons(self) -> dict[str, dict[str, Interval]]:
-        """For each measure the mean over persons and its 95 % bootstrap interval: before, after and gain."""
+        """For each measure the mean over persons and its 95 % bootstrap interval: of each stage and of each gain."""
         seed, persons = int(self.settings.get("seed", 0)), self.persons
         found: dict[str, dict[str, Interval]] = {}
-        for measure in persons[0].before if persons else ():
-            columns = {"before": [person.before[measure] for person in persons]}
-            if all(person.after is not None for person in persons):
-                columns["after"] = [person.after[measure] for person in persons if person.after is not None]
-                columns["gain"] = list(np.subtract(columns["after"], columns["before"]))
+        for measure in persons[0].scores["base"] if persons else ():
+            known = [stage for stage in STAGES if all(stage in person.scores for person in persons)]
+            columns = {stage: [person.scores[stage][measure] for person in persons] for stage in known}
+            for name, (first, then) in GAINS.items():
+                if first in columns and then in columns:
+                    columns[name] = list(np.subtract(columns[then], columns[first]))
             found[measure] = {name: bootstrap_mean(values, seed=seed) for name, values in columns.items()}
         return found
 
@@ -167,10 +178,10 @@ class EvaluationReport:
             {
                 "schema": SCHEMA,
                 "settings": dict(self.settings),
-                "clips": [as_dict(clip) for clip in self.clips],
-                "persons": [as_dict(person) for person in self.persons],
-                "joints": [as_dict(joint) for joint in self.joints],
-                "mean": as_dict(self.mean),
+                "clips": [{**_flat(clip), "joints": [_flat(joint) for joint in clip.joints]} for clip in self.clips],
+                "persons": [_flat(person) for person in self.persons],
+                "joints": [_flat(joint) for joint in self.joints],
+                "mean": _flat(self.mean),
                 "over_persons": over_persons,
                 "failed": dict(self.failed),
             }
@@ -188,9 +199,9 @@ class EvaluationReport:
             OutputError: It cannot be written; nothing half-written is left.
         """
         rows = (
-            {"part": part, **names, **_cells(row.before, row.after, measure)}
+            {"part": part, **names, "measure": measure, **_cells(row.scores, measure)}
             for part, row, names in self._rows()
-            for measure in row.before
+            for measure in row.scores["base"]
         )
         write_rows(CSV_COLUMNS, rows, path)
 
@@ -207,10 +218,17 @@ class EvaluationReport:
         yield "mean", self.mean, {}
 
 
-def _means(rows: Sequence[ClipScore]) -> tuple[dict[str, float], dict[str, float] | None]:
-    """The mean of each measure before and after, over the clips in which it could be measured."""
-    after = [row.after for row in rows if row.after is not None]
-    return _mean([row.before for row in rows]), _mean(after) if after else None
+def _flat(row: ClipScore | JointScore | PersonScore | MeanScore) -> dict[str, Any]:
+    """A row for JSON, each stage's figures beside its other values."""
+    values = dataclasses.asdict(row)
+    scores = values.pop("scores")
+    return {**values, **{stage: scores[stage] for stage in STAGES if stage in scores}}
+
+
+def _means(rows: Sequence[ClipScore]) -> dict[str, dict[str, float]]:
+    """The mean of each measure by stage, over the clips in which it could be measured."""
+    stages = [stage for stage in STAGES if rows and all(stage in row.scores for row in rows)]
+    return {stage: _mean([row.scores[stage] for row in rows]) for stage in stages or ("base",)}
 
 
 def _mean(figures: Sequence[Figures]) -> dict[str, float]:
@@ -222,23 +240,18 @@ def _pooled(rows: Sequence[JointScore]) -> JointScore:
     """One joint over several clips, each label weighing the same."""
     labels = sum(row.labels for row in rows)
 
-    def share(parts: Sequence[Figures], measure: str) -> float:
-        right = sum(part[measure] * row.labels for part, row in zip(parts, rows, strict=True) if row.labels)
+    def share(stage: str, measure: str) -> float:
+        right = sum(row.scores[stage][measure] * row.labels for row in rows if row.labels)
         return right / labels if labels else float("nan")
 
-    before = [row.before for row in rows]
-    after = [row.after for row in rows if row.after is not None]
-    whole = len(after) == len(rows)
+    stages = [stage for stage in STAGES if all(stage in row.scores for row in rows)]
+    measures = rows[0].scores["base"]
     return JointScore(
-        rows[0].joint,
-        labels,
-        {measure: share(before, measure) for measure in before[0]},
-        {measure: share(after, measure) for measure in before[0]} if whole else None,
+        rows[0].joint, labels, {stage: {measure: share(stage, measure) for measure in measures} for stage in stages}
     )
 
 
-def _cells(before: Figures, after: Figures | None, measure: str) -> dict[str, Any]:
-    """The measure's cells; empty where there is no figure."""
-    first, then = before[measure], float("nan") if after is None else after[measure]
-    values = {"before": first, "after": then, "gain": then - first}
-    return {"measure": measure, **{name: round(value, 6) for name, value in values.items() if np.isfinite(value)}}
+def _cells(scores: Scores, measure: str) -> dict[str, Any]:
+    """The measure by stage; empty where there is no figure."""
+    values = {stage: figures[measure] for stage, figures in scores.items()}
+    return {stage: round(value, 6) for stage, value in values.items() if np.isfinite(value)}

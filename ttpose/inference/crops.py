@@ -56,7 +56,7 @@ def cut_crop(
 ) -> PersonCrop:
     """Cut the person in `box` out of an image for a network with crops on `grid`.
 
-    With `plain` it is cut at exactly that size, for a single look without turning or moving, in half of the time.
+    With `plain` it is cut at exactly that size, for the plain view alone, in half of the time.
     """
     # The margin shows more surroundings at the same zoom as the network's plain crop.
     whole = grid if plain else grid.wider(_MARGIN)
@@ -66,7 +66,7 @@ def cut_crop(
     return PersonCrop(index, time_s, geometry.warp(image, matrix, whole.size), inside, inverse)
 
 
-def spread(count: int, most: int) -> list[int]:
+def evenly_spaced(count: int, most: int) -> list[int]:
     """At most `most` positions out of `count`, evenly spaced, first and last included."""
     if count <= most:
         return list(range(count))

@@ -1,7 +1,7 @@
-"""A second opinion of where a person's joints are: another network looks at the pose that the first one found.
+"""The ensemble's second network, BlazePose: it predicts the pose that the first network found, upright and mirrored.
 
-Two networks that learned from different pictures err in different places. The second one (BlazePose) is less accurate
-by itself; beside the first it tells which of the first one's doubts are errors (docs/accuracy.md).
+Two networks that were trained on different pictures err in different places. BlazePose is less accurate by itself;
+beside the first network it tells which of the first one's doubtful joints are wrong (docs/accuracy.md).
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from ttpose.models.blazepose import BLAZEPOSE_SIZE, LANDMARKS, BlazePose, load_b
 from ttpose.models.store import model_path
 
 #: File name of the shipped network.
-SECOND_FILE = "blazepose_heavy.safetensors"
+BLAZEPOSE_FILE = "blazepose_heavy.safetensors"
+_BATCH = 4  # crops a forward, each with its mirror image: more cost memory and gain no speed on a CPU
 # The crop as MediaPipe cuts it: a square about the middle of the hips, the torso upright, out to the furthest joint and
 # a quarter more.
 _ROOM = 1.25
@@ -28,25 +29,31 @@ _ROOM = 1.25
 _LEAST_SCORE, _LEAST_TORSOS, _LEAST_SHARE = 0.2, 1.2, 0.1
 
 
-class SecondOpinion:
-    """BlazePose, asked for the joints of a keypoint set."""
+class EnsembleMember:
+    """BlazePose, predicting the joints of a keypoint set."""
 
     def __init__(self, network: BlazePose, skeleton: Skeleton) -> None:
         self._network, self._flip = network, list(skeleton.flip)
         self._numbers = np.array([LANDMARKS.get(name, -1) for name in skeleton.keypoints])
         self._torso = [[skeleton.index(f"{side}_{part}") for side in ("left", "right")] for part in ("hip", "shoulder")]
 
-    def look(self, crops: Sequence[PersonCrop], keypoints: np.ndarray) -> np.ndarray:
-        """Look at crops, and at their mirror images.
+    def predict(self, crops: Sequence[PersonCrop], keypoints: np.ndarray) -> np.ndarray:
+        """Predict crops and their mirror images.
 
         Args:
-            crops: B of them.
-            keypoints: [B, K, 3] original pixels and scores, what was found; says where to look.
+            crops: N frames of one person.
+            keypoints: [N, K, 3] original pixels and scores, the pose found so far, which the network is shown upright.
 
         Returns:
-            [B, K, 4]: x and y in original pixels, the visibility 0..1, and how far the two looks are apart in original
-            pixels; NaN for joints that the network does not know.
+            [N, K, 4]: x and y in original pixels, visibility 0..1, and how far the plain and the mirrored prediction
+            are apart in original pixels; NaN for joints that the network does not know.
         """
+        parts = [
+            self._predict_batch(crops[i : i + _BATCH], keypoints[i : i + _BATCH]) for i in range(0, len(crops), _BATCH)
+        ]
+        return np.concatenate(parts) if parts else np.zeros((0, len(self._numbers), 4))
+
+    def _predict_batch(self, crops: Sequence[PersonCrop], keypoints: np.ndarray) -> np.ndarray:
         to_crops = [
             [geometry.compose(m, crop.to_source) for m in self._matrices(found, crop.source_box)]
             for crop, found in zip(crops, keypoints, strict=True)
@@ -86,9 +93,9 @@ class SecondOpinion:
 
 @lru_cache(maxsize=1)
 def _network(device: str) -> BlazePose:
-    return load_blazepose(model_path(SECOND_FILE)).to(device)
+    return load_blazepose(model_path(BLAZEPOSE_FILE)).to(device)
 
 
-def second_opinion(skeleton: Skeleton, device: str = "cpu") -> SecondOpinion:
+def ensemble_member(skeleton: Skeleton, device: str = "cpu") -> EnsembleMember:
     """The shipped network; raises WeightsError."""
-    return SecondOpinion(_network(str(device)), skeleton)
+    return EnsembleMember(_network(str(device)), skeleton)

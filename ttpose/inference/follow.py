@@ -2,152 +2,152 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
 
 from ttpose.core.geometry import Box
 from ttpose.core.progress import Advance
 from ttpose.inference.crops import PersonCrop, cut_crop
-from ttpose.inference.tta import VIEWS, Observation, join, observe
+from ttpose.inference.prediction import TTAPrediction
+from ttpose.inference.tta import ViewOutput, plain_view, predict_tta
 from ttpose.media import Frame, Source
 from ttpose.models.pose_model import PoseModel
-from ttpose.tracking.box_correction import needs_redetection, refine_box
-from ttpose.tracking.detector import Finder
+from ttpose.tracking.box_correction import better_box, refine_box
+from ttpose.tracking.detector import Detector
 from ttpose.tracking.track import SubjectTrack
 
-_BATCH = 8
-# A crop is cut and looked at again when its corrected box overlaps the first one by less than this.
-_SAME_BOX = 0.75
-# A new detection is the subject only where the track expects it.
-_EXPECTED = 0.3
+#: Frames that are read and predicted together: two batches of the network's.
+CHUNK = 8
 
 
 @dataclass(frozen=True)
-class SubjectFrame:
-    """One decoded frame and what the model saw of the subject in it.
+class FollowedFrame:
+    """One decoded frame and the subject in it, as one plain view shows it.
 
     Attributes:
         index: Position in the clip.
         time_s: Presentation time.
-        crop: The subject's cut-out, None where the subject is not known to be in the frame.
-        box: The subject's corrected box in the image, or None.
-        seen: The model's observation of the crop (N = 1), or None.
         note: Why there is no crop, or what is odd about the frame.
+        crop: The subject's cut-out, None where the subject is not known to be in the frame.
+        crop_box: The box that the crop was cut by, or None.
+        box: The subject's box in the image as the pose corrects it, or None.
+        prediction: By the plain view of the crop (N = 1), or None.
+        plain: The network's output that it was decoded from, or None.
     """
 
     index: int
     time_s: float
-    crop: PersonCrop | None
-    box: Box | None
-    seen: Observation | None
     note: str | None
+    crop: PersonCrop | None = None
+    crop_box: Box | None = None
+    box: Box | None = None
+    prediction: TTAPrediction | None = None
+    plain: ViewOutput | None = None
+
+
+@dataclass(frozen=True)
+class BoxedPerson:
+    """A person predicted by one plain view in a box that the pose has corrected; attributes as of `FollowedFrame`."""
+
+    crop: PersonCrop
+    crop_box: Box
+    box: Box
+    prediction: TTAPrediction
+    plain: ViewOutput
 
 
 def follow_subject(
-    source: Source, track: SubjectTrack, model: PoseModel, finder: Finder, advance: Advance, *, crops: bool = True
-) -> Iterator[SubjectFrame]:
-    """Every decoded frame in order; pixels are let go as soon as they are cut.
+    source: Source,
+    track: SubjectTrack,
+    model: PoseModel,
+    detector: Detector,
+    advance: Advance,
+    *,
+    margin: bool = True,
+) -> Iterator[list[FollowedFrame]]:
+    """Every decoded frame in order, a few at a time; pixels are let go as soon as they are cut.
 
-    Without `crops` there are none in what is given, and the frames are looked at faster.
+    Args:
+        source: Is read once, from the start.
+        track: The subject's box in each frame.
+        model: The network that predicts the plain view and so corrects the boxes.
+        detector: Runs where a pose cannot be trusted.
+        advance: Called with the number of frames that were done.
+        margin: Whether crops have the margin that other views than the plain one need; without it cutting is faster.
     """
-    waiting: list[Frame] = []
-    for frame in source.frames():
-        waiting.append(frame)
-        if len(waiting) == _BATCH:
-            yield from _look(waiting, track, model, finder, crops)
-            advance(len(waiting))
-            waiting = []
-    yield from _look(waiting, track, model, finder, crops)
-    advance(len(waiting))
+    for frames in chunks(source.frames(), CHUNK):
+        yield _follow(frames, track, model, detector, margin)
+        advance(len(frames))
 
 
-def _look(
-    frames: Sequence[Frame], track: SubjectTrack, model: PoseModel, finder: Finder, crops: bool
-) -> Iterator[SubjectFrame]:
-    boxes = {f.index: track.box_at(f.index) for f in frames if f.image is not None}
-    known = [(f, box) for f in frames if (box := boxes.get(f.index)) is not None]
-    found = _observe(model, known, crops)
-    again = [(f, better) for f, box in known if (better := _better_box(f, box, found[f.index], model, finder)) != box]
-    found |= _observe(model, again, crops)
-    for frame in frames:
-        if frame.index not in found:
-            note = frame.note or ("the frame is damaged" if frame.image is None else "the person was not found")
-            yield SubjectFrame(frame.index, frame.time_s, None, None, None, note)
-            continue
-        crop, box, seen = found[frame.index]
-        box = refine_box(box, seen.keypoints[0], skeleton=model.skeleton)
-        yield SubjectFrame(frame.index, frame.time_s, crop if crops else None, box, seen, frame.note)
+def chunks(frames: Iterable[Frame], count: int) -> Iterator[list[Frame]]:
+    """The frames, so many at a time, the last ones fewer."""
+    frames = iter(frames)
+    while few := list(islice(frames, count)):
+        yield few
 
 
-_Found = dict[int, tuple[PersonCrop, Box, Observation]]
+def _follow(
+    frames: Sequence[Frame], track: SubjectTrack, model: PoseModel, detector: Detector, margin: bool
+) -> list[FollowedFrame]:
+    boxes = [track.box_at(frame.index) for frame in frames]
+    known = [(f, box) for f, box in zip(frames, boxes, strict=True) if f.image is not None and box is not None]
+    people = dict(zip([f.index for f, _ in known], predict_boxes(known, model, detector, margin=margin), strict=True))
+    return [_followed(frame, people.get(frame.index)) for frame in frames]
 
 
-def _observe(model: PoseModel, pairs: Sequence[tuple[Frame, Box]], with_margin: bool) -> _Found:
-    """Crop, box and observation by frame index."""
-    size = model.config.input_size
+def _followed(frame: Frame, person: BoxedPerson | None) -> FollowedFrame:
+    if person is None:
+        missing = "the frame is damaged" if frame.image is None else "the person was not found"
+        return FollowedFrame(frame.index, frame.time_s, frame.note or missing)
+    return FollowedFrame(
+        frame.index, frame.time_s, frame.note,
+        person.crop, person.crop_box, person.box, person.prediction, person.plain,
+    )  # fmt: skip
+
+
+def predict_boxes(
+    known: Sequence[tuple[Frame, Box]], model: PoseModel, detector: Detector, *, margin: bool = True
+) -> list[BoxedPerson]:
+    """Predict the people in boxes by one plain view, in a better box where the pose asks for one.
+
+    Args:
+        known: Frames with their pictures, and a person's box in each.
+        model, detector, margin: As for `follow_subject`.
+    """
+    found = _predict(known, model, margin)
+    again = []
+    for i, (frame, box) in enumerate(known):
+        image = frame.image
+        assert image is not None  # of those with pictures alone
+
+        def detect(image: np.ndarray = image) -> list[Box]:
+            return [one.box for one in detector.find([image])[0]]
+
+        other = better_box(box, found[i].prediction.keypoints[0], detect, skeleton=model.skeleton)
+        if other != box:
+            again.append((i, (frame, other)))
+    for (i, _), better in zip(again, _predict([pair for _, pair in again], model, margin), strict=True):
+        found[i] = better
+    return found
+
+
+def _predict(pairs: Sequence[tuple[Frame, Box]], model: PoseModel, margin: bool) -> list[BoxedPerson]:
+    size, skeleton = model.config.input_size, model.skeleton
     crops = [
-        cut_crop(frame.image, box, size, index=frame.index, time_s=frame.time_s, plain=not with_margin)
+        cut_crop(frame.image, box, size, index=frame.index, time_s=frame.time_s, plain=not margin)
         for frame, box in pairs
         if frame.image is not None
     ]
     if not crops:
-        return {}
-    seen = observe(model, crops, VIEWS[:1])
-    return {crop.index: (crop, box, row(seen, i)) for i, (crop, (_, box)) in enumerate(zip(crops, pairs, strict=True))}
-
-
-def _better_box(
-    frame: Frame, box: Box, found: tuple[PersonCrop, Box, Observation], model: PoseModel, finder: Finder
-) -> Box:
-    """The box itself, or the one to look at instead."""
-    keypoints = found[2].keypoints[0]
-    if needs_redetection(box, keypoints) and frame.image is not None:
-        near = [d.box for d in finder.find([frame.image])[0] if d.box.iou(box) > _EXPECTED]
-        if near:
-            best = max(near, key=box.iou)
-            return best if best.iou(box) < _SAME_BOX else box
-        return box
-    refined = refine_box(box, keypoints, skeleton=model.skeleton)
-    return refined if refined.iou(box) < _SAME_BOX else box
-
-
-def row(seen: Observation, position: int) -> Observation:
-    """One frame of an observation."""
-    return seen.part(slice(position, position + 1))
-
-
-def gather(frames: Sequence[SubjectFrame]) -> Observation:
-    """The observations of the frames that have one, in order."""
-    return join([f.seen for f in frames if f.seen is not None])
-
-
-class CropStore:
-    """Keeps at most `most` crops, evenly over a clip whose length nobody knows beforehand.
-
-    Every `stride`-th crop is kept; when there are too many, every other one goes and the stride doubles.
-    """
-
-    def __init__(self, most: int) -> None:
-        self.most = most
-        self.stride = 1
-        self.offered = 0
-        self._kept: list[PersonCrop] = []
-
-    def offer(self, crop: PersonCrop) -> None:
-        """Take the next crop in order of time, or let it go."""
-        if self.offered % self.stride == 0:
-            self._kept.append(crop)
-        self.offered += 1
-        if len(self._kept) > self.most:
-            self._kept = self._kept[::2]
-            self.stride *= 2
-
-    @property
-    def crops(self) -> list[PersonCrop]:
-        """What is kept, in order."""
-        return list(self._kept)
-
-    @property
-    def complete(self) -> bool:
-        """Whether nothing was let go."""
-        return self.stride == 1
+        return []
+    plain = plain_view(model, crops)
+    prediction = predict_tta(model, crops, plain=plain)
+    found = []
+    for i, (crop, (_, box)) in enumerate(zip(crops, pairs, strict=True)):
+        corrected = refine_box(box, prediction.keypoints[i], skeleton=skeleton)
+        found.append(BoxedPerson(crop, box, corrected, prediction.part([i]), plain.rows([i])))
+    return found

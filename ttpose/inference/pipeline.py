@@ -1,155 +1,206 @@
-"""One personalization from crops to predictions: teacher, adaptation, guard, delta."""
+"""Inference from top to bottom: crops, test-time augmentation, keypoints, ensemble, refinement over time, records.
+
+Videos, photos, evaluation and the final predictions of a personalization all come through here. Nothing learns.
+"""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ttpose.adaptation.guard.metrics import GuardReport, held_out
-from ttpose.adaptation.guard.selection import chosen, guarded
-from ttpose.adaptation.losses import Clip
-from ttpose.adaptation.offline import adapt_offline
-from ttpose.adaptation.pseudo_labels import lessons, names_taught, pseudo_labels
-from ttpose.adaptation.settings import PersonalizeSettings
-from ttpose.core.memory import give_back_memory
 from ttpose.core.progress import Advance, Progress
 from ttpose.core.skeleton import Skeleton
-from ttpose.inference.crops import PersonCrop, spread
-from ttpose.inference.ensemble import second_opinion
-from ttpose.inference.refine.left_right import exchange, settle_sides
-from ttpose.inference.refine.rescoring import between, rescore
-from ttpose.inference.tta import VIEWS, Observation, observe
-from ttpose.models.person import PersonDelta
+from ttpose.inference.crops import PersonCrop, cut_crop
+from ttpose.inference.ensemble import ensemble_member
+from ttpose.inference.follow import CHUNK, FollowedFrame, chunks, follow_subject
+from ttpose.inference.prediction import TTAPrediction, join
+from ttpose.inference.records import frame_records
+from ttpose.inference.refine.clip import Refined, refine
+from ttpose.inference.settings import RefineSettings
+from ttpose.inference.tta import TTA_VIEWS, ViewOutput, predict_tta
+from ttpose.media import Frame, Source
 from ttpose.models.pose_model import PoseModel
+from ttpose.results.records import FrameRecord
+from ttpose.tracking.detector import Detector
+from ttpose.tracking.track import SubjectTrack
 
 
-@dataclass(frozen=True)
-class Personalized:
-    """A personalized model and how it came about.
-
-    Attributes:
-        model: The weights that the guard chose.
-        delta: What changed, as the person file will hold it.
-        whole: All that was learned, before the guard's choice.
-        guard: The choice and its figures.
-        history: Loss terms of every step.
-        timings: Seconds a stage.
-        named: The teacher's keypoints [K, 2], sides settled, in original pixels, by the crops' numbers; the final
-            predictions keep to its names, which hang less on what was learned.
-    """
-
-    model: PoseModel
-    delta: PersonDelta
-    whole: PersonDelta
-    guard: GuardReport
-    history: list[dict[str, float]]
-    timings: dict[str, float] = field(default_factory=dict)
-    named: dict[int, np.ndarray] = field(default_factory=dict)
-
-
-def personalize_model(
-    base: PoseModel,
+def predict_crops(
+    model: PoseModel,
     crops: Sequence[PersonCrop],
-    settings: PersonalizeSettings,
+    settings: RefineSettings,
+    advance: Advance | None = None,
     *,
-    base_sha256: str = "",
-    progress: Progress | None = None,
-) -> Personalized:
-    """Adapt a base to the person in crops (in order of time in each clip), offline.
+    pose: np.ndarray | None = None,
+    ensemble: np.ndarray | None = None,
+    plain: ViewOutput | None = None,
+    keep_maps: bool = False,
+) -> TTAPrediction:
+    """Predict crops by test-time augmentation and, where the settings say so, by the ensemble's second network.
 
     Args:
-        base: Stays as it is.
-        crops: At least one; at most `settings.max_crops`, evenly spread, are used.
-        settings: How.
-        base_sha256: Fingerprint of the base's file, for the delta.
-        progress: Hears the stages.
+        model: The network, base or personalized.
+        crops: N frames of one person.
+        settings: How many views, and whether the ensemble predicts.
+        advance: Called with the number of crops that were done.
+        pose: [N, K, 3] original pixels: the base's pose by one plain view, which the second network is shown upright;
+            None takes what `model` finds.
+        ensemble: [N, K, 4] what the second network predicted for the same crops before; it is then not run again.
+        plain: `model`'s output for the crops' plain views, where it is known already.
+        keep_maps: Whether the mean heatmaps are kept.
     """
-    progress, timings, named = progress or Progress(), {}, {}
-    kept = [crops[i] for i in spread(len(crops), settings.max_crops)]
-    clock = time.perf_counter()
-    held = set(held_out(kept)) if settings.guard else set()
-    rows = [i for i in range(len(kept)) if i not in held]
-    if settings.teaches:
-        with progress.stage("look", len(kept)) as advance:
-            views, keep_maps = VIEWS[: settings.views], settings.distillation > 0
-            seen = observe(base, kept, views, advance, keep_maps=keep_maps)
-            labels, exchanged = pseudo_labels(seen, kept, base.skeleton, settings)
-            named = names_taught(labels, kept)
-            clip = lessons(seen, kept, labels, exchanged, base.skeleton, rows)
-            del seen  # its maps are as large as the clip's own
-    else:
-        clip = Clip(kept, np.zeros((len(kept), len(base.skeleton), 3))).part(rows)
-    timings["look_s"] = time.perf_counter() - clock
-    clock = time.perf_counter()
-    adapter = adapt_offline(base, clip, settings, progress)
-    timings["adapt_s"] = time.perf_counter() - clock
-    clock = time.perf_counter()
-    give_back_memory()
-    whole = PersonDelta.between(base, adapter.average, base_sha256, strength=settings.strength)
-    # A clip too short to hold frames out is checked on what it learned from: less to trust, but better than nothing.
-    checked = [kept[i] for i in sorted(held)] or kept
-    painter = adapter.model if settings.paints else None
-    report = guarded(base, whole, checked, settings, painter, learned_from=not held, progress=progress)
-    delta = chosen(whole, report)
-    timings["guard_s"] = time.perf_counter() - clock
-    return Personalized(delta.apply(base).eval(), delta, whole, report, adapter.history, timings, named)
-
-
-def look_closely(
-    model: PoseModel, crops: Sequence[PersonCrop], settings: PersonalizeSettings, advance: Advance | None = None
-) -> Observation:
-    """Look at crops as final predictions do: through the settings' views, and with a second opinion if they want it."""
-    second = second_opinion(model.skeleton, str(model.device)) if settings.second_opinion else None
-    return observe(model, crops, VIEWS[: settings.predict_views], advance, second=second)
+    views = TTA_VIEWS[: settings.views]
+    found = predict_tta(model, crops, views, advance, keep_maps=keep_maps, plain=plain)
+    if not settings.ensemble:
+        return found
+    if ensemble is None:
+        shown = found.single_view_keypoints if pose is None else pose
+        ensemble = ensemble_member(model.skeleton, str(model.device)).predict(crops, shown)
+    return replace(found, ensemble=ensemble)
 
 
 def predict_clip(
     model: PoseModel,
     crops: Sequence[PersonCrop],
-    settings: PersonalizeSettings,
+    settings: RefineSettings,
     progress: Progress | None = None,
-    named: Mapping[int, np.ndarray] | None = None,
-) -> np.ndarray:
-    """Keypoints [N, K, 3] of crops in order of time, in original pixels, with sides settled over time.
+    *,
+    ensemble: np.ndarray | None = None,
+) -> Refined:
+    """The refined keypoints [N, K, 3] of one clip's crops in order of time; arguments as of `predict_crops`."""
+    with (progress or Progress()).stage("predict", len(crops)) as advance:
+        found = predict_crops(model, crops, settings, advance, ensemble=ensemble)
+    return refine(found, [crop.time_s for crop in crops], model.skeleton, settings)
+
+
+@dataclass(frozen=True)
+class PredictedClip:
+    """A video or photo after prediction, without pixels.
+
+    Attributes:
+        frames: Every decoded frame, with its box and the base's prediction by one plain view.
+        prediction: Of the M frames in which the subject is known, by the settings' views and ensemble; None for M = 0.
+    """
+
+    frames: list[FollowedFrame]
+    prediction: TTAPrediction | None
+
+    @property
+    def seen(self) -> list[FollowedFrame]:
+        """The M frames in which the subject is known."""
+        return [frame for frame in self.frames if frame.prediction is not None]
+
+    @property
+    def single_view(self) -> TTAPrediction | None:
+        """The base's prediction of the M frames by one plain view."""
+        parts = [frame.prediction for frame in self.frames if frame.prediction is not None]
+        return join(parts) if parts else None
+
+    def records(
+        self,
+        skeleton: Skeleton,
+        settings: RefineSettings,
+        prediction: TTAPrediction | None = None,
+        reference: np.ndarray | None = None,
+    ) -> list[FrameRecord]:
+        """One record for every frame, refined over time.
+
+        Args:
+            skeleton: The keypoint set.
+            settings: Which steps of the refinement are taken.
+            prediction: Another one of the same M frames; None takes the clip's own.
+            reference: As for `refine`.
+        """
+        chosen = prediction or self.prediction
+        if chosen is None:
+            return frame_records(self.frames, None, skeleton)
+        refined = refine(chosen, [frame.time_s for frame in self.seen], skeleton, settings, reference)
+        return frame_records(self.frames, refined, skeleton)
+
+
+def predict_video(
+    source: Source,
+    track: SubjectTrack,
+    base: PoseModel,
+    detector: Detector,
+    settings: RefineSettings,
+    advance: Advance,
+    *,
+    model: PoseModel | None = None,
+    keep: Callable[[PersonCrop, TTAPrediction], None] | None = None,
+    keep_maps: bool = False,
+) -> PredictedClip:
+    """Follow the subject through a source, read once, and predict each frame as the settings say.
+
+    Boxes follow the base's plain view whatever the weights are, so that the same clip gives the same crops before and
+    after learning.
 
     Args:
-        model: Any.
-        crops: Of one clip.
-        settings: How many views, and whether sides are settled.
-        progress: Hears the stage.
-        named: What was settled for some crops before, as in `Personalized`.
+        source: Video or photo.
+        track: The subject's boxes.
+        base: Corrects the boxes.
+        detector: Runs where a pose cannot be trusted.
+        settings: Views and ensemble.
+        advance: Called with the number of frames that were done.
+        model: The weights that predict; None takes the base.
+        keep: Receives each crop in order, with its prediction (N = 1); whatever it does not keep is let go.
+        keep_maps: Whether these predictions have the mean heatmaps.
     """
-    with (progress or Progress()).stage("predict", len(crops)) as advance:
-        seen = look_closely(model, crops, settings, advance)
-    known = [(named or {}).get(crop.index) for crop in crops]
-    return settled(seen, [crop.time_s for crop in crops], model.skeleton, settings, known)[0]
+    model = base if model is None else model
+    margin = settings.views > 1 or settings.ensemble or model is not base or keep is not None
+    frames: list[FollowedFrame] = []
+    parts: list[TTAPrediction] = []
+    for chunk in follow_subject(source, track, base, detector, advance, margin=margin):
+        seen = [frame for frame in chunk if frame.prediction is not None]
+        if seen:
+            found = _predict_followed(seen, base, model, settings, keep_maps=keep_maps)
+            for i, frame in enumerate(seen):
+                if keep is not None and frame.crop is not None:
+                    keep(frame.crop, found.part([i]))
+            parts.append(replace(found, maps=None))
+        frames += [replace(frame, crop=None, plain=None) for frame in chunk]
+    return PredictedClip(frames, join(parts) if parts else None)
 
 
-def settled(
-    seen: Observation,
-    times: Sequence[float],
-    skeleton: Skeleton,
-    settings: PersonalizeSettings,
-    named: Sequence[np.ndarray | None] = (),
-) -> tuple[np.ndarray, np.ndarray]:
-    """An observation's keypoints [N, K, 3], cleaned over time as the settings say, and which limbs were exchanged.
+def _predict_followed(
+    seen: Sequence[FollowedFrame], base: PoseModel, model: PoseModel, settings: RefineSettings, *, keep_maps: bool
+) -> TTAPrediction:
+    """The settings' prediction of followed frames; what the plain view of the base has shown is not computed again."""
+    followed = join([frame.prediction for frame in seen if frame.prediction is not None])
+    if model is base and settings.views == 1 and not settings.ensemble and not keep_maps:
+        return followed
+    crops = [frame.crop for frame in seen if frame.crop is not None]
+    plain = ViewOutput.cat([frame.plain for frame in seen if frame.plain is not None]) if model is base else None
+    return predict_crops(model, crops, settings, pose=followed.keypoints, plain=plain, keep_maps=keep_maps)
 
-    Sides are settled, and joints moved to where they most likely are: where there is a second opinion, half-way between
-    what all views and what the plain one give. `named` may have what was settled for each frame before, [K, 2] or None.
+
+def predict_video_again(
+    source: Source, clip: PredictedClip, model: PoseModel, settings: RefineSettings, advance: Advance
+) -> TTAPrediction | None:
+    """Other weights' prediction of a clip in the crops of its first prediction, read once more.
+
+    What the ensemble's second network predicted stands: it was shown the base's pose.
     """
-    when, exchanged = np.array(times), np.zeros((len(seen.keypoints), 2), bool)
-    if settings.settle_sides:
-        nothing = np.full((len(skeleton), 2), np.nan)
-        known = np.stack([nothing if row is None else row for row in named]) if len(named) else None
-        _, exchanged = settle_sides(seen.keypoints, seen.sides, when, skeleton, named=known)
-    cleaned = exchange(seen, exchanged, skeleton)
-    if not settings.rescore:
-        return cleaned.keypoints, exchanged
-    found, _ = rescore(cleaned, when, skeleton)
-    if seen.plain is None or seen.second is None:
-        return found, exchanged
-    by_one_view, _ = settled(replace(seen.plain, second=seen.second), times, skeleton, settings, named)
-    return between(found, by_one_view, skeleton), exchanged
+    if clip.prediction is None or clip.single_view is None:
+        return None
+    seen, ensemble = clip.seen, clip.prediction.ensemble
+    rows = {frame.index: row for row, frame in enumerate(seen)}
+    parts = []
+    for chunk in chunks(source.frames(), CHUNK):
+        known = [frame for frame in chunk if frame.index in rows and frame.image is not None]
+        crops = [_cut(frame, seen[rows[frame.index]], model) for frame in known]
+        if crops:
+            at = [rows[frame.index] for frame in known]
+            before = None if ensemble is None else ensemble[at]
+            parts.append(predict_crops(model, crops, settings, pose=clip.single_view.keypoints[at], ensemble=before))
+        advance(len(chunk))
+    return join(parts)
+
+
+def _cut(frame: Frame, followed: FollowedFrame, model: PoseModel) -> PersonCrop:
+    """The crop of a followed frame, as it was cut before."""
+    assert frame.image is not None and followed.crop_box is not None
+    size = model.config.input_size
+    return cut_crop(frame.image, followed.crop_box, size, index=frame.index, time_s=frame.time_s)

@@ -1,9 +1,10 @@
-"""Test-time views: what the model says of one frame seen mirrored, turned and scaled, brought back together."""
+"""Test-time augmentation (TTA): one frame predicted mirrored, turned and scaled, and the heatmaps averaged."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -13,10 +14,10 @@ from torch import Tensor
 from ttpose.core import geometry
 from ttpose.core.progress import Advance
 from ttpose.inference.crops import PersonCrop
-from ttpose.inference.ensemble import SecondOpinion
-from ttpose.inference.warps import Warp, view_batch
+from ttpose.inference.prediction import TTAPrediction, join
+from ttpose.inference.warps import Warp, warped_batch
 from ttpose.models.decode import decode, peaks
-from ttpose.models.pose_model import PoseModel, PoseOutput
+from ttpose.models.pose_model import PoseModel
 
 #: Crops a forward: more cost memory and gain no speed on a CPU.
 BATCH = 4
@@ -27,125 +28,119 @@ _EMPTY = 0.05
 _PEAKS = 4  # the fifth is the right place in hardly any frame
 
 
-def still_view(rotation: float, scale: float, flip: bool) -> Warp:
+def tta_view(rotation: float, scale: float, flip: bool) -> Warp:
     """A view without any change of light."""
     return Warp(rotation, scale, (0.0, 0.0), flip, np.ones(3), 0.0)
 
 
 #: The plain view and closer ones, mirrored or turned, in the order in which they pay most: four are better than one in
 #: every set of labelled clips and stills at hand, the fifth and later ones hardly more (docs/accuracy.md).
-VIEWS = (
-    still_view(0, 1.0, False),
-    still_view(0, 0.82, True),
-    still_view(15, 0.82, True),
-    still_view(-15, 0.82, False),
-    still_view(0, 1.0, True),
-    still_view(0, 0.91, False),
+TTA_VIEWS = (
+    tta_view(0, 1.0, False),
+    tta_view(0, 0.82, True),
+    tta_view(15, 0.82, True),
+    tta_view(-15, 0.82, False),
+    tta_view(0, 1.0, True),
+    tta_view(0, 0.91, False),
 )
 
 
-@dataclass(frozen=True)
-class Observation:
-    """What the model saw in N frames.
+class ViewOutput(NamedTuple):
+    """What decoding reads of a network's output for one view of B crops.
 
     Attributes:
-        keypoints: [N, K, 3] in each cut-out's original image: x, y, score 0..1.
-        sides: [N, K] log-odds that a keypoint carries its own side's name and not its mirror's, from the maps.
-        spread: [N, K] disagreement of the views in shares of the person's size; 0 for a single view.
-        alone: [N, K, 3] as `keypoints`, by the plain view alone.
-        peaks: [N, K, 4, 3] as `keypoints`, the highest peaks of each map, highest first; where a map has fewer, the
-            others have the score 0.
-        boxes: [N, 4] the person's box in each original image: x, y, width, height.
-        maps: The views' mean maps [N, K, g, g] over each plain view, float16 on the CPU, where asked for.
-        second: [N, K, 4] a second opinion as `SecondOpinion.look` gives it, where asked for.
-        plain: What the plain view alone shows, where there are others.
+        heatmaps: [B, K, h, w].
+        anchors: Regressed keypoints [B, K, 2] in cells, or None.
+        offsets: The offset head's maps [B, K, 2, h, w] in cells, or None.
     """
 
-    keypoints: np.ndarray
-    sides: np.ndarray
-    spread: np.ndarray
-    alone: np.ndarray
-    peaks: np.ndarray
-    boxes: np.ndarray
-    maps: Tensor | None = None
-    second: np.ndarray | None = None
-    plain: Observation | None = None
+    heatmaps: Tensor
+    anchors: Tensor | None
+    offsets: Tensor | None
 
-    def part(self, rows: slice) -> Observation:
-        """Some of the frames, without maps."""
-        second = None if self.second is None else self.second[rows]
-        some = Observation.of(lambda name: getattr(self, name)[rows], second=second)
-        return some if self.plain is None else replace(some, plain=self.plain.part(rows))
+    def rows(self, rows: Sequence[int]) -> ViewOutput:
+        """Of some of the crops."""
+        chosen = list(rows)
+        return ViewOutput(*(None if part is None else part[chosen] for part in self))  # type: ignore[arg-type]
 
-    @classmethod
-    def of(
-        cls, array: Callable[[str], np.ndarray], maps: Tensor | None = None, second: np.ndarray | None = None
-    ) -> Observation:
-        """The observation whose arrays a function tells by their attribute's name."""
-        keypoints, sides, spread = array("keypoints"), array("sides"), array("spread")
-        return cls(keypoints, sides, spread, array("alone"), array("peaks"), array("boxes"), maps, second)
+    @staticmethod
+    def cat(parts: Sequence[ViewOutput]) -> ViewOutput:
+        """Outputs of consecutive crops as one."""
+        joined = (None if column[0] is None else torch.cat(column) for column in zip(*parts, strict=True))
+        return ViewOutput(*joined)  # type: ignore[arg-type]
 
 
 @torch.inference_mode()
-def observe(
+def predict_tta(
     model: PoseModel,
     crops: Sequence[PersonCrop],
-    views: Sequence[Warp] = VIEWS[:1],
+    views: Sequence[Warp] = TTA_VIEWS[:1],
     advance: Advance | None = None,
     *,
     keep_maps: bool = False,
-    second: SecondOpinion | None = None,
-) -> Observation:
-    """Look at crops through several views and decode the mean of their heatmaps; ask for a second opinion where given.
+    plain: ViewOutput | None = None,
+) -> TTAPrediction:
+    """Test-time augmentation: predict crops through several views and decode the mean of their heatmaps.
 
-    The maps and the regressed keypoints of all views are brought to the plain view's place before the mean. Every list
-    of views starts with the plain one; alone it is decoded with the sub-cell offsets that belong to its own cells.
+    The heatmaps and the regressed keypoints of all views are brought to the plain view's place before the mean. Every
+    list of views starts with the plain one; alone it is decoded with the sub-cell offsets of its own cells.
+
+    Args:
+        model: In evaluation mode.
+        crops: N frames of one person.
+        views: From `TTA_VIEWS`, the plain one first.
+        advance: Called with the number of crops after each batch.
+        keep_maps: Whether the mean heatmaps are kept.
+        plain: The plain view's output for the same crops, where it is known already.
     """
     parts = []
     for start in range(0, len(crops), BATCH):
-        few = crops[start : start + BATCH]
-        seen = _observe_batch(model, few, views, keep_maps)
-        parts.append(seen if second is None else replace(seen, second=second.look(few, seen.keypoints)))
+        rows = range(start, min(start + BATCH, len(crops)))
+        known = None if plain is None else plain.rows(rows)
+        parts.append(_predict_batch(model, [crops[i] for i in rows], views, keep_maps, known))
         if advance is not None:
-            advance(len(few))
+            advance(len(rows))
     return join(parts)
 
 
-def join(parts: Sequence[Observation]) -> Observation:
-    """Observations of consecutive frames as one."""
-    maps = [part.maps for part in parts if part.maps is not None]
-    second = [part.second for part in parts if part.second is not None]
-    plain = [part.plain for part in parts if part.plain is not None]
-    together = Observation.of(
-        lambda name: np.concatenate([getattr(part, name) for part in parts]),
-        torch.cat(maps) if maps else None,
-        np.concatenate(second) if second else None,
-    )
-    return replace(together, plain=join(plain)) if plain else together
-
-
 @torch.inference_mode()
-def _observe_batch(
-    model: PoseModel, crops: Sequence[PersonCrop], views: Sequence[Warp], keep_maps: bool
-) -> Observation:
+def plain_view(model: PoseModel, crops: Sequence[PersonCrop]) -> ViewOutput:
+    """The network's output for the plain views of crops."""
+    return ViewOutput.cat([_view(model, crops[i : i + BATCH], TTA_VIEWS[0])[0] for i in range(0, len(crops), BATCH)])
+
+
+def _view(model: PoseModel, crops: Sequence[PersonCrop], view: Warp) -> tuple[ViewOutput, list[np.ndarray]]:
+    """The output for one view, and each crop's map from the cut-out to the view."""
+    images, matrices = warped_batch(crops, [view] * len(crops), model.config.input_size)
+    out = model(model.normalise(images.to(model.device)))
+    return ViewOutput(out.supervised, out.encoded.anchors, out.encoded.offsets), matrices
+
+
+def _predict_batch(
+    model: PoseModel, crops: Sequence[PersonCrop], views: Sequence[Warp], keep_maps: bool, known: ViewOutput | None
+) -> TTAPrediction:
     plain = [crop.matrix(model.config.input_size) for crop in crops]
     back = [geometry.compose(c.to_source, geometry.invert(p)) for c, p in zip(crops, plain, strict=True)]
-    seen = _glance(model, crops) if len(views) == 1 else _looks(model, crops, views, plain)
-    found = _observation(model, seen, crops, back)
-    return replace(found, maps=seen.maps.half().cpu()) if keep_maps else found
+    first = known or plain_view(model, crops)
+    decoded = _decoded(first) if len(views) == 1 else _averaged(model, crops, views, plain, first)
+    found = _prediction(model, decoded, crops, back)
+    return replace(found, maps=decoded.maps.half().cpu()) if keep_maps else found
 
 
-def _observation(model: PoseModel, seen: _Seen, crops: Sequence[PersonCrop], back: Sequence[np.ndarray]) -> Observation:
-    """What was seen of crops in the originals' pixels; `back` leads there from the network's crops."""
-    stride = model.config.input_size / seen.maps.shape[-1]
-    return Observation(
-        _in_source(seen.found, stride, back),
-        _side_odds(seen.maps, seen.found[..., :2], list(model.skeleton.flip)).cpu().numpy(),
-        seen.spread,
-        _in_source((seen.plain or seen).found, _STRIDE, back),
-        _in_source(peaks(seen.maps, _PEAKS), stride, back),
+def _prediction(
+    model: PoseModel, decoded: _Decoded, crops: Sequence[PersonCrop], back: Sequence[np.ndarray]
+) -> TTAPrediction:
+    """In the originals' pixels; `back` leads there from the network's crops."""
+    stride = model.config.input_size / decoded.maps.shape[-1]
+    single = decoded.single_view
+    return TTAPrediction(
+        _in_source(decoded.found, stride, back),
+        _side_odds(decoded.maps, decoded.found[..., :2], list(model.skeleton.flip)).cpu().numpy(),
+        decoded.spread,
+        _in_source((single or decoded).found, _STRIDE, back),
+        _in_source(peaks(decoded.maps, _PEAKS), stride, back),
         np.array([crop.source_box.as_list() for crop in crops]),
-        plain=None if seen.plain is None else _observation(model, seen.plain, crops, back),
+        single_view=None if single is None else _prediction(model, single, crops, back),
     )
 
 
@@ -160,61 +155,54 @@ def _in_source(found: Tensor, stride: float, back: Sequence[np.ndarray]) -> np.n
 
 
 @dataclass(frozen=True)
-class _Seen:
-    """A batch's maps and what they say.
+class _Decoded:
+    """A batch's heatmaps and what they say.
 
     Attributes:
         maps: [B, K, h, w].
         found: Keypoints [B, K, 3] in the maps' cells, and their values.
         spread: The views' disagreement [B, K].
-        plain: What the plain view alone shows, where there are others.
+        single_view: The plain view's own, where there are others.
     """
 
     maps: Tensor
     found: Tensor
     spread: np.ndarray
-    plain: _Seen | None = None
+    single_view: _Decoded | None = None
 
 
-def _glance(model: PoseModel, crops: Sequence[PersonCrop]) -> _Seen:
+def _decoded(out: ViewOutput) -> _Decoded:
     """The plain view alone, in its own cells."""
-    images, _ = view_batch(crops, VIEWS[:1] * len(crops), model.config.input_size)
-    return _alone(model(model.normalise(images.to(model.device))))
+    agreed = np.zeros(out.heatmaps.shape[:2], np.float32)
+    return _Decoded(out.heatmaps.float(), decode(out.heatmaps, out.anchors, out.offsets), agreed)
 
 
-def _alone(out: PoseOutput) -> _Seen:
-    found, agreed = _decoded(out), np.zeros(out.supervised.shape[:2], np.float32)
-    return _Seen(out.supervised.float(), found, agreed)
-
-
-def _decoded(out: PoseOutput) -> Tensor:
-    return decode(out.supervised, out.encoded.anchors, out.encoded.offsets)
-
-
-def _looks(model: PoseModel, crops: Sequence[PersonCrop], views: Sequence[Warp], plain: Sequence[np.ndarray]) -> _Seen:
+def _averaged(
+    model: PoseModel,
+    crops: Sequence[PersonCrop],
+    views: Sequence[Warp],
+    plain: Sequence[np.ndarray],
+    first: ViewOutput,
+) -> _Decoded:
     """Several views together, on the finer grid over the plain one; it has no offset head."""
     size, mirror = model.config.input_size, list(model.skeleton.flip)
     maps, covered = [], []
     anchors: list[Tensor] = []
-    alone: list[_Seen] = []  # the first view is the plain one
-    for view in views:
-        images, matrices = view_batch(crops, [view] * len(crops), size)
-        out = model(model.normalise(images.to(model.device)))
-        alone = alone or [_alone(out)]
+    for number, view in enumerate(views):
+        out, matrices = (first, list(plain)) if number == 0 else _view(model, crops, view)
         to_plain = [geometry.compose(p, geometry.invert(m)) for m, p in zip(matrices, plain, strict=True)]
-        seen = (out.supervised[:, mirror] if view.flip else out.supervised).float()
+        seen = (out.heatmaps[:, mirror] if view.flip else out.heatmaps).float()
         cells, from_plain = round(seen.shape[-1] * _FINER), [geometry.invert(m) for m in to_plain]
         maps.append(resample(seen, from_plain, size, cells))
         covered.append(resample(torch.ones_like(seen[:, :1]), from_plain, size, cells))
-        found = out.encoded.anchors
-        if found is not None:
-            anchors.append(_anchors_back(found[:, mirror] if view.flip else found, to_plain))
+        if out.anchors is not None:
+            anchors.append(_anchors_back(out.anchors[:, mirror] if view.flip else out.anchors, to_plain))
     # What a closer view does not show is left to those that do.
     mean = torch.stack(maps).sum(0) / torch.stack(covered).sum(0).clamp_min(1)
     anchor = _cells(torch.stack(anchors).mean(0), size / cells) if anchors else None
     positions = torch.stack([decode(m, anchor)[..., :2] for m in maps])
     spread = (positions.std(0, correction=0).norm(dim=-1) / cells).cpu().numpy()
-    return _Seen(mean, decode(mean, anchor), spread, alone[0])
+    return _Decoded(mean, decode(mean, anchor), spread, _decoded(first))
 
 
 def _cells(points: Tensor, stride: float) -> Tensor:

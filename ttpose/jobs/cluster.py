@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from ttpose.core.errors import TTPoseError, UsageError
 from ttpose.jobs.outcome import Outcome
 from ttpose.jobs.pool import Begin
-from ttpose.jobs.progress_channel import Relay, Replay
+from ttpose.jobs.progress_channel import ProgressReceiver, ProgressSender
 from ttpose.jobs.task import Task, execute
 
 if TYPE_CHECKING:
@@ -56,14 +56,14 @@ def run_on_cluster(tasks: Sequence[Task], begin: Begin, address: str) -> Generat
 def _listen(
     client: Client, tasks: Sequence[Task], futures: Sequence[Future], mail: queue.Queue[tuple[int, Any]], begin: Begin
 ) -> Generator[tuple[int, Outcome], None, None]:
-    replays: dict[int, Replay] = {}
+    replays: dict[int, ProgressReceiver] = {}
     left = dict(enumerate(futures))
     while left:
         with suppress(queue.Empty):
             position, message = mail.get(timeout=_POLL_S)
             if position in left:
                 if message[0] == "begin" or position not in replays:  # or begun again, after its worker died
-                    replays[position] = replays.get(position) or Replay(begin(position))
+                    replays[position] = replays.get(position) or ProgressReceiver(begin(position))
                 replays[position].take(message)
             continue
         if client.status != "running":
@@ -166,6 +166,6 @@ def _do(task: Task, position: int, batch: str) -> Outcome:
         use_threads(worker.state.nthreads)
         send(["begin"])
         try:
-            return execute(task, Relay(send, _INTERVAL_S))
+            return execute(task, ProgressSender(send, _INTERVAL_S))
         except _Stopped:
             raise TTPoseError("stopped by whoever started it") from None

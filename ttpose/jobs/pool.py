@@ -17,10 +17,11 @@ from types import FrameType
 from typing import NoReturn
 
 from ttpose.core.errors import TTPoseError
+from ttpose.core.memory import keep_freed_memory
 from ttpose.core.progress import Progress
 from ttpose.jobs.folders import ResultFolder
 from ttpose.jobs.outcome import Outcome
-from ttpose.jobs.progress_channel import Relay, Replay
+from ttpose.jobs.progress_channel import ProgressReceiver, ProgressSender
 from ttpose.jobs.task import Task, execute
 
 #: Is told that work on a task begins, by the task's position, and gives who is to hear of it.
@@ -63,7 +64,7 @@ class _Worker:
         self._threads = threads
         self._process: BaseProcess | None = None
         self._task: Task | None = None
-        self._replay = Replay(Progress())
+        self._replay = ProgressReceiver(Progress())
         self.connection: Connection
         self.position: int | None = None
 
@@ -77,7 +78,7 @@ class _Worker:
             with _deaf_to_interrupts():
                 self._process.start()
             theirs.close()
-        self.position, self._task, self._replay = position, task, Replay(listener)
+        self.position, self._task, self._replay = position, task, ProgressReceiver(listener)
         with suppress(OSError):  # it is dead; `hear` will tell
             self.connection.send(task)
 
@@ -155,6 +156,7 @@ def _deaf_to_interrupts() -> Iterator[None]:
 
 def _work(connection: Connection, threads: int) -> None:
     """A worker's whole life: take a task, do it, say how it went."""
+    keep_freed_memory()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _leave)
     threading.Thread(target=_end_with_parent, daemon=True).start()
@@ -164,7 +166,7 @@ def _work(connection: Connection, threads: int) -> None:
     with suppress(EOFError, OSError):  # the parent is gone
         while (task := connection.recv()) is not None:
             try:
-                connection.send(execute(task, Relay(connection.send)))
+                connection.send(execute(task, ProgressSender(connection.send)))
             except TTPoseError as error:
                 connection.send(error)
 

@@ -13,7 +13,7 @@ from ttpose.core.progress import Advance, Progress
 Send = Callable[[list[Any]], None]
 
 
-class Relay(Progress):
+class ProgressSender(Progress):
     """The worker's end: sends what it hears as lists of plain values.
 
     Args:
@@ -46,7 +46,7 @@ class Relay(Progress):
         self._send(["note", text])
 
 
-class Replay:
+class ProgressReceiver:
     """The listener's end: tells a listener what the messages say.
 
     Args:

@@ -11,8 +11,8 @@ import numpy as np
 from ttpose.core.geometry import Box
 from ttpose.core.skeleton import Skeleton
 from ttpose.tracking.appearance import look_distance, look_of, mean_look
-from ttpose.tracking.box_correction import needs_redetection, refine_box
-from ttpose.tracking.detector import Detection, Finder
+from ttpose.tracking.box_correction import BoxCorrectionSettings, better_box, needs_redetection, refine_box
+from ttpose.tracking.detector import Detection, Detector
 from ttpose.tracking.search import is_alone
 from ttpose.tracking.settings import TrackSettings
 from ttpose.tracking.subject import parse_subject
@@ -30,8 +30,6 @@ class FollowSettings:
     search_s: float = 0.2  # between two looks for somebody where nobody is
     lost_s: float = 1.0  # a pose that was bad for so long has lost its person
     faithful_s: float = 5.0  # after a loss, only somebody in the same clothes is taken for this long
-    same_box: float = 0.75  # a frame is looked at again when its corrected box overlaps less; as for clips
-    expected: float = 0.3  # a detection is the person only where the box was expected; as for clips
     min_score: float = 0.35  # the finder's own limit
 
 
@@ -66,10 +64,11 @@ class Follower:
     """
 
     def __init__(
-        self, finder: Finder, skeleton: Skeleton, subject: str = "auto", settings: FollowSettings | None = None
+        self, detector: Detector, skeleton: Skeleton, subject: str = "auto", settings: FollowSettings | None = None
     ) -> None:
-        self._finder, self._skeleton, self._rule = finder, skeleton, parse_subject(subject)
+        self._detector, self._skeleton, self._rule = detector, skeleton, parse_subject(subject)
         self._settings, self._track = settings or FollowSettings(), TrackSettings()
+        self._boxes = BoxCorrectionSettings()
         self._box: Box | None = None
         self._person = 0
         self._looks: deque[np.ndarray] = deque(maxlen=RECENT)
@@ -88,18 +87,18 @@ class Follower:
             return None
         keypoints = predict(image, box)
         doubtful = needs_redetection(box, keypoints)
+        confirmed: Box | None = None
         if doubtful or time_s - self._found_at >= self._settings.check_s:
-            better = self._confirm(image, box, time_s)
-            if better is not None and better.iou(box) < self._settings.same_box:
-                box, keypoints = better, predict(image, better)
-                doubtful = needs_redetection(box, keypoints)
-            elif better is None and doubtful and time_s - self._good_at > self._settings.lost_s:
+            confirmed = self._confirm(image, box, time_s)
+            if confirmed is None and doubtful and time_s - self._good_at > self._settings.lost_s:
                 self._box = None
                 return None
+        found = [] if confirmed is None else [confirmed]
+        other = better_box(box, keypoints, lambda: found, skeleton=self._skeleton)
+        if other != box:
+            box, keypoints = other, predict(image, other)
+            doubtful = needs_redetection(box, keypoints)
         refined = refine_box(box, keypoints, skeleton=self._skeleton)
-        if refined.iou(box) < self._settings.same_box:
-            keypoints = predict(image, refined)
-            refined = refine_box(refined, keypoints, skeleton=self._skeleton)
         self._good_at = self._good_at if doubtful else time_s
         # From frame to frame a box could drift or grow out of the picture for good.
         inside = refined.clipped(image.shape[1], image.shape[0])
@@ -108,8 +107,8 @@ class Follower:
 
     def _confirm(self, image: np.ndarray, box: Box, time_s: float) -> Box | None:
         """The detection where the person is expected."""
-        people = self._finder.find([image])[0]
-        near = [i for i, p in enumerate(people) if p.box.iou(box) > self._settings.expected]
+        people = self._detector.find([image])[0]
+        near = [i for i, p in enumerate(people) if p.box.iou(box) > self._boxes.expected]
         if not near:
             return None
         best = max(near, key=lambda i: people[i].box.iou(box))
@@ -121,7 +120,7 @@ class Follower:
         if time_s - self._searched_at < self._settings.search_s:
             return None
         self._searched_at = time_s
-        people = [p for p in self._finder.find([image])[0] if p.score >= self._settings.min_score]
+        people = [p for p in self._detector.find([image])[0] if p.score >= self._settings.min_score]
         away = time_s - self._good_at > self._settings.faithful_s
         known = [i for i, p in enumerate(people) if self._looks_alike(image, p.box)]
         chosen = self._choose(people, known or (list(range(len(people))) if away else []), image)

@@ -9,14 +9,15 @@ from collections import deque
 from dataclasses import dataclass, field, replace
 
 from ttpose.adaptation.adapter import Adapter
-from ttpose.adaptation.guard.metrics import RUN, STRENGTH, GuardReport
-from ttpose.adaptation.guard.selection import judge
-from ttpose.adaptation.offline import build_objectives
-from ttpose.adaptation.pseudo_labels import lessons, pseudo_labels
+from ttpose.adaptation.guard.held_out import RUN
+from ttpose.adaptation.guard.metrics import INTERPOLATION, GuardReport
+from ttpose.adaptation.guard.selection import select_weights
+from ttpose.adaptation.offline import build_losses
+from ttpose.adaptation.pseudo_labels import distillation_targets, pseudo_labels
 from ttpose.adaptation.settings import PersonalizeSettings, preset_named
 from ttpose.core.geometry import Box
 from ttpose.inference.crops import PersonCrop, cut_crop
-from ttpose.inference.tta import VIEWS, Observation, join, observe
+from ttpose.inference.tta import TTA_VIEWS, TTAPrediction, join, predict_tta
 from ttpose.media import Frame
 from ttpose.models.person import PersonDelta
 from ttpose.models.pose_model import PoseModel
@@ -26,7 +27,7 @@ _NICENESS = 10
 
 def _settings() -> PersonalizeSettings:
     # The fast preset with fewer views, so that a step takes no longer than a second beside the predictions.
-    return replace(preset_named("fast", mode="online"), batch=4, views=4)
+    return replace(preset_named("fast", mode="online"), batch=4, teacher_views=4)
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class LearnSettings:
 
 
 @dataclass(frozen=True)
-class Learned:
+class LearnerState:
     """What learning came to so far.
 
     Attributes:
@@ -82,7 +83,7 @@ class Learner:
 
     def __init__(self, start: PoseModel, settings: LearnSettings | None = None, *, polite: bool = True) -> None:
         self._start, self._settings, self._polite = start, settings or LearnSettings(), polite
-        self.learned = Learned(start)
+        self.learned = LearnerState(start)
         self.paused = False
         self._news = threading.Condition()
         self._waiting: PersonCrop | None = None
@@ -124,7 +125,7 @@ class Learner:
             self.learned = replace(self.learned, model=self._start)
             self._news.notify()
 
-    def close(self) -> Learned:
+    def close(self) -> LearnerState:
         """Finish the step, check what is not checked yet, end the thread, and say what was learned."""
         with self._news:
             self._closing = True
@@ -140,7 +141,7 @@ class Learner:
     def _begin(self) -> None:
         how = self._settings.how
         self._adapter = Adapter(self._start, [], how)
-        self._ring: deque[tuple[PersonCrop, Observation]] = deque(maxlen=self._settings.ring)
+        self._ring: deque[tuple[PersonCrop, TTAPrediction]] = deque(maxlen=self._settings.ring)
 
     def _work(self) -> None:
         if self._polite:
@@ -171,7 +172,9 @@ class Learner:
     def _take_in(self, crop: PersonCrop) -> None:
         """Label a crop, and learn from it and others of the ring."""
         how, adapter = self._settings.how, self._adapter
-        self._ring.append((crop, observe(self._start, [crop], VIEWS[: how.views], keep_maps=how.distillation > 0)))
+        self._ring.append(
+            (crop, predict_tta(self._start, [crop], TTA_VIEWS[: how.teacher_views], keep_maps=how.distillation > 0))
+        )
         if len(self._ring) < self._settings.least:
             return
         crops = [crop for crop, _ in self._ring]
@@ -179,8 +182,8 @@ class Learner:
         rows = [len(crops) - 1, *others.tolist()]
         seen = join([seen for _, seen in self._ring])
         skeleton = self._start.skeleton
-        taught = lessons(seen, crops, *pseudo_labels(seen, crops, skeleton, how), skeleton, rows)
-        adapter.objectives = build_objectives(taught, self._start, how)
+        taught = distillation_targets(seen, crops, *pseudo_labels(seen, crops, skeleton, how), skeleton, rows)
+        adapter.losses = build_losses(taught, self._start, how)
         targets = [crops[i] for i in rows]
         adapter.step(targets, targets)
         adapter.history.clear()  # it grows with every step
@@ -193,10 +196,10 @@ class Learner:
         held = held[: len(held) - len(held) % RUN]
         if not held or self._restart_wanted:
             return
-        delta = PersonDelta.between(self._start, self._adapter.average, "", strength=self._settings.how.strength)
-        report = judge(self._start, delta, held)
-        refused = report.verdict == "base"
-        model = self._start if refused else delta.apply(self._start, STRENGTH[report.verdict]).eval()
+        delta = PersonDelta.between(self._start, self._adapter.average, "", weight=self._settings.how.interpolation)
+        report = select_weights(self._start, delta, held)
+        refused = report.decision == "base"
+        model = self._start if refused else delta.apply(self._start, INTERPOLATION[report.decision]).eval()
         self._tell(model=model, checks=self.learned.checks + 1, report=report)
         if refused:
             self._again()

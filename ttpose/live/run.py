@@ -15,18 +15,19 @@ import numpy as np
 from ttpose.core.errors import InputError, NoPersonError
 from ttpose.core.geometry import Box
 from ttpose.core.progress import Progress
+from ttpose.inference.photos import predict_in_box
+from ttpose.inference.settings import SINGLE_VIEW
 from ttpose.live.follow import Follower, Sight
-from ttpose.live.learner import Learned, Learner, LearnSettings
+from ttpose.live.learner import Learner, LearnerState, LearnSettings
 from ttpose.live.recorder import Recorder
 from ttpose.live.streams import LiveSource, Newest, paced
 from ttpose.live.window import Key, Window
 from ttpose.media import Frame
 from ttpose.models.person import PersonDelta
-from ttpose.models.predictor import Predictor
 from ttpose.models.shipped import LoadedModel
 from ttpose.report.drawing import draw_skeleton
 from ttpose.results import FrameRecord, PersonRecord
-from ttpose.tracking.detector import Finder
+from ttpose.tracking.detector import Detector
 
 # Frames whose times tell the speed that is shown.
 _RECENT = 30
@@ -70,7 +71,7 @@ class LiveSummary:
     seen: int
     dropped: int
     seconds: float
-    learned: Learned
+    learned: LearnerState
     broken: InputError | None = None
 
 
@@ -90,19 +91,19 @@ class Live:
     def __init__(
         self,
         loaded: LoadedModel,
-        finder: Finder,
+        detector: Detector,
         settings: LiveSettings | None = None,
         *,
         window: Window | None = None,
-        save: Callable[[Learned], None] | None = None,
+        save: Callable[[LearnerState], None] | None = None,
         progress: Progress | None = None,
         status: Callable[[str], None] | None = None,
     ) -> None:
         self._loaded, self._settings = loaded, settings or LiveSettings()
         self._window, self._save = window, save
         self._progress, self._say = progress or Progress(), status
-        self._follower = Follower(finder, loaded.model.skeleton, self._settings.subject)
-        self._base = self._personal = Predictor(loaded.model)
+        self._follower = Follower(detector, loaded.model.skeleton, self._settings.subject)
+        self._personal = loaded.model
         self._show_base = False
         self._frames = self._seen = self._dropped = self._person = 0
         self._size = (1, 1)
@@ -168,8 +169,7 @@ class Live:
 
     def _do(self, frame: Frame, learner: Learner, recorder: Recorder | None) -> None:
         """One frame. Weights change between frames only, never within one."""
-        if self._personal.model is not learner.learned.model:
-            self._personal = Predictor(learner.learned.model)
+        self._personal = learner.learned.model
         sight = None
         if frame.image is not None:
             self._size = frame.image.shape[1::-1]
@@ -189,7 +189,8 @@ class Live:
             self._window.show(image, self._status(learner))
 
     def _predict(self, image: np.ndarray, box: Box) -> np.ndarray:
-        return (self._base if self._show_base else self._personal).predict(image, [box])[0]
+        model = self._loaded.model if self._show_base else self._personal
+        return predict_in_box(image, box, model, SINGLE_VIEW)
 
     def _learn(self, frame: Frame, sight: Sight, learner: Learner) -> None:
         if sight.person != self._person:
@@ -216,7 +217,7 @@ class Live:
         shown = "base" if self._show_base or learned.model is self._loaded.model else "personalized"
         return f"{speed}, {shown}, {learned.steps} steps{' (paused)' if learner.paused else ''}"
 
-    def _finish(self, recorder: Recorder, source: LiveSource, learned: Learned) -> None:
+    def _finish(self, recorder: Recorder, source: LiveSource, learned: LearnerState) -> None:
         info = {
             "path": source.name, "kind": "video", "width": self._size[0], "height": self._size[1],
             "frames": recorder.frames, "duration_s": self._last_s,
@@ -241,7 +242,7 @@ def _memory() -> str:
     return f", {pages * os.sysconf('SC_PAGE_SIZE') / 1e6:.0f} MB"
 
 
-def person_of(learned: Learned, base: LoadedModel, source: str) -> PersonDelta | None:
+def person_of(learned: LearnerState, base: LoadedModel, source: str) -> PersonDelta | None:
     """What was learned as a person file on a base; None where that is nothing."""
     notes = {"source": source, "mode": "live", "base": base.base}
     delta = PersonDelta.between(base.model, learned.model, base.base_sha256, notes)

@@ -1,4 +1,4 @@
-"""How good keypoints are: PCK as each dataset defines it, OKS, jitter, and means with bootstrap intervals.
+"""How good keypoints are: PCK as each dataset defines it, and means with bootstrap intervals.
 
 Arrays are numpy in pixels. Labels are [..., 3]: x, y and visibility (2 visible, 1 hidden but labelled, 0 missing).
 What cannot be measured is NaN, never a division by zero, and is counted.
@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-
-from ttpose.metrics.jitter import jitter as jitter  # measured here, written where results can use it too
 
 Average = Literal["counts", "joints"]
 
@@ -159,27 +157,6 @@ def by_name(predicted: np.ndarray, predicted_joints: Sequence[str], joints: Sequ
         if name in predicted_joints:
             out[:, column] = predicted[:, list(predicted_joints).index(name)]
     return out
-
-
-def oks(predicted: np.ndarray, labels: np.ndarray, sigmas: Sequence[float] | np.ndarray, area: float) -> float:
-    """Object keypoint similarity (cocodataset.org/#keypoints-eval).
-
-    Args:
-        predicted: [K, 2 or more]: x, y first; a keypoint without position adds nothing.
-        labels: [K, 3].
-        sigmas: [K], the annotators' standard deviation in shares of the person's scale.
-        area: The person's area in square pixels; its root is the scale.
-
-    Returns:
-        0..1, or NaN without a labelled joint or area.
-    """
-    labelled = labels[:, 2] > 0
-    if not labelled.any() or not area > 0:
-        return float("nan")
-    squared = ((predicted[:, :2] - labels[:, :2]) ** 2).sum(1)
-    # COCO's constant is twice the sigma.
-    similar = np.exp(-squared / (2 * area * (2 * np.asarray(sigmas)) ** 2))
-    return float(np.where(np.isfinite(squared), similar, 0.0)[labelled].mean())
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,7 @@ class PersonDelta:
         base_sha256: str,
         notes: dict[str, str] | None = None,
         *,
-        strength: float = 1.0,
+        weight: float = 1.0,
     ) -> PersonDelta:
         """What turns `base` into `personal`, times `strength`, rounded as the file will hold it.
 
@@ -51,24 +51,24 @@ class PersonDelta:
         """
         before, changes = base.state_dict(), {}
         for name, value in personal.state_dict().items():
-            change = strength * (value - before[name]).float().cpu()
+            change = weight * (value - before[name]).float().cpu()
             if not name.startswith("reconstructor.") and bool(change.any()):
                 changes[name] = _from_steps(*_to_steps(change))
         return cls(base_sha256, changes, notes or {})
 
-    def apply(self, base: PoseModel, strength: float = 1.0) -> PoseModel:
+    def apply(self, base: PoseModel, weight: float = 1.0) -> PoseModel:
         """A copy of `base` with the changes times `strength` added (0 the base, 1 the person)."""
         model = copy.deepcopy(base)
         state = model.state_dict()
         for name, change in self.changes.items():
             if name not in state or state[name].shape != change.shape:
                 raise WeightsError(f"the person file changes {name}, which this base does not have in that shape")
-            state[name].add_(change.to(state[name]), alpha=strength)
+            state[name].add_(change.to(state[name]), alpha=weight)
         return model
 
-    def scaled(self, strength: float) -> PersonDelta:
+    def scaled(self, weight: float) -> PersonDelta:
         """The delta times a factor."""
-        return PersonDelta(self.base_sha256, {n: c * strength for n, c in self.changes.items()}, dict(self.notes))
+        return PersonDelta(self.base_sha256, {n: c * weight for n, c in self.changes.items()}, dict(self.notes))
 
     def save(self, path: Path | str) -> None:
         """Write a safetensors file; raises OutputError."""

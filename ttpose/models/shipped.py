@@ -25,6 +25,7 @@ class LoadedModel:
         base_sha256: Fingerprint of the base's file.
         person: The person file, or None.
         person_sha256: Its fingerprint, or None.
+        base_model: The base's own weights, by which boxes follow a person; None where `model` is the base.
     """
 
     model: PoseModel
@@ -32,6 +33,12 @@ class LoadedModel:
     base_sha256: str
     person: Path | None = None
     person_sha256: str | None = None
+    base_model: PoseModel | None = None
+
+    @property
+    def follows(self) -> PoseModel:
+        """The weights that correct boxes: the base's, so that they do not depend on what was learned."""
+        return self.model if self.base_model is None else self.base_model
 
     def describe(self) -> dict[str, object]:
         """The `model` part of a keypoint file, before any guard."""
@@ -59,4 +66,4 @@ def load(path: Path | str | None = None, device: str = "cpu") -> LoadedModel:
 def with_person(base: LoadedModel, path: Path) -> LoadedModel:
     """A base with a person file's changes; raises WeightsError as `load` does."""
     model = PersonDelta.load(path, base.base_sha256).apply(base.model).eval()
-    return LoadedModel(model, base.base, base.base_sha256, path, sha256_of(path))
+    return LoadedModel(model, base.base, base.base_sha256, path, sha256_of(path), base.model)

@@ -19,7 +19,7 @@ class Cell:
 
     row: int
     column: int
-    strength: float
+    interpolation: float
     falls: bool
     text: str
 

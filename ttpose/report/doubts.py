@@ -28,7 +28,7 @@ _MOST = 30  # stretches of one kind in the list
 KINDS = {
     "damaged": "Damaged frames",
     "nobody": "Person not found",
-    "exchanged": "Left and right exchanged",
+    "swapped": "Left and right swapped",
     "unsure": "Low confidence",
     "jumps": "Keypoints that jump",
     "moved": "Before and after far apart",
@@ -90,8 +90,8 @@ def find_doubts(
             kind = "damaged" if "damage" in note else "nobody"
             reasons[kind][position] = note or "nobody was found"
             continue
-        if "exchanged" in note:
-            reasons["exchanged"][position] = note
+        if "swapped" in note:
+            reasons["swapped"][position] = note
         elif note:
             reasons["odd"][position] = note
         low = np.flatnonzero(after[position, :, 2] < _LOW)

@@ -13,7 +13,7 @@ from torch import Tensor
 from ttpose.adaptation.samples import Samples
 from ttpose.core import geometry
 from ttpose.inference.crops import PersonCrop
-from ttpose.inference.warps import PLAIN, view_batch
+from ttpose.inference.warps import PLAIN, warped_batch
 from ttpose.models.pose_model import PoseModel, PoseOutput
 
 _STRIDE = 4
@@ -95,7 +95,7 @@ def look_inside(samples: Samples) -> Inside:
 
 
 def _views(crops: Sequence[PersonCrop], size: int) -> Tensor:
-    return view_batch(crops, [PLAIN] * len(crops), size)[0]
+    return warped_batch(crops, [PLAIN] * len(crops), size)[0]
 
 
 def _looks(seen: PoseOutput, points: Tensor, painted: Sequence[np.ndarray | None]) -> list[Look]:
@@ -105,13 +105,15 @@ def _looks(seen: PoseOutput, points: Tensor, painted: Sequence[np.ndarray | None
     return [Look(row, picture) for row, picture in zip(rows, painted, strict=True)]
 
 
-def repainted(painter: PoseModel, images: Tensor, points: Tensor, order: Sequence[int]) -> list[np.ndarray | None]:
+def repainted(
+    reconstructor: PoseModel, images: Tensor, points: Tensor, order: Sequence[int]
+) -> list[np.ndarray | None]:
     """Pictures RGB uint8 [s, s, 3] of normalised images, each painted from the one that `order` names; else None."""
-    if painter.config.self_task != "reconstruction":
+    if reconstructor.config.self_task != "reconstruction":
         return [None] * len(images)
-    small = F.adaptive_avg_pool2d(images, painter.config.reconstruction_size)
-    painted = painter.reconstruct(small[list(order)], points[list(order)], points)
-    levels = (painted * painter.std + painter.mean).clamp(0, 255).round().to(torch.uint8)
+    small = F.adaptive_avg_pool2d(images, reconstructor.config.reconstruction_size)
+    painted = reconstructor.reconstruct(small[list(order)], points[list(order)], points)
+    levels = (painted * reconstructor.std + reconstructor.mean).clamp(0, 255).round().to(torch.uint8)
     return list(levels.permute(0, 2, 3, 1).cpu().numpy())
 
 

@@ -25,7 +25,7 @@ from ttpose.report.inside import Pair, look_inside
 from ttpose.report.motion import Motion, frame_times, median, motion_of, subject_keypoints, torso_length
 
 if TYPE_CHECKING:
-    from ttpose.api import Personalization
+    from ttpose.adaptation.session import Personalization
 
 _SCRIPTS = ("uplot.min.js", "skeleton.js", "player.js", "plots.js", "page.js")
 _STYLES = ("uplot.min.css", "report.css")
@@ -103,7 +103,7 @@ def _follow(made: Personalization) -> _Tracks:
 def _story(source: Source, made: Personalization, tracks: _Tracks) -> dict[str, Any]:
     """Title, verdict, figures and doubts."""
     info, frames = source.info, made.keypoints.frames
-    headline, meaning = words.verdict_words(made.guard)
+    headline, meaning = words.decision_words(made.guard)
     before, after = tracks.keypoints[:2]
     doubts = find_doubts(made.keypoints, after, before, tracks.times, tracks.torso)
     return {
@@ -114,9 +114,14 @@ def _story(source: Source, made: Personalization, tracks: _Tracks) -> dict[str, 
         "frames_with_person": sum(any(not person.filled for person in frame.people) for frame in frames),
         "seconds": info.duration_s,
         "version": __version__,
-        "guard": {"verdict": made.guard.verdict, "headline": headline, "meaning": meaning, "reason": made.guard.reason},
+        "guard": {
+            "verdict": made.guard.decision,
+            "headline": headline,
+            "meaning": meaning,
+            "reason": made.guard.reason,
+        },
         "candidates": [(kind, words.CANDIDATES[kind]) for kind in made.guard.checks],
-        "checks": words.check_rows(made.guard),
+        "checks": words.metric_rows(made.guard),
         "figures": {
             name: [median(getattr(motion, name)) for motion in tracks.motions] for name in ("confidence", "speed")
         }

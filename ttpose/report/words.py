@@ -10,7 +10,7 @@ from typing import Any
 from ttpose.adaptation.guard.metrics import GuardReport
 
 # For each verdict: headline, and what it means.
-_VERDICTS = {
+_DECISIONS = {
     "personalized": (
         "The personalized model is used",
         "On frames kept out of the learning, no check spoke against the change.",
@@ -27,7 +27,7 @@ _VERDICTS = {
 }
 
 #: For each check: name, what it measures. Lower is better but for the score; movement is neither good nor bad.
-_CHECKS = {
+_METRICS = {
     "disagreement": ("Disagreement of views", "mirrored, turned and scaled views of one frame, in torso lengths"),
     "jumps": ("Jumps", "acceleration between neighbouring frames, in torso lengths"),
     "limb_spread": ("Limb length spread", "limbs should not change their length, in torso lengths"),
@@ -49,7 +49,7 @@ _STAGES = {
 
 
 @dataclass(frozen=True)
-class CheckRow:
+class MetricRow:
     """One line of the guard's table: name, explanation, and a value for each candidate."""
 
     name: str
@@ -57,21 +57,21 @@ class CheckRow:
     values: tuple[str, ...]
 
 
-def verdict_words(guard: GuardReport) -> tuple[str, str]:
+def decision_words(guard: GuardReport) -> tuple[str, str]:
     """Headline and meaning of the guard's choice."""
-    headline, meaning = _VERDICTS[guard.verdict]
-    if guard.verdict == "personalized" and not guard.checks:
+    headline, meaning = _DECISIONS[guard.decision]
+    if guard.decision == "personalized" and not guard.checks:
         meaning = "No frames were kept out of the learning, so nothing speaks for or against the change."
     return headline, meaning
 
 
-def check_rows(guard: GuardReport) -> list[CheckRow]:
+def metric_rows(guard: GuardReport) -> list[MetricRow]:
     """The guard's figures as a table; checks that were not made are left out."""
     rows = []
     for key, values in guard.figures.items():
-        name, meaning = _CHECKS.get(key, (key, ""))
+        name, meaning = _METRICS.get(key, (key, ""))
         if any(value is not None for value in values.values()):
-            rows.append(CheckRow(name, meaning, tuple(number(values.get(kind)) for kind in guard.checks)))
+            rows.append(MetricRow(name, meaning, tuple(number(values.get(kind)) for kind in guard.checks)))
     return rows
 
 

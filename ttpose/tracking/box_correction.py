@@ -1,7 +1,8 @@
-"""The pose corrects the box: finders cut raised arms off, keypoints know where they end."""
+"""Boxes corrected by the pose: detectors cut raised arms off, keypoints tell where they end."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +12,7 @@ from ttpose.core.skeleton import COCO17, Skeleton, convert
 
 
 @dataclass(frozen=True)
-class RefineSettings:
+class BoxCorrectionSettings:
     """Numbers of correcting boxes; shares are of a box's longer side."""
 
     min_score: float = 0.3  # a keypoint that counts
@@ -20,6 +21,8 @@ class RefineSettings:
     head: float = 0.64  # crown over ears, in shares of ears over shoulders: (1 - 0.93) / (0.93 - 0.82) of the height
     most_growth: float = 0.5  # a side moves out by no more, should a keypoint be far off
     low_score: float = 0.25  # mean score below which the pose is not trusted to carry the box on
+    same_box: float = 0.75  # a frame is predicted again when its corrected box overlaps the first one by less (IoU)
+    expected: float = 0.3  # a new detection is the subject only where the box overlaps it by more (IoU)
     border: float = 0.02  # of the crop's side: a keypoint this near its edge, or beyond, presses on it
     least_extent: float = 0.25  # of the crop's side: a pose smaller than this has collapsed or is another person
 
@@ -29,7 +32,7 @@ def refine_box(
     keypoints: np.ndarray,
     *,
     skeleton: Skeleton = COCO17,
-    settings: RefineSettings | None = None,
+    settings: BoxCorrectionSettings | None = None,
 ) -> Box:
     """Correct a person's box by the person's keypoints.
 
@@ -46,7 +49,7 @@ def refine_box(
     Returns:
         The corrected box; `track_box` itself where the pose is too poor to say anything.
     """
-    s = settings or RefineSettings()
+    s = settings or BoxCorrectionSettings()
     sure = keypoints[:, 2] >= s.min_score
     if sure.mean() < s.least_share or track_box.side <= 0:
         return track_box
@@ -65,14 +68,40 @@ def refine_box(
     return Box(x0, y0, x1 - x0, y1 - y0)
 
 
+def better_box(
+    box: Box,
+    keypoints: np.ndarray,
+    detect: Callable[[], Sequence[Box]],
+    *,
+    skeleton: Skeleton = COCO17,
+    settings: BoxCorrectionSettings | None = None,
+) -> Box:
+    """The box to predict the frame in: `box` itself, or a clearly different one that fits the person better.
+
+    Args:
+        box: The box that was predicted in, in image pixels.
+        keypoints: [K, 3] what was found in it.
+        detect: Runs the detector on the frame; called only where the pose cannot be trusted.
+        skeleton: The keypoints' names.
+        settings: Numbers.
+    """
+    s = settings or BoxCorrectionSettings()
+    if needs_redetection(box, keypoints, settings=s):
+        near = [found for found in detect() if found.iou(box) > s.expected]
+        other = max(near, key=box.iou, default=box)
+    else:
+        other = refine_box(box, keypoints, skeleton=skeleton, settings=s)
+    return other if other.iou(box) < s.same_box else box
+
+
 def needs_redetection(
     track_box: Box,
     keypoints: np.ndarray,
     *,
     pad: float = 1.1,
-    settings: RefineSettings | None = None,
+    settings: BoxCorrectionSettings | None = None,
 ) -> bool:
-    """Whether the finder should look again, because the pose in this box's crop cannot be trusted.
+    """Whether the detector should run again, because the pose in this box's crop cannot be trusted.
 
     True if its confidence is low, if several sure keypoints press on the crop's edge, or if they shrank to a spot.
 
@@ -82,7 +111,7 @@ def needs_redetection(
         pad: The crop's side over the box's longer side.
         settings: Numbers.
     """
-    s = settings or RefineSettings()
+    s = settings or BoxCorrectionSettings()
     sure = keypoints[keypoints[:, 2] >= s.min_score, :2]
     if float(keypoints[:, 2].mean()) < s.low_score or len(sure) < s.least_share * len(keypoints):
         return True
@@ -92,7 +121,7 @@ def needs_redetection(
     return pressing >= 2 or Box.around(sure).side < s.least_extent * 2 * half
 
 
-def _crown(keypoints: np.ndarray, skeleton: Skeleton, s: RefineSettings) -> np.ndarray:
+def _crown(keypoints: np.ndarray, skeleton: Skeleton, s: BoxCorrectionSettings) -> np.ndarray:
     """The top of the head [1, 2], beyond the ears as seen from the shoulders; [0, 2] if unknown or a keypoint."""
     names = Skeleton("crown", ("head", "neck"), (), (0.0, 0.0))
     if "head_top" in skeleton.keypoints:

@@ -24,7 +24,7 @@ class Detection:
 
 
 @dataclass(frozen=True)
-class FinderSettings:
+class DetectorSettings:
     """Numbers of the person finder."""
 
     # Longer sides of the network's input. It was trained at 416, but is half blind for people who fill three quarters
@@ -36,7 +36,7 @@ class FinderSettings:
     max_people: int = 50  # in one image; bounds the association's cost in crowds
 
 
-class Finder(Protocol):
+class Detector(Protocol):
     """What `track_subject` needs of a person finder."""
 
     def find(
@@ -46,15 +46,15 @@ class Finder(Protocol):
         ...
 
 
-class PersonFinder:
+class PersonDetector:
     """NanoDet with its pre- and post-processing."""
 
-    def __init__(self, model: NanoDet, *, settings: FinderSettings | None = None) -> None:
-        self.settings = settings or FinderSettings()
+    def __init__(self, model: NanoDet, *, settings: DetectorSettings | None = None) -> None:
+        self.settings = settings or DetectorSettings()
         self._model = model
 
     @classmethod
-    def load(cls, device: str = "cpu", path: Path | str | None = None) -> PersonFinder:
+    def load(cls, device: str = "cpu", path: Path | str | None = None) -> PersonDetector:
         """Load the shipped weights, or those at `path`.
 
         Raises:

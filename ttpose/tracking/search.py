@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ttpose.core.geometry import Box
-from ttpose.tracking.detector import Detection, Finder
+from ttpose.tracking.detector import Detection, Detector
 from ttpose.tracking.settings import TrackSettings
 from ttpose.tracking.tracklets import NEVER, Tracklet, are_doubles, covered, misfit
 
@@ -19,8 +19,8 @@ TILE = 0.55
 class Searcher:
     """The finder with its second looks; counts the costly searches of a clip."""
 
-    def __init__(self, finder: Finder, settings: TrackSettings) -> None:
-        self.finder = finder
+    def __init__(self, detector: Detector, settings: TrackSettings) -> None:
+        self.detector = detector
         self.settings = settings
         self._searches = 0
 
@@ -33,7 +33,7 @@ class Searcher:
             expected: People who were seen lately; where one is not found well, that part is looked at enlarged.
         """
         s = self.settings
-        people = self.finder.find([image], s.keep_score)[0]
+        people = self.detector.find([image], s.keep_score)[0]
         if not people and not expected and self._searches < s.most_searches:
             self._searches += 1
             tiles = [_tile(image, x, y) for x, y in TILES]
@@ -63,7 +63,7 @@ class Searcher:
         h, w = view.shape[:2]
         near = 0.01 * max(h, w)
         kept = []
-        for found in self.finder.find([view], min_score, [self.settings.zoom_size])[0]:
+        for found in self.detector.find([view], min_score, [self.settings.zoom_size])[0]:
             b = found.box
             cut = (
                 (b.x < near and x0 > 0)

@@ -13,7 +13,7 @@ from ttpose.core.errors import NoPersonError
 from ttpose.core.geometry import Box
 from ttpose.core.progress import Progress
 from ttpose.tracking.appearance import look_of
-from ttpose.tracking.detector import Finder, FinderSettings
+from ttpose.tracking.detector import Detector, DetectorSettings
 from ttpose.tracking.search import Searcher, is_alone
 from ttpose.tracking.settings import TrackSettings
 from ttpose.tracking.shots import Glance, is_cut
@@ -60,10 +60,10 @@ class _Survey:
 
 def track_subject(
     source: Source,
-    finder: Finder,
+    detector: Detector,
     *,
     subject: str = "auto",
-    min_score: float = FinderSettings.min_score,
+    min_score: float = DetectorSettings.min_score,
     progress: Progress | None = None,
     settings: TrackSettings | None = None,
 ) -> SubjectTrack:
@@ -71,7 +71,7 @@ def track_subject(
 
     Args:
         source: A video or image.
-        finder: Usually a `PersonFinder`.
+        finder: Usually a `PersonDetector`.
         subject: "auto" (area × duration × continuity), "largest", "center", or "X,Y": a point on the person in the
             first frame, in pixels.
         min_score: A person is followed once found with at least this score, 0..1.
@@ -84,7 +84,7 @@ def track_subject(
     """
     rule = parse_subject(subject)
     settings = settings or TrackSettings()
-    survey = _survey(source, finder, min_score, progress or Progress(), settings)
+    survey = _survey(source, detector, min_score, progress or Progress(), settings)
     if not survey.people:
         raise NoPersonError(
             f"{source.info.path}: no person was found",
@@ -110,11 +110,13 @@ def sampling_step(info: SourceInfo, settings: TrackSettings) -> int:
     return max(step, 1)
 
 
-def _survey(source: Source, finder: Finder, min_score: float, progress: Progress, settings: TrackSettings) -> _Survey:
+def _survey(
+    source: Source, detector: Detector, min_score: float, progress: Progress, settings: TrackSettings
+) -> _Survey:
     """Pass over the sampled frames once; only boxes and colours are kept."""
     step = sampling_step(source.info, settings)
     settings = replace(settings, keep_score=min(settings.keep_score, min_score))
-    searcher, linker = Searcher(finder, settings), Linker(settings, min_score)
+    searcher, linker = Searcher(detector, settings), Linker(settings, min_score)
     samples: list[int] = []
     shots: list[int] = []
     width, height = source.info.width, source.info.height

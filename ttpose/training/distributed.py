@@ -62,11 +62,6 @@ class World:
         return box[0]
 
 
-def process_rank() -> int:
-    """This process's number, also before it has joined the others."""
-    return int(os.environ.get("RANK", "0"))
-
-
 @contextmanager
 def join_world(device: str) -> Iterator[World]:
     """Join the processes that `torchrun` started, if it did, and leave them at the end.

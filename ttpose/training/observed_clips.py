@@ -14,14 +14,15 @@ from ttpose.core.geometry import Box
 from ttpose.data.archives import read_arrays
 from ttpose.data.shards import Shard, read_shard
 from ttpose.inference.crops import PersonCrop, cut_crop
-from ttpose.inference.ensemble import second_opinion
-from ttpose.inference.tta import VIEWS, Observation, observe
+from ttpose.inference.ensemble import ensemble_member
+from ttpose.inference.prediction import TTAPrediction
+from ttpose.inference.tta import TTA_VIEWS, predict_tta
 from ttpose.models.pose_model import PoseModel
 
 #: As many views as the fast preset looks through, and as the others do.
 LOOKS = (1, 4)
 FRAME_S = 1 / 25  # rendered clips have 25 frames a second
-_ARRAYS = ("keypoints", "sides", "spread", "alone", "peaks", "boxes")
+_ARRAYS = ("keypoints", "side_odds", "spread", "single_view_keypoints", "peaks", "boxes")
 
 
 @dataclass(frozen=True)
@@ -37,12 +38,12 @@ class ObservedClip:
 
     truth: np.ndarray
     times: np.ndarray
-    seen: tuple[Observation, ...]
+    seen: tuple[TTAPrediction, ...]
     motion: str
 
-    def without_second(self) -> ObservedClip:
+    def without_ensemble(self) -> ObservedClip:
         """The clip as the model alone saw it."""
-        return replace(self, seen=tuple(replace(seen, second=None) for seen in self.seen))
+        return replace(self, seen=tuple(replace(seen, ensemble=None) for seen in self.seen))
 
 
 def shard_crops(shard: Shard, clip: int, size: int, every: int = 1) -> list[PersonCrop]:
@@ -57,8 +58,13 @@ def observe_shard(model: PoseModel, path: Path) -> ObservedClip:
     shard = read_shard(path)
     crops = shard_crops(shard, 0, model.config.input_size)
     *fewer, most = LOOKS
-    last = observe(model, crops, VIEWS[:most], second=second_opinion(model.skeleton, str(model.device)))
-    seen = (*(replace(observe(model, crops, VIEWS[:looks]), second=last.second) for looks in fewer), last)
+    last = predict_tta(model, crops, TTA_VIEWS[:most])
+    pose = last.single_view_keypoints  # as `ttpose.inference.pipeline.predict_crops` shows it
+    ensemble = ensemble_member(model.skeleton, str(model.device)).predict(crops, pose)
+    seen = tuple(
+        replace(found, ensemble=ensemble)
+        for found in (*(predict_tta(model, crops, TTA_VIEWS[:looks]) for looks in fewer), last)
+    )
     return ObservedClip(
         shard.keypoints[0].astype(np.float64), np.array([c.time_s for c in crops]), seen, shard.motion[0]
     )
@@ -69,8 +75,8 @@ def write_clip(clip: ObservedClip, path: Path) -> None:
     arrays = {"truth": clip.truth, "times": clip.times, "motion": np.array(clip.motion)}
     for looks, seen in zip(LOOKS, clip.seen, strict=True):
         arrays |= {f"{name}_{looks}": getattr(seen, name).astype(np.float32) for name in _ARRAYS}
-    if clip.seen[0].second is not None:
-        arrays["second"] = clip.seen[0].second.astype(np.float32)
+    if clip.seen[0].ensemble is not None:
+        arrays["ensemble"] = clip.seen[0].ensemble.astype(np.float32)
     with atomic_path(path) as partial, open(partial, "wb") as handle:
         np.savez_compressed(handle, allow_pickle=False, **arrays)
 
@@ -85,5 +91,5 @@ def read_clip(path: Path) -> ObservedClip:
         raise InputError(f"{path} is not an observed clip: {error}") from error
 
 
-def _observation(arrays: Mapping[str, np.ndarray], looks: int) -> Observation:
-    return Observation.of(lambda name: arrays[f"{name}_{looks}"], second=arrays.get("second"))
+def _observation(arrays: Mapping[str, np.ndarray], looks: int) -> TTAPrediction:
+    return TTAPrediction.of(lambda name: arrays[f"{name}_{looks}"], ensemble=arrays.get("ensemble"))

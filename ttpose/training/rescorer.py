@@ -20,7 +20,7 @@ import numpy as np
 from ttpose.core.errors import InputError
 from ttpose.core.skeleton import COCO17
 from ttpose.inference.refine.candidates import candidates
-from ttpose.inference.refine.left_right import exchange, settle_sides
+from ttpose.inference.refine.left_right import apply_swaps, correct_swaps
 from ttpose.models.boosted_trees import Forest
 from ttpose.models.shipped import load
 from ttpose.training.conventions import fit_convention, in_convention, scored_lengths
@@ -72,8 +72,8 @@ def rows_of(
         for step in settings.steps:
             rows = slice(None, None, step)
             part, times = replace(seen, boxes=boxes).part(rows), clip.times[rows]
-            _, exchanged = settle_sides(part.keypoints, part.sides, times, COCO17)
-            given = candidates(exchange(part, exchanged, COCO17), times, COCO17)
+            _, swapped = correct_swaps(part.keypoints, part.side_odds, times, COCO17)
+            given = candidates(apply_swaps(part, swapped, COCO17), times, COCO17)
             error = np.linalg.norm(given.places - truth[rows][:, given.joints, None, :2], axis=-1)
             usable = given.worth & (truth[rows][:, given.joints, 2] > 0)[..., None]
             yield given.features[usable], (error < settings.within * lengths[rows][:, None, None])[usable]
@@ -145,12 +145,12 @@ def _observe(shards: Path, out: Path, part: slice) -> None:
 
 def _fit(observed: Path, out: Path, settings: RescorerSettings, second: bool) -> None:
     clips = [read_clip(path) for path in sorted(observed.glob("identity_*.npz"))]
-    clips = [clip if second else clip.without_second() for clip in clips]
+    clips = [clip if second else clip.without_ensemble() for clip in clips]
     learned = [clip for clip in clips if clip.motion not in settings.left_out]
     if not learned:
         problem = f"{observed} holds no observed people to learn from"
         raise InputError(problem, "run `python -m ttpose.training.rescorer observe`")
-    if second and any(clip.seen[0].second is None for clip in learned):
+    if second and any(clip.seen[0].ensemble is None for clip in learned):
         raise InputError(f"{observed} holds people without a second opinion", "observe them again")
     notes = {"settings": json.dumps(asdict(settings)), "clips": str(len(learned))}
     fit_rescorer(learned, settings).save(out, notes)

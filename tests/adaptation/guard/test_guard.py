@@ -9,12 +9,13 @@ import pytest
 import torch
 
 from tests.painted import box_of
-from ttpose.adaptation.guard.metrics import STRENGTH, Checks, GuardReport, hold_out, run_checks
+from ttpose.adaptation.guard.held_out import hold_out
+from ttpose.adaptation.guard.metrics import INTERPOLATION, GuardMetrics, GuardReport, measure
 from ttpose.adaptation.guard.rule import GuardRule, decide
-from ttpose.inference.tta import VIEWS, observe
+from ttpose.inference.tta import TTA_VIEWS, predict_tta
 from ttpose.models.predictor import CROP_PAD
 
-BASE = Checks(disagreement=0.10, jumps=0.05, limb_spread=0.04, score=0.5, moved=0.0, reconstruction=None)
+BASE = GuardMetrics(disagreement=0.10, jumps=0.05, limb_spread=0.04, score=0.5, moved=0.0, reconstruction=None)
 LIKE = replace(BASE, moved=0.1)
 
 
@@ -56,17 +57,17 @@ WORSE = [
 
 def test_what_passes_everywhere_is_personalized():
     report = _decide()
-    assert report.verdict == "personalized"
+    assert report.decision == "personalized"
     assert report.reason == "every check passed"
 
 
 @pytest.mark.parametrize(("name", "bad"), WORSE)
 def test_any_one_bad_check_speaks_against(name, bad):
     half = _decide(personalized=bad)
-    assert half.verdict == "interpolated"
+    assert half.decision == "interpolated"
     assert half.reason.startswith("half of the change is kept")
     none = _decide(personalized=bad, interpolated=bad)
-    assert none.verdict == "base"
+    assert none.decision == "base"
     assert none.reason.startswith("kept the base")
 
 
@@ -81,18 +82,18 @@ def test_any_one_bad_check_speaks_against(name, bad):
     ],
 )
 def test_a_little_worse_and_any_better_pass(found):
-    assert _decide(personalized=found).verdict == "personalized"
+    assert _decide(personalized=found).decision == "personalized"
 
 
 def test_half_of_a_change_is_not_chosen_because_all_of_it_is_good():
     bad = replace(LIKE, moved=0.9)
-    assert _decide(interpolated=bad).verdict == "personalized"
+    assert _decide(interpolated=bad).decision == "personalized"
 
 
 def test_the_rules_limits_can_be_set():
-    assert _decide(personalized=replace(LIKE, moved=0.36), rule=GuardRule(most_moved=0.4)).verdict == "personalized"
+    assert _decide(personalized=replace(LIKE, moved=0.36), rule=GuardRule(most_moved=0.4)).decision == "personalized"
     worse = replace(LIKE, jumps=0.09)
-    assert _decide(personalized=worse, rule=GuardRule(most_worse=2.0)).verdict == "personalized"
+    assert _decide(personalized=worse, rule=GuardRule(most_worse=2.0)).decision == "personalized"
 
 
 def test_the_reason_names_figures():
@@ -109,7 +110,7 @@ def test_report_for_files():
 
 
 def test_strengths():
-    assert STRENGTH == {"personalized": 1.0, "interpolated": 0.5, "base": 0.0}
+    assert INTERPOLATION == {"personalized": 1.0, "interpolated": 0.5, "base": 0.0}
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +121,7 @@ def held(walk):
 
 @pytest.fixture(scope="module")
 def base_checks(dots, held):
-    return run_checks(dots, None, held, None)
+    return measure(dots, None, held, None)
 
 
 def _harmed(model, colors=0.0, gain=1.0):
@@ -145,17 +146,17 @@ def test_checks_of_a_good_model(dots, held, walk, base_checks):
 
 def test_the_same_weights_move_nothing_and_pass(dots, held, base_checks):
     base, keypoints = base_checks
-    again, _ = run_checks(copy.deepcopy(dots), keypoints, held, None)
+    again, _ = measure(copy.deepcopy(dots), keypoints, held, None)
     assert again == base
-    assert decide({"base": base, "personalized": again, "interpolated": again}).verdict == "personalized"
+    assert decide({"base": base, "personalized": again, "interpolated": again}).decision == "personalized"
 
 
 @pytest.mark.parametrize("harm", [{"colors": 3.0}, {"gain": 0.0}, {"gain": float("nan")}, {"colors": float("inf")}])
 def test_destroyed_weights_never_pass(dots, held, base_checks, harm):
     base, keypoints = base_checks
-    ruined, _ = run_checks(_harmed(dots, **harm), keypoints, held, None)
+    ruined, _ = measure(_harmed(dots, **harm), keypoints, held, None)
     report = decide({"base": base, "personalized": ruined, "interpolated": ruined})
-    assert report.verdict == "base", report.figures
+    assert report.decision == "base", report.figures
 
 
 class _Shifted(torch.nn.Module):
@@ -179,7 +180,7 @@ class _Shifted(torch.nn.Module):
 
 def test_moved_is_in_torsos(dots, held, base_checks):
     _, keypoints = base_checks
-    checks, found = run_checks(_Shifted(dots, 1), keypoints, held, None)
+    checks, found = measure(_Shifted(dots, 1), keypoints, held, None)
     torso = 0.27 * 200
     wanted = np.linalg.norm(found[..., :2] - keypoints[..., :2], axis=-1).mean() / torso
     assert checks.moved == pytest.approx(wanted, rel=0.1)
@@ -188,20 +189,20 @@ def test_moved_is_in_torsos(dots, held, base_checks):
 
 def test_jumps_see_a_point_that_goes_to_and_fro(dots, held, base_checks):
     base, keypoints = base_checks
-    checks, _ = run_checks(_Shifted(dots, 2, jitter=True), keypoints, held, None)
+    checks, _ = measure(_Shifted(dots, 2, jitter=True), keypoints, held, None)
     assert checks.jumps > 5 * base.jumps + 0.1
 
 
 def test_disagreement_sees_a_model_that_follows_the_crop_not_the_person(dots, held, base_checks):
     base, keypoints = base_checks
     # Moved down in every view, turned ones too, so the views brought back differ.
-    checks, _ = run_checks(_Shifted(dots, 6), keypoints, held, None)
+    checks, _ = measure(_Shifted(dots, 6), keypoints, held, None)
     assert checks.disagreement > 1.5 * base.disagreement
 
 
 def test_disagreement_is_in_torsos_whatever_the_pictures_size(dots, held, walk, base_checks):
     base, _ = base_checks
-    spread = observe(dots, held, VIEWS[:3]).spread
+    spread = predict_tta(dots, held, TTA_VIEWS[:3]).spread
     sides = np.array([box_of(walk[0][crop.index]).side * CROP_PAD for crop in held])
     assert base.disagreement == pytest.approx((spread * sides[:, None]).mean() / 54, rel=0.05)
 
@@ -227,28 +228,28 @@ def test_repainting_starts_from_another_frame(tiny, painted_crops, monkeypatch):
         return original(source, source_points, target_points)
 
     monkeypatch.setattr(tiny, "reconstruct", spy)
-    run_checks(tiny, None, painted_crops[:6], tiny)
+    measure(tiny, None, painted_crops[:6], tiny)
     source, target = (torch.cat(points) for points in zip(*pairs, strict=True))
     assert torch.equal(source, target.roll(3, dims=0)) and not torch.equal(source, target)
 
 
 def test_repainting_is_measured_with_the_painter(tiny, painted_crops):
-    plain, _ = run_checks(tiny, None, painted_crops[:6], None)
-    painted, keypoints = run_checks(tiny, None, painted_crops[:6], tiny)
+    plain, _ = measure(tiny, None, painted_crops[:6], None)
+    painted, keypoints = measure(tiny, None, painted_crops[:6], tiny)
     assert plain.reconstruction is None and math.isfinite(painted.reconstruction)
     blank = copy.deepcopy(tiny)
     with torch.no_grad():
-        blank.reconstructor.leave[-1].bias += 2.0  # paints everything too bright
-    worse, _ = run_checks(tiny, keypoints, painted_crops[:6], blank)
+        blank.reconstructor.leave[-1].bias += 2.0  # reconstructs everything too bright
+    worse, _ = measure(tiny, keypoints, painted_crops[:6], blank)
     assert worse.reconstruction > painted.reconstruction + 0.2
 
 
 def test_half_is_kept_when_its_views_agree_better():
     half, whole = replace(LIKE, disagreement=0.08), replace(LIKE, disagreement=0.095)
     report = _decide(personalized=whole, interpolated=half)
-    assert report.verdict == "interpolated"
+    assert report.decision == "interpolated"
     assert "half of it makes views agree better" in report.reason
-    assert _decide(personalized=half, interpolated=whole).verdict == "personalized"
+    assert _decide(personalized=half, interpolated=whole).decision == "personalized"
 
 
 def test_worse_repainting_speaks_against():
@@ -258,5 +259,5 @@ def test_worse_repainting_speaks_against():
         personalized=replace(LIKE, reconstruction=-2.8),
         interpolated=replace(LIKE, reconstruction=-2.99),
     )
-    assert report.verdict == "interpolated"
+    assert report.decision == "interpolated"
     assert "repainted" in report.reason

@@ -10,7 +10,7 @@ from tests.observed import misled, observation, walking
 from ttpose.core.geometry import Box
 from ttpose.core.skeleton import BBC7, COCO17, H36M16, LSP14, PENN13
 from ttpose.inference.refine.candidates import candidates, limb_joints
-from ttpose.inference.tta import Observation
+from ttpose.inference.tta import TTAPrediction
 
 # A person who faces the camera, its left on the right of the picture; a torso of 100 pixels.
 _FIGURE = {
@@ -241,7 +241,7 @@ def busy():
     return seen, np.cumsum(rng.uniform(0.02, 0.2, 12))
 
 
-def _carried(seen: Observation, matrix: np.ndarray, shift: tuple[float, float]) -> Observation:
+def _carried(seen: TTAPrediction, matrix: np.ndarray, shift: tuple[float, float]) -> TTAPrediction:
     def carry(points):
         return np.concatenate([points[..., :2] @ matrix.T + shift, points[..., 2:]], -1)
 
@@ -285,7 +285,7 @@ def test_in_a_mirror_the_other_side_has_the_same_features(busy):
     seen, times = busy
     turned = _carried(seen, np.diag([-1.0, 1.0]), (640.0, 0.0))
     names = ("keypoints", "sides", "spread", "alone", "peaks")
-    mirrored = Observation(*(getattr(turned, name)[:, FLIP] for name in names), turned.boxes)
+    mirrored = TTAPrediction(*(getattr(turned, name)[:, FLIP] for name in names), turned.boxes)
     given, found = candidates(seen, times, COCO17), candidates(mirrored, times, COCO17)
     other = np.arange(12) ^ 1  # left and right follow each other
     assert np.allclose(found.features[:, other], given.features, atol=1e-4, equal_nan=True)
@@ -390,7 +390,7 @@ def test_other_keypoint_sets_have_the_same_features(busy):
     seen, times = busy
     columns = [COCO17.index("nose" if name == "head" else name) for name in PENN13.keypoints]
     names = ("keypoints", "sides", "spread", "alone", "peaks")
-    penn = Observation(*(getattr(seen, name)[:, columns] for name in names), seen.boxes)
+    penn = TTAPrediction(*(getattr(seen, name)[:, columns] for name in names), seen.boxes)
     assert np.array_equal(
         candidates(penn, times, PENN13).features, candidates(seen, times, COCO17).features, equal_nan=True
     )

@@ -6,7 +6,7 @@ import pytest
 from tests.observed import observation
 from tests.painted import stepping
 from ttpose.core.skeleton import BBC7, COCO17, PENN13
-from ttpose.inference.refine.left_right import SideCosts, exchange, settle_sides
+from ttpose.inference.refine.left_right import SwapCosts, apply_swaps, correct_swaps
 
 LEGS = [COCO17.index(f"{side}_{part}") for part in ("hip", "knee", "ankle") for side in ("left", "right")]
 ARMS = [COCO17.index(f"{side}_{part}") for part in ("shoulder", "elbow", "wrist") for side in ("left", "right")]
@@ -34,9 +34,9 @@ def no_odds():
 
 def test_a_clean_clip_is_left_alone(clip, no_odds):
     keypoints, times = clip
-    settled, exchanged = settle_sides(keypoints, no_odds + 0.1, times, COCO17)
-    assert np.array_equal(settled, keypoints)
-    assert not exchanged.any()
+    refine_prediction, swapped = correct_swaps(keypoints, no_odds + 0.1, times, COCO17)
+    assert np.array_equal(refine_prediction, keypoints)
+    assert not swapped.any()
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -50,27 +50,27 @@ def test_random_exchanges_are_repaired(clip, no_odds, seed):
     odds = no_odds + 0.3
     odds[np.ix_(legs, LEGS)] *= -1
     odds[np.ix_(arms, ARMS)] *= -1
-    settled, exchanged = settle_sides(broken, odds, times, COCO17)
-    assert np.array_equal(settled, keypoints)
-    assert np.flatnonzero(exchanged[:, 0]).tolist() == legs.tolist()
-    assert np.flatnonzero(exchanged[:, 1]).tolist() == arms.tolist()
+    refine_prediction, swapped = correct_swaps(broken, odds, times, COCO17)
+    assert np.array_equal(refine_prediction, keypoints)
+    assert np.flatnonzero(swapped[:, 0]).tolist() == legs.tolist()
+    assert np.flatnonzero(swapped[:, 1]).tolist() == arms.tolist()
 
 
 def test_faces_and_scores_stay_with_their_points(clip, no_odds):
     keypoints, times = clip
     keypoints[:, :, 2] = np.linspace(0.5, 0.9, 17)
     broken = _exchanged(keypoints, [20, 21], LEGS)
-    settled, _ = settle_sides(broken, no_odds + 0.1, times, COCO17)
-    assert np.array_equal(settled, keypoints)
+    refine_prediction, _ = correct_swaps(broken, no_odds + 0.1, times, COCO17)
+    assert np.array_equal(refine_prediction, keypoints)
 
 
 def test_the_maps_decide_what_the_whole_clip_is_called(clip, no_odds):
     keypoints, times = clip
     wrong = _exchanged(_exchanged(keypoints, range(60), LEGS), range(60), ARMS)
-    settled, exchanged = settle_sides(wrong, no_odds - 1.0, times, COCO17)
-    assert exchanged.all()
-    assert np.array_equal(settled, keypoints)
-    assert not settle_sides(wrong, no_odds + 1.0, times, COCO17)[1].any()
+    refine_prediction, swapped = correct_swaps(wrong, no_odds - 1.0, times, COCO17)
+    assert swapped.all()
+    assert np.array_equal(refine_prediction, keypoints)
+    assert not correct_swaps(wrong, no_odds + 1.0, times, COCO17)[1].any()
 
 
 def test_frames_on_both_sides_of_a_gap_are_not_tied(clip, no_odds):
@@ -79,9 +79,9 @@ def test_frames_on_both_sides_of_a_gap_are_not_tied(clip, no_odds):
     turned = _exchanged(_exchanged(keypoints, range(30, 60), LEGS), range(30, 60), ARMS)
     gap = times + np.where(np.arange(60) >= 30, 2.0, 0.0)
     odds = no_odds + 0.05
-    assert not settle_sides(turned, odds, gap, COCO17)[1].any()
+    assert not correct_swaps(turned, odds, gap, COCO17)[1].any()
     # Without the gap it is cheaper to call the one half by the other's names.
-    joined = settle_sides(turned, odds, times, COCO17)[1]
+    joined = correct_swaps(turned, odds, times, COCO17)[1]
     assert joined[:30].all() != joined[30:].all()
     assert joined.any(1).sum() == 30
 
@@ -90,9 +90,9 @@ def test_movement_outweighs_a_confident_mistake_but_not_any(clip, no_odds):
     keypoints, times = clip
     broken = _exchanged(keypoints, [30], LEGS)
     sure = no_odds + 2.0  # the maps are sure of every naming, the wrong one too
-    assert settle_sides(broken, sure, times, COCO17)[1][30].tolist() == [True, False]
-    stubborn = SideCosts(evidence=1e6)
-    assert not settle_sides(broken, sure, times, COCO17, stubborn)[1].any()
+    assert correct_swaps(broken, sure, times, COCO17)[1][30].tolist() == [True, False]
+    stubborn = SwapCosts(evidence=1e6)
+    assert not correct_swaps(broken, sure, times, COCO17, stubborn)[1].any()
 
 
 def test_a_long_stretch_that_the_maps_are_sure_of_is_believed(clip, no_odds):
@@ -100,51 +100,51 @@ def test_a_long_stretch_that_the_maps_are_sure_of_is_believed(clip, no_odds):
     # One half of the clip seems to be named oppositely, with a limb's jump where the halves meet.
     broken = _exchanged(_exchanged(keypoints, range(25), LEGS), range(25), ARMS)
     doubtful, sure = no_odds + 0.8, no_odds + 3.5
-    assert settle_sides(broken, doubtful, times, COCO17)[1][:25].all()
-    assert not settle_sides(broken, sure, times, COCO17)[1].any()
-    assert settle_sides(broken, sure, times, COCO17, SideCosts(sure=10.0))[1][:25].all()
+    assert correct_swaps(broken, doubtful, times, COCO17)[1][:25].all()
+    assert not correct_swaps(broken, sure, times, COCO17)[1].any()
+    assert correct_swaps(broken, sure, times, COCO17, SwapCosts(sure=10.0))[1][:25].all()
 
 
 def test_what_was_settled_before_is_kept_to(clip, no_odds):
     keypoints, times = clip
     wrong = _exchanged(_exchanged(keypoints, range(60), LEGS), range(60), ARMS)
-    named = np.full((60, 17, 2), np.nan)
-    named[::10] = keypoints[::10, :, :2] + 3.0  # for some frames, nearly where they are found now
-    assert not settle_sides(wrong, no_odds + 0.5, times, COCO17)[1].any()
-    settled, exchanged = settle_sides(wrong, no_odds + 0.5, times, COCO17, named=named)
-    assert exchanged.all()
-    assert np.array_equal(settled, keypoints)
+    reference = np.full((60, 17, 2), np.nan)
+    reference[::10] = keypoints[::10, :, :2] + 3.0  # for some frames, nearly where they are found now
+    assert not correct_swaps(wrong, no_odds + 0.5, times, COCO17)[1].any()
+    refine_prediction, swapped = correct_swaps(wrong, no_odds + 0.5, times, COCO17, reference=reference)
+    assert swapped.all()
+    assert np.array_equal(refine_prediction, keypoints)
     nothing = np.full((60, 17, 2), np.nan)
-    assert not settle_sides(wrong, no_odds + 0.5, times, COCO17, named=nothing)[1].any()
+    assert not correct_swaps(wrong, no_odds + 0.5, times, COCO17, reference=nothing)[1].any()
 
 
 def test_legs_and_arms_are_rather_named_alike(clip, no_odds):
     keypoints, times = clip
     odds = no_odds + 0.5
     odds[:, LEGS] = -0.1  # a faint doubt about the legs of all frames
-    assert not settle_sides(keypoints, odds, times, COCO17)[1].any()
-    assert settle_sides(keypoints, odds, times, COCO17, SideCosts(cross=0.0))[1][:, 0].all()
+    assert not correct_swaps(keypoints, odds, times, COCO17)[1].any()
+    assert correct_swaps(keypoints, odds, times, COCO17, SwapCosts(cross=0.0))[1][:, 0].all()
 
 
 def test_keypoints_nobody_is_sure_of_do_not_tie(clip, no_odds):
     keypoints, times = clip
     keypoints[30, LEGS, 2] = 0.0
     broken = _exchanged(keypoints, [30], LEGS)
-    _, exchanged = settle_sides(broken, no_odds + 0.2, times, COCO17)
-    assert not exchanged.any()
+    _, swapped = correct_swaps(broken, no_odds + 0.2, times, COCO17)
+    assert not swapped.any()
 
 
 @pytest.mark.parametrize("count", [0, 1, 2])
 def test_too_few_frames_come_back_as_they_are(clip, no_odds, count):
     keypoints, times = clip
-    settled, exchanged = settle_sides(keypoints[:count], no_odds[:count], times[:count], COCO17)
-    assert np.array_equal(settled, keypoints[:count]) and exchanged.shape == (count, 2)
+    refine_prediction, swapped = correct_swaps(keypoints[:count], no_odds[:count], times[:count], COCO17)
+    assert np.array_equal(refine_prediction, keypoints[:count]) and swapped.shape == (count, 2)
 
 
 def test_a_skeleton_without_legs_comes_back_as_it_is():
     keypoints = np.random.default_rng(0).random((5, 7, 3))
-    settled, exchanged = settle_sides(keypoints, np.zeros((5, 7)), np.arange(5) / 25, BBC7)
-    assert np.array_equal(settled, keypoints) and not exchanged.any()
+    refine_prediction, swapped = correct_swaps(keypoints, np.zeros((5, 7)), np.arange(5) / 25, BBC7)
+    assert np.array_equal(refine_prediction, keypoints) and not swapped.any()
 
 
 def test_other_skeletons_with_legs_are_settled(clip):
@@ -155,9 +155,9 @@ def test_other_skeletons_with_legs_are_settled(clip):
     knee = [PENN13.index(f"{side}_{part}") for part in ("hip", "knee", "ankle") for side in ("left", "right")]
     broken = penn.copy()
     broken[10, knee] = penn[10, flip[knee]]
-    settled, exchanged = settle_sides(broken, np.full((60, 13), 0.1), times, PENN13)
-    assert np.array_equal(settled, penn)
-    assert exchanged.sum() == 1
+    refine_prediction, swapped = correct_swaps(broken, np.full((60, 13), 0.1), times, PENN13)
+    assert np.array_equal(refine_prediction, penn)
+    assert swapped.sum() == 1
 
 
 @pytest.fixture
@@ -171,8 +171,8 @@ def distinct():
 
 
 def test_exchanged_limbs_take_all_that_was_seen_along(distinct):
-    exchanged = np.array([[True, False], [False, False], [True, True]])
-    found = exchange(distinct, exchanged, COCO17)
+    swapped = np.array([[True, False], [False, False], [True, True]])
+    found = apply_swaps(distinct, swapped, COCO17)
     flip = np.array(COCO17.flip)
     for row, limbs in ((0, LEGS), (1, []), (2, LEGS + ARMS)):
         order = np.arange(17)
@@ -186,8 +186,8 @@ def test_exchanged_limbs_take_all_that_was_seen_along(distinct):
 
 
 def test_exchanging_twice_changes_nothing(distinct):
-    exchanged = np.array([[True, False], [False, True], [True, True]])
-    twice = exchange(exchange(distinct, exchanged, COCO17), exchanged, COCO17)
+    swapped = np.array([[True, False], [False, True], [True, True]])
+    twice = apply_swaps(apply_swaps(distinct, swapped, COCO17), swapped, COCO17)
     for name in ("keypoints", "sides", "spread", "alone", "peaks"):
         assert np.array_equal(getattr(twice, name), getattr(distinct, name)), name
 
@@ -195,13 +195,13 @@ def test_exchanging_twice_changes_nothing(distinct):
 def test_exchanging_gives_the_keypoints_that_settling_gives(clip, no_odds):
     keypoints, times = clip
     broken = _exchanged(_exchanged(keypoints, [10, 11, 40], LEGS), [40], ARMS)
-    settled, exchanged = settle_sides(broken, no_odds + 0.1, times, COCO17)
-    assert exchanged.any()
-    assert np.array_equal(exchange(observation(broken), exchanged, COCO17).keypoints, settled)
+    refine_prediction, swapped = correct_swaps(broken, no_odds + 0.1, times, COCO17)
+    assert swapped.any()
+    assert np.array_equal(apply_swaps(observation(broken), swapped, COCO17).keypoints, refine_prediction)
 
 
 def test_a_skeleton_without_legs_has_arms_to_exchange():
     seen = observation(np.random.default_rng(0).random((2, 7, 3)))
-    found = exchange(seen, np.array([[True, True], [True, False]]), BBC7)
+    found = apply_swaps(seen, np.array([[True, True], [True, False]]), BBC7)
     assert np.array_equal(found.keypoints[0], seen.keypoints[0, list(BBC7.flip)])
     assert np.array_equal(found.keypoints[1], seen.keypoints[1])

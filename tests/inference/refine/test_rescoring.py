@@ -13,14 +13,14 @@ from ttpose.core.skeleton import BBC7, COCO17, PENN13, torso_lengths
 from ttpose.inference.refine import rescoring as module
 from ttpose.inference.refine.candidates import candidates, limb_joints
 from ttpose.inference.refine.rescoring import between, can_rescore, load_rescorer, rescore
-from ttpose.inference.refine.viterbi import PathCosts
-from ttpose.inference.tta import Observation
+from ttpose.inference.refine.viterbi import ViterbiCosts
+from ttpose.inference.tta import TTAPrediction
 from ttpose.models.config import mobile_config
 
 TIMES = np.arange(20) / 25
 LEFT_WRIST = COCO17.index("left_wrist")
 LIMBS = limb_joints(COCO17)
-STRAY = PathCosts(turning=0.0)  # each frame by itself
+STRAY = ViterbiCosts(turning=0.0)  # each frame by itself
 _KIND = 2  # the feature that tells what kind of place it is: the keypoint is 0, the second peak 4
 _SECOND = 4
 
@@ -146,7 +146,7 @@ def test_no_block_is_short(monkeypatch):
     assert lengths == [10, 15, 11]
 
 
-def _with_second(seen: Observation, true: np.ndarray) -> Observation:
+def _with_second(seen: TTAPrediction, true: np.ndarray) -> TTAPrediction:
     """The observation, and a second network that sees the truth."""
     return replace(seen, second=np.concatenate([true, np.full((*true.shape[:2], 1), 2.0)], -1))
 
@@ -271,12 +271,12 @@ def test_only_maps_that_the_trees_know_are_rescored():
 @pytest.mark.parametrize("preset", ["fast", "balanced", "thorough"])
 def test_ours_rescore_where_the_model_can(preset):
     settings = method_named("ours", preset=preset)
-    assert settings.rescore and settings.settle_sides
+    assert settings.rescore and settings.correct_swaps
     assert fitted(settings, mobile_config()) == settings
     assert fitted(replace(settings, mode="online"), mobile_config()).rescore
     other = small_config(skeleton=COCO17.name)
-    assert fitted(settings, other) == replace(settings, rescore=False, second_opinion=False)
-    assert settings.second_opinion == (preset != "fast")
+    assert fitted(settings, other) == replace(settings, rescore=False, ensemble=False)
+    assert settings.ensemble == (preset != "fast")
     assert not fitted(settings, replace(mobile_config(), skeleton=BBC7.name)).rescore
 
 

@@ -6,10 +6,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ttpose.inference.refine.viterbi import PathCosts, likely_paths
+from ttpose.inference.refine.viterbi import ViterbiCosts, likeliest_paths
 
 EVEN = np.arange(30) / 25
-STRAY = PathCosts(turning=0.0)
+STRAY = ViterbiCosts(turning=0.0)
 
 
 def _cost(path, chance, places, times, torso, costs):
@@ -33,10 +33,10 @@ def test_no_path_is_cheaper(seed):
     times = np.cumsum(rng.choice([0.02, 0.04, 0.1, 0.7], 5))
     worth = rng.uniform(size=chance.shape) < 0.7
     worth[..., 0] = True
-    found = likely_paths(chance, worth, places, times, 40.0)
+    found = likeliest_paths(chance, worth, places, times, 40.0)
     for joint in range(2):
         allowed = itertools.product(*(np.flatnonzero(worth[t, joint]) for t in range(5)))
-        prices = {p: _cost(p, chance[:, joint], places[:, joint], times, 40.0, PathCosts()) for p in allowed}
+        prices = {p: _cost(p, chance[:, joint], places[:, joint], times, 40.0, ViterbiCosts()) for p in allowed}
         assert prices[tuple(found[:, joint])] == pytest.approx(min(prices.values()))
 
 
@@ -51,17 +51,17 @@ def test_a_place_that_is_likelier_for_one_frame_is_passed_by():
     chance[..., 1] = 0.3
     chance[12, 0] = 0.4, 0.6
     places, worth = _two_places(80.0), np.ones((30, 1, 2), bool)
-    assert likely_paths(chance, worth, places, EVEN, 80.0).sum() == 0
-    alone = likely_paths(chance, worth, places, EVEN, 80.0, STRAY)
+    assert likeliest_paths(chance, worth, places, EVEN, 80.0).sum() == 0
+    alone = likeliest_paths(chance, worth, places, EVEN, 80.0, STRAY)
     assert np.flatnonzero(alone).tolist() == [12]
     # Near by it costs little to follow.
-    assert np.flatnonzero(likely_paths(chance, worth, _two_places(2.0), EVEN, 80.0)).tolist() == [12]
+    assert np.flatnonzero(likeliest_paths(chance, worth, _two_places(2.0), EVEN, 80.0)).tolist() == [12]
 
 
 def test_a_place_that_stays_likelier_is_followed():
     chance = np.full((30, 1, 2), 0.3)
     chance[:10, 0, 0] = chance[10:, 0, 1] = 0.6
-    found = likely_paths(chance, np.ones((30, 1, 2), bool), _two_places(80.0), EVEN, 80.0)
+    found = likeliest_paths(chance, np.ones((30, 1, 2), bool), _two_places(80.0), EVEN, 80.0)
     assert found[:, 0].tolist() == [0] * 10 + [1] * 20
 
 
@@ -70,7 +70,7 @@ def test_even_movement_costs_nothing_however_fast():
     places = np.stack([way, np.zeros((30, 2))], 1)[:, None]
     chance = np.full((30, 1, 2), 0.5)
     chance[..., 1] = 0.45
-    assert likely_paths(chance, np.ones((30, 1, 2), bool), places, EVEN, 80.0).sum() == 0
+    assert likeliest_paths(chance, np.ones((30, 1, 2), bool), places, EVEN, 80.0).sum() == 0
 
 
 @pytest.mark.parametrize(("gap", "passed"), [(1 / 25, True), (0.3, False), (0.6, False)])
@@ -78,7 +78,7 @@ def test_frames_far_apart_say_less_of_each_other(gap, passed):
     chance = np.full((30, 1, 2), 0.5)
     chance[..., 1] = 0.3
     chance[12, 0] = 0.4, 0.6
-    found = likely_paths(chance, np.ones((30, 1, 2), bool), _two_places(80.0), np.arange(30) * gap, 80.0)
+    found = likeliest_paths(chance, np.ones((30, 1, 2), bool), _two_places(80.0), np.arange(30) * gap, 80.0)
     assert (found.sum() == 0) == passed
 
 
@@ -87,7 +87,7 @@ def test_what_is_not_worth_it_is_never_chosen():
     chance[..., 1] = 0.99
     worth = np.ones((30, 1, 2), bool)
     worth[..., 1] = False
-    assert likely_paths(chance, worth, _two_places(80.0), EVEN, 80.0).sum() == 0
+    assert likeliest_paths(chance, worth, _two_places(80.0), EVEN, 80.0).sum() == 0
 
 
 @pytest.mark.parametrize("frames", [1, 2, 3])
@@ -95,7 +95,7 @@ def test_few_frames(frames):
     chance = np.full((frames, 2, 2), 0.2)
     chance[:, 1, 1] = 0.7
     places = np.repeat(_two_places(30.0)[:frames], 2, 1)
-    found = likely_paths(chance, np.ones(chance.shape, bool), places, EVEN[:frames], 80.0)
+    found = likeliest_paths(chance, np.ones(chance.shape, bool), places, EVEN[:frames], 80.0)
     assert found.tolist() == [[0, 1]] * frames
 
 
@@ -103,12 +103,14 @@ def test_the_scale_of_the_picture_is_nothing():
     rng = np.random.default_rng(3)
     chance, places = rng.uniform(0, 1, (30, 2, 4)), rng.normal(0, 60, (30, 2, 4, 2))
     worth = np.ones(chance.shape, bool)
-    small = likely_paths(chance, worth, places, EVEN, 40.0)
-    assert np.array_equal(small, likely_paths(chance, worth, places * 3, EVEN, 120.0))
-    assert not np.array_equal(small, likely_paths(chance, worth, places, EVEN, 40.0, replace(PathCosts(), turning=0)))
+    small = likeliest_paths(chance, worth, places, EVEN, 40.0)
+    assert np.array_equal(small, likeliest_paths(chance, worth, places * 3, EVEN, 120.0))
+    assert not np.array_equal(
+        small, likeliest_paths(chance, worth, places, EVEN, 40.0, replace(ViterbiCosts(), turning=0))
+    )
 
 
 def test_the_same_time_twice_is_no_trouble():
     chance = np.full((4, 1, 2), 0.5)
-    found = likely_paths(chance, np.ones(chance.shape, bool), _two_places(30.0)[:4], np.zeros(4), 80.0)
+    found = likeliest_paths(chance, np.ones(chance.shape, bool), _two_places(30.0)[:4], np.zeros(4), 80.0)
     assert found.shape == (4, 1)

@@ -11,25 +11,25 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from ttpose.adaptation.guard.held_out import RUN
 from ttpose.adaptation.losses.reconstruction import person_weight
 from ttpose.core import geometry
 from ttpose.core.skeleton import Skeleton, torso_lengths
 from ttpose.inference.crops import PersonCrop, by_clip
-from ttpose.inference.tta import BATCH, VIEWS, observe
-from ttpose.inference.warps import PLAIN, view_batch
+from ttpose.inference.tta import BATCH, TTA_VIEWS, predict_tta
+from ttpose.inference.warps import PLAIN, warped_batch
 from ttpose.models.perceptual_features import perceptual_loss
 from ttpose.models.pose_model import PoseModel
 
-Verdict = Literal["personalized", "interpolated", "base"]
+Decision = Literal["personalized", "interpolated", "base"]
 #: How much of the change each verdict keeps.
-STRENGTH: dict[Verdict, float] = {"personalized": 1.0, "interpolated": 0.5, "base": 0.0}
+INTERPOLATION: dict[Decision, float] = {"personalized": 1.0, "interpolated": 0.5, "base": 0.0}
 
-RUN = 3  #: Held-out frames come in runs of three neighbours, so that movement can be checked.
-_VIEWS = VIEWS[:3]  # plain, closer and mirrored, closer, mirrored and turned
+_VIEWS = TTA_VIEWS[:3]  # plain, closer and mirrored, closer, mirrored and turned
 
 
 @dataclass(frozen=True)
-class Checks:
+class GuardMetrics:
     """What can be said of weights without labels, on held-out frames; lower is better, except for the score.
 
     Attributes:
@@ -59,69 +59,51 @@ class GuardReport:
         checks: Figures of each candidate.
     """
 
-    verdict: Verdict
+    decision: Decision
     reason: str
-    checks: dict[str, Checks]
+    checks: dict[str, GuardMetrics]
 
     @property
     def figures(self) -> dict[str, dict[str, float | None]]:
         """Each check's value by candidate."""
-        names = [field.name for field in dataclasses.fields(Checks)]
+        names = [field.name for field in dataclasses.fields(GuardMetrics)]
         return {name: {kind: getattr(c, name) for kind, c in self.checks.items()} for name in names}
 
     def to_dict(self) -> dict[str, object]:
         """For files: verdict, reason, figures."""
-        return {"verdict": self.verdict, "reason": self.reason, "figures": self.figures}
+        return {"verdict": self.decision, "reason": self.reason, "figures": self.figures}
 
 
-def hold_out(count: int, most: int = 24) -> list[int]:
-    """Positions of held-out crops: runs of three neighbours, at most a fifth of all and at most `most`."""
-    runs = min(count // (5 * RUN), most // RUN)
-    starts = np.linspace(0, count - RUN, runs + 2)[1:-1].astype(int) if runs else np.zeros(0, int)
-    return sorted({int(s) + k for s in starts for k in range(RUN)})
-
-
-def held_out(crops: Sequence[PersonCrop], most: int = 24) -> list[int]:
-    """Positions of held-out crops of one or several clips: `hold_out` in each, and every fifth of the short ones."""
-    parts = by_clip(crops)
-    long = [part for part in parts if part.stop - part.start >= 5 * RUN]
-    each = max(most // max(len(long), 1), RUN)
-    found = [part.start + i for part in long[: most // RUN] for i in hold_out(part.stop - part.start, each)]
-    if len(parts) > 1:
-        # Of photos and short clips none can be spared within; whole ones are, which nothing learned from is like.
-        short = [part for part in parts if part.stop - part.start < 5 * RUN][2::5]
-        found += [i for part in short for i in range(part.start, part.stop)][:most]
-    return sorted(found)
-
-
-def run_checks(
+def measure(
     model: PoseModel,
     base_keypoints: np.ndarray | None,
     crops: Sequence[PersonCrop],
-    painter: PoseModel | None,
+    reconstructor: PoseModel | None,
     perceptual: str | None = None,
-) -> tuple[Checks, np.ndarray]:
+) -> tuple[GuardMetrics, np.ndarray]:
     """Check one set of weights, on each clip by itself.
 
     Args:
         model: The weights.
         base_keypoints: The base's keypoints of the same crops [N, K, 3], or None when `model` is the base.
         crops: Held-out crops, in each clip runs of neighbours in order.
-        painter: A model whose reconstruction nets were adapted to the clip, or None.
+        reconstructor: A model whose reconstruction nets were adapted to the clip, or None.
         perceptual: How repainted frames are compared, as in the settings.
 
     Returns:
         The figures, means over the clips, and the keypoints [N, K, 3] in original pixels.
     """
     found = [
-        _check_clip(model, None if base_keypoints is None else base_keypoints[part], crops[part], painter, perceptual)
+        _check_clip(
+            model, None if base_keypoints is None else base_keypoints[part], crops[part], reconstructor, perceptual
+        )
         for part in by_clip(crops)
     ]
     keypoints = np.concatenate([points for _, points in found])
     return _mean([checks for checks, _ in found], [len(points) for _, points in found]), keypoints
 
 
-def _mean(checks: Sequence[Checks], frames: Sequence[int]) -> Checks:
+def _mean(checks: Sequence[GuardMetrics], frames: Sequence[int]) -> GuardMetrics:
     """Means over clips, weighted by frames; single frames tell nothing of movement, of lengths and of repainting."""
     if len(checks) == 1:
         return checks[0]
@@ -131,7 +113,7 @@ def _mean(checks: Sequence[Checks], frames: Sequence[int]) -> Checks:
         return float(np.average([getattr(c, name) for c in checks], weights=weights)) if any(weights) else 0.0
 
     painted = checks[0].reconstruction is not None
-    return Checks(
+    return GuardMetrics(
         disagreement=mean("disagreement", frames),
         jumps=mean("jumps", moving),
         limb_spread=mean("limb_spread", moving),
@@ -145,10 +127,10 @@ def _check_clip(
     model: PoseModel,
     base_keypoints: np.ndarray | None,
     crops: Sequence[PersonCrop],
-    painter: PoseModel | None,
+    reconstructor: PoseModel | None,
     perceptual: str | None,
-) -> tuple[Checks, np.ndarray]:
-    seen = observe(model, crops, _VIEWS)
+) -> tuple[GuardMetrics, np.ndarray]:
+    seen = predict_tta(model, crops, _VIEWS)
     keypoints, skeleton = seen.keypoints, model.skeleton
     torso = _torso(keypoints, skeleton)
     crop_sides = np.array([_original_side(crop, model.config.input_size) for crop in crops])
@@ -157,13 +139,13 @@ def _check_clip(
     if base_keypoints is not None:
         distance = np.linalg.norm(keypoints[..., :2] - base_keypoints[..., :2], axis=-1) / torso
         moved = float(np.minimum(distance, 1.0).mean())
-    checks = Checks(
+    checks = GuardMetrics(
         disagreement=float(disagreement.mean()),
         jumps=_jumps(keypoints, crops, torso),
         limb_spread=_limb_spread(keypoints, skeleton, torso),
         score=float(keypoints[..., 2].mean()),
         moved=moved,
-        reconstruction=None if painter is None else _repainting_error(model, painter, crops, perceptual),
+        reconstruction=None if reconstructor is None else _repainting_error(model, reconstructor, crops, perceptual),
     )
     return checks, keypoints
 
@@ -199,19 +181,19 @@ def _limb_spread(keypoints: np.ndarray, skeleton: Skeleton, torso: float) -> flo
 
 @torch.inference_mode()
 def _repainting_error(
-    model: PoseModel, painter: PoseModel, crops: Sequence[PersonCrop], perceptual: str | None
+    model: PoseModel, reconstructor: PoseModel, crops: Sequence[PersonCrop], perceptual: str | None
 ) -> float:
     """Perceptual error of repainting each crop from another one, with the same decoder for all candidates."""
     size, side = model.config.input_size, model.config.reconstruction_size
-    loss = perceptual_loss(painter, perceptual).eval()
-    images = model.normalise(view_batch(crops, [PLAIN] * len(crops), size)[0].to(model.device))
+    loss = perceptual_loss(reconstructor, perceptual).eval()
+    images = model.normalise(warped_batch(crops, [PLAIN] * len(crops), size)[0].to(model.device))
     points = torch.cat([model.points(model(part).self_supervised.float()) for part in images.split(BATCH)])
     small = F.adaptive_avg_pool2d(images, side)
     other = torch.arange(len(crops), device=images.device).roll(len(crops) // 2)
     errors = []
     for part in torch.arange(len(crops), device=images.device).split(BATCH):
-        painted = painter.reconstruct(small[other[part]], points[other[part]], points[part])
-        terms = loss(painted, small[part], person_weight(painter, points[part], side))[1]
+        painted = reconstructor.reconstruct(small[other[part]], points[other[part]], points[part])
+        terms = loss(painted, small[part], person_weight(reconstructor, points[part], side))[1]
         errors.append(terms * (len(part) / len(crops)))
     # Terms relative to the first candidate's would depend on the order; their logarithms add up the same everywhere.
     return float(torch.stack(errors).sum(0).clamp_min(1e-9).log().mean())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from ttpose.adaptation.guard.metrics import Checks, GuardReport, Verdict
+from ttpose.adaptation.guard.metrics import Decision, GuardMetrics, GuardReport
 
 
 @dataclass(frozen=True)
@@ -26,24 +26,24 @@ class GuardRule:
     clear: float = 1.05
 
 
-def decide(checks: dict[str, Checks], rule: GuardRule | None = None) -> GuardReport:
+def decide(checks: dict[str, GuardMetrics], rule: GuardRule | None = None) -> GuardReport:
     """Keep as much of the change as no check speaks against."""
     rule = rule or GuardRule()
     base = checks["base"]
     reasons: list[str] = []
-    order: tuple[Verdict, ...] = ("personalized", "interpolated")
-    for verdict in order:
-        objection = _objection(base, checks[verdict], rule)
-        if objection is None and verdict == "personalized":
-            objection = _half_is_better(checks["interpolated"], checks[verdict], base, rule)
+    order: tuple[Decision, ...] = ("personalized", "interpolated")
+    for decision in order:
+        objection = _objection(base, checks[decision], rule)
+        if objection is None and decision == "personalized":
+            objection = _half_is_better(checks["interpolated"], checks[decision], base, rule)
         if objection is None:
             why = "every check passed" if not reasons else f"half of the change is kept: {reasons[0]}"
-            return GuardReport(verdict, why, checks)
+            return GuardReport(decision, why, checks)
         reasons.append(objection)
     return GuardReport("base", f"kept the base: {reasons[-1]}", checks)
 
 
-def _objection(base: Checks, found: Checks, rule: GuardRule) -> str | None:
+def _objection(base: GuardMetrics, found: GuardMetrics, rule: GuardRule) -> str | None:
     if not all(math.isfinite(value) for value in (found.moved, found.disagreement, found.jumps, found.limb_spread)):
         return "the adapted weights give no numbers"
     if found.moved > rule.most_moved:
@@ -63,7 +63,7 @@ def _objection(base: Checks, found: Checks, rule: GuardRule) -> str | None:
     return None
 
 
-def _half_is_better(half: Checks, whole: Checks, base: Checks, rule: GuardRule) -> str | None:
+def _half_is_better(half: GuardMetrics, whole: GuardMetrics, base: GuardMetrics, rule: GuardRule) -> str | None:
     if _objection(base, half, rule) is None and whole.disagreement > rule.clear * half.disagreement + 0.002:
         return f"half of it makes views agree better ({half.disagreement:.3f}, all of it {whole.disagreement:.3f})"
     return None

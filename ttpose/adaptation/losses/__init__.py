@@ -1,4 +1,4 @@
-"""Self-supervised objectives: small interchangeable parts of an adaptation's loss, one a file."""
+"""Self-supervised losses: small interchangeable parts of an adaptation's loss, one a file."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Step:
     rng: np.random.Generator
 
 
-class Objective(Protocol):
+class Loss(Protocol):
     """One term of the loss."""
 
     name: str
@@ -55,7 +55,7 @@ class Objective(Protocol):
 
 @dataclass(frozen=True)
 class Clip:
-    """What objectives may know of the clip beforehand: its crops, and what the teacher says of them.
+    """What losses may know of the clip beforehand: its crops, and what the teacher says of them.
 
     Attributes:
         crops: The samples.

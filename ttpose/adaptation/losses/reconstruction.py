@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ttpose.adaptation.losses import Step
-from ttpose.inference.warps import view_batch
+from ttpose.inference.warps import warped_batch
 from ttpose.models.perceptual import PerceptualLoss
 from ttpose.models.pose_model import PoseModel
 from ttpose.models.transport import TransportReconstructor, pixel_weight
@@ -43,7 +43,7 @@ class Reconstruction:
         """The error when the targets' self-supervised points [count, J, 2] are these."""
         model, size = step.model, step.model.config.input_size
         # The same warp for both frames of a pair, as in the paper.
-        images, _ = view_batch(step.sources[:count], step.warps[:count], size)
+        images, _ = warped_batch(step.sources[:count], step.warps[:count], size)
         sources = model.normalise(images.to(step.images.device))
         with torch.no_grad():
             source_points = model.points(model(sources).self_supervised.float())

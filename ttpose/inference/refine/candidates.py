@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ttpose.core.skeleton import Skeleton, torso_lengths
-from ttpose.inference.tta import Observation
+from ttpose.inference.prediction import TTAPrediction
 
 # A place nearer to the keypoint than this, in torsos, is the same place.
 _SAME = 0.1
@@ -65,7 +65,7 @@ def limb_joints(skeleton: Skeleton) -> list[int]:
     return [skeleton.index(name) for name in names] if set(names) <= set(skeleton.keypoints) else []
 
 
-def candidates(seen: Observation, times: np.ndarray, skeleton: Skeleton) -> Candidates:
+def candidates(seen: TTAPrediction, times: np.ndarray, skeleton: Skeleton) -> Candidates:
     """Gather places and features.
 
     Args:
@@ -77,13 +77,13 @@ def candidates(seen: Observation, times: np.ndarray, skeleton: Skeleton) -> Cand
     found, score = seen.keypoints[..., :2], seen.keypoints[..., 2]
     line, support = _line_through_neighbours(found, score, times)
     nothing = np.zeros_like(score)[..., None]
-    alone = [seen.alone, seen.alone[:, mirror]]
+    alone = [seen.single_view_keypoints, seen.single_view_keypoints[:, mirror]]
     places = [found, found[:, mirror], line, *np.moveaxis(seen.peaks[..., :2], 2, 0), *(a[..., :2] for a in alone)]
     values = [score[..., None], nothing, nothing, seen.peaks[..., 2], *(a[..., 2:] for a in alone)]
-    if seen.second is not None:
+    if seen.ensemble is not None:
         # Where it is not known it is the keypoint's own place, and so none.
-        places.append(np.where(np.isnan(seen.second[..., :2]), found, seen.second[..., :2]))
-        values.append(np.nan_to_num(seen.second[..., 2:3]))
+        places.append(np.where(np.isnan(seen.ensemble[..., :2]), found, seen.ensemble[..., :2]))
+        values.append(np.nan_to_num(seen.ensemble[..., 2:3]))
     at, value = np.stack(places, 2)[:, joints], np.concatenate(values, 2)[:, joints]
     size = _torso(found, skeleton)
     worth = np.linalg.norm(at - at[:, :, :1], axis=-1) / size > _SAME
@@ -97,20 +97,20 @@ def candidates(seen: Observation, times: np.ndarray, skeleton: Skeleton) -> Cand
         *_of_the_neighbours(at, found, score, times, joints, mirror, size),
         *_of_the_box(at, seen.boxes, size),
     ]
-    if seen.second is not None:
-        features += _of_the_second_opinion(at, seen.second, found, joints, mirror, size)
+    if seen.ensemble is not None:
+        features += _of_the_ensemble(at, seen.ensemble, found, joints, mirror, size)
     together = np.stack(np.broadcast_arrays(*features), -1).astype(np.float32)
     return Candidates(joints, at, value, worth, together, size)
 
 
-def _of_the_maps(seen: Observation, joints: np.ndarray, mirror: np.ndarray, value: np.ndarray) -> list[np.ndarray]:
+def _of_the_maps(seen: TTAPrediction, joints: np.ndarray, mirror: np.ndarray, value: np.ndarray) -> list[np.ndarray]:
     """Heights of peaks, odds of sides, agreement of views, and what kind of place it is."""
-    score, alone = seen.keypoints[..., 2], seen.alone[..., 2]
+    score, alone = seen.keypoints[..., 2], seen.single_view_keypoints[..., 2]
     height = seen.peaks[..., 2][:, joints]
     kinds = value.shape[-1]
     of_frame = [
         score[:, joints],
-        seen.sides[:, joints],
+        seen.side_odds[:, joints],
         seen.spread[:, joints],
         score[:, mirror[joints]],
         alone[:, joints],
@@ -148,7 +148,7 @@ def _of_the_body(
 
 def _of_the_distances(
     at: np.ndarray,
-    seen: Observation,
+    seen: TTAPrediction,
     line: np.ndarray,
     support: np.ndarray,
     joints: np.ndarray,
@@ -159,8 +159,8 @@ def _of_the_distances(
     others = (
         seen.keypoints[:, joints, :2],
         seen.keypoints[:, mirror[joints], :2],
-        seen.alone[:, joints, :2],
-        seen.alone[:, mirror[joints], :2],
+        seen.single_view_keypoints[:, joints, :2],
+        seen.single_view_keypoints[:, mirror[joints], :2],
         line,
     )
     return [*(np.linalg.norm(at - other[:, :, None], axis=-1) / size for other in others), support[..., None]]
@@ -201,14 +201,14 @@ def _of_the_box(at: np.ndarray, boxes: np.ndarray, size: float) -> list[np.ndarr
     return [(away / (2 * half)).max(-1), np.maximum(away - half, 0).max(-1) / size]
 
 
-def _of_the_second_opinion(
-    at: np.ndarray, second: np.ndarray, found: np.ndarray, joints: np.ndarray, mirror: np.ndarray, size: float
+def _of_the_ensemble(
+    at: np.ndarray, ensemble: np.ndarray, found: np.ndarray, joints: np.ndarray, mirror: np.ndarray, size: float
 ) -> list[np.ndarray]:
     """How far the place is from where another network sees the joint or its mirror; how far the two networks agree.
 
     They agree on a limb's names where its joints are nearer to the other network's own than to their mirrors.
     """
-    point, visible, apart = second[..., :2], second[:, joints, 2], second[:, joints, 3] / size
+    point, visible, apart = ensemble[..., :2], ensemble[:, joints, 2], ensemble[:, joints, 3] / size
     own = np.linalg.norm(found[:, joints] - point[:, joints], axis=-1) / size
     other = np.linalg.norm(found[:, joints] - point[:, mirror[joints]], axis=-1) / size
     nearer = np.clip(other - own, -1, 1).reshape(len(at), 2, -1)  # arms, legs

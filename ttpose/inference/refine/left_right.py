@@ -2,7 +2,7 @@
 
 A single frame of a back view or a profile often does not tell left from right, and a network then guesses anew in
 every frame. Over a clip the guesses are tied together: a leg does not jump to the other leg's place. Dynamic
-programming (Viterbi) over four namings a frame (legs as found or exchanged, arms likewise) finds the sequence with
+programming (Viterbi) over four namings a frame (legs as found or swapped, arms likewise) finds the sequence with
 the least movement, and the least change of movement, that the maps' own odds still support. The second term is what
 tells limbs that pass each other from limbs that turn back.
 """
@@ -14,13 +14,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ttpose.core.skeleton import Skeleton, torso_lengths
-from ttpose.inference.tta import Observation
+from ttpose.inference.prediction import TTAPrediction
 
-_NAMINGS = ((False, False), (False, True), (True, False), (True, True))
+_SWAPS = ((False, False), (False, True), (True, False), (True, True))
 
 
 @dataclass(frozen=True)
-class SideCosts:
+class SwapCosts:
     """Weights of the path's cost, in nats of the maps' odds.
 
     Attributes:
@@ -48,19 +48,19 @@ class SideCosts:
     reach_s: float = 0.5
 
 
-def settle_sides(
+def correct_swaps(
     keypoints: np.ndarray,
-    sides: np.ndarray,
+    side_odds: np.ndarray,
     times: np.ndarray,
     skeleton: Skeleton,
-    costs: SideCosts | None = None,
-    named: np.ndarray | None = None,
+    costs: SwapCosts | None = None,
+    reference: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Choose the naming of every frame's legs and arms.
 
     Args:
         keypoints: [N, K, 3] in image pixels, frames in order; further columns go along.
-        sides: [N, K] log-odds of a keypoint's own side over its mirror's.
+        side_odds: [N, K] log-odds of a keypoint's own side over its mirror's.
         times: [N] seconds.
         skeleton: The keypoint set.
         costs: Weights.
@@ -68,43 +68,43 @@ def settle_sides(
             it costs as much as movement does.
 
     Returns:
-        The keypoints with exchanged limbs where that is cheaper [N, K, 3], and which limbs were exchanged, bool
+        The keypoints with swapped limbs where that is cheaper [N, K, 3], and which limbs were swapped, bool
         [N, 2] (legs, arms). Clips of fewer than three frames come back as they are.
     """
-    costs = costs or SideCosts()
+    costs = costs or SwapCosts()
     groups = limb_groups(skeleton)
     if len(keypoints) < 3 or not all(groups):
         return keypoints, np.zeros((len(keypoints), 2), bool)
-    candidates = np.stack([_renamed(keypoints, naming, groups, skeleton) for naming in _NAMINGS], 1)
-    own = _own_costs(sides, groups, costs)
-    if named is not None:
-        own += _away_costs(candidates, named, groups, skeleton, costs)
+    candidates = np.stack([_renamed(keypoints, naming, groups, skeleton) for naming in _SWAPS], 1)
+    own = _own_costs(side_odds, groups, costs)
+    if reference is not None:
+        own += _away_costs(candidates, reference, groups, skeleton, costs)
     path = _cheapest_path(
         own,
         _move_costs(candidates, times, groups, skeleton, costs),
         _turn_costs(candidates, times, groups, skeleton, costs),
     )
-    return candidates[np.arange(len(path)), path], np.array(_NAMINGS)[path]
+    return candidates[np.arange(len(path)), path], np.array(_SWAPS)[path]
 
 
-def exchange(seen: Observation, exchanged: np.ndarray, skeleton: Skeleton) -> Observation:
+def apply_swaps(seen: TTAPrediction, swapped: np.ndarray, skeleton: Skeleton) -> TTAPrediction:
     """An observation under the names that were settled.
 
     Args:
         seen: Of N frames.
-        exchanged: bool [N, 2] (legs, arms), from `settle_sides`.
+        swapped: bool [N, 2] (legs, arms), from `correct_swaps`.
         skeleton: The keypoint set.
 
     Returns:
         The observation without maps; what the plain view says alone stays under its own names.
     """
-    rows = np.arange(len(exchanged))[:, None]
-    order = np.tile(np.arange(len(skeleton)), (len(exchanged), 1))
+    rows = np.arange(len(swapped))[:, None]
+    order = np.tile(np.arange(len(skeleton)), (len(swapped), 1))
     for limb, group in enumerate(limb_groups(skeleton)):
-        order[:, group] = np.where(exchanged[:, [limb]], np.array(skeleton.flip)[group], group)
-    sides = np.where(order == np.arange(len(skeleton)), 1, -1) * seen.sides[rows, order]
+        order[:, group] = np.where(swapped[:, [limb]], np.array(skeleton.flip)[group], group)
+    side_odds = np.where(order == np.arange(len(skeleton)), 1, -1) * seen.side_odds[rows, order]
     keypoints, spread, peaks = (array[rows, order] for array in (seen.keypoints, seen.spread, seen.peaks))
-    return replace(seen, keypoints=keypoints, sides=sides, spread=spread, peaks=peaks, maps=None)
+    return replace(seen, keypoints=keypoints, side_odds=side_odds, spread=spread, peaks=peaks, maps=None)
 
 
 def limb_groups(skeleton: Skeleton) -> tuple[list[int], list[int]]:
@@ -120,31 +120,31 @@ def _renamed(
     keypoints: np.ndarray, naming: tuple[bool, bool], groups: tuple[list[int], list[int]], skeleton: Skeleton
 ) -> np.ndarray:
     order = np.arange(len(skeleton))
-    for exchanged, group in zip(naming, groups, strict=True):
-        if exchanged:
+    for swapped, group in zip(naming, groups, strict=True):
+        if swapped:
             order[group] = np.array(skeleton.flip)[group]
     return keypoints[:, order]
 
 
-def _own_costs(sides: np.ndarray, groups: tuple[list[int], list[int]], costs: SideCosts) -> np.ndarray:
+def _own_costs(side_odds: np.ndarray, groups: tuple[list[int], list[int]], costs: SwapCosts) -> np.ndarray:
     """[N, 4]: what a frame's own maps say against each naming."""
-    odds = np.stack([sides[:, group].mean(1) for group in groups], 1)
+    odds = np.stack([side_odds[:, group].mean(1) for group in groups], 1)
     said = costs.evidence * odds + np.maximum(odds - costs.sure, 0)
-    against = [(said * np.array(naming)).sum(1) for naming in _NAMINGS]
-    always = [costs.cross * (naming[0] != naming[1]) + costs.rename * sum(naming) for naming in _NAMINGS]
+    against = [(said * np.array(naming)).sum(1) for naming in _SWAPS]
+    always = [costs.cross * (naming[0] != naming[1]) + costs.rename * sum(naming) for naming in _SWAPS]
     return np.stack(against, 1) + np.array(always)
 
 
 def _away_costs(
     candidates: np.ndarray,
-    named: np.ndarray,
+    reference: np.ndarray,
     groups: tuple[list[int], list[int]],
     skeleton: Skeleton,
-    costs: SideCosts,
+    costs: SwapCosts,
 ) -> np.ndarray:
     """[N, 4]: how far each naming is from what was settled before."""
-    size, there = _torso_length(candidates[:, 0], skeleton), np.isfinite(named).all(-1)[:, None]
-    away = candidates[..., :2] - np.where(there[..., None], named[:, None], 0.0)
+    size, there = _torso_length(candidates[:, 0], skeleton), np.isfinite(reference).all(-1)[:, None]
+    away = candidates[..., :2] - np.where(there[..., None], reference[:, None], 0.0)
     return costs.movement * _mean_distance(away, candidates[..., 2] * there, size, groups, costs)
 
 
@@ -153,7 +153,7 @@ def _move_costs(
     times: np.ndarray,
     groups: tuple[list[int], list[int]],
     skeleton: Skeleton,
-    costs: SideCosts,
+    costs: SwapCosts,
 ) -> np.ndarray:
     """[N - 1, 4 before, 4 after]: how far the limbs move between frames under each pair of namings."""
     size = _torso_length(candidates[:, 0], skeleton)
@@ -169,7 +169,7 @@ def _turn_costs(
     times: np.ndarray,
     groups: tuple[list[int], list[int]],
     skeleton: Skeleton,
-    costs: SideCosts,
+    costs: SwapCosts,
 ) -> np.ndarray:
     """[N - 2, 4 two before, 4 before, 4 after]: how far the limbs end from where they were heading."""
     size, gaps = _torso_length(candidates[:, 0], skeleton), np.diff(times)
@@ -186,13 +186,13 @@ def _turn_costs(
     return costs.turning * total * _tie(np.maximum(gaps[:-1], gaps[1:]), costs)[:, None, None, None]
 
 
-def _tie(gaps: np.ndarray, costs: SideCosts) -> np.ndarray:
+def _tie(gaps: np.ndarray, costs: SwapCosts) -> np.ndarray:
     """How much movement over gaps in time says: in a longer one a limb may have gone anywhere."""
     return np.minimum(1.0, costs.close_s / np.maximum(gaps, 1e-6)) * (gaps <= costs.reach_s)
 
 
 def _mean_distance(
-    moved: np.ndarray, sure: np.ndarray, size: float, groups: tuple[list[int], list[int]], costs: SideCosts
+    moved: np.ndarray, sure: np.ndarray, size: float, groups: tuple[list[int], list[int]], costs: SwapCosts
 ) -> np.ndarray:
     """Sum over legs and arms of the mean distance in torsos; `moved` [..., K, 2], weighted by `sure` [..., K]."""
     distance = np.minimum(np.linalg.norm(moved, axis=-1) / size, costs.longest)

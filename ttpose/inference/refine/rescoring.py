@@ -9,28 +9,28 @@ from itertools import pairwise
 import numpy as np
 
 from ttpose.core.skeleton import Skeleton, skeleton_named, torso_lengths
+from ttpose.inference.prediction import TTAPrediction
 from ttpose.inference.refine.candidates import NEIGHBOURHOOD, candidates, limb_joints
-from ttpose.inference.refine.viterbi import PathCosts, likely_paths
-from ttpose.inference.tta import Observation
+from ttpose.inference.refine.viterbi import ViterbiCosts, likeliest_paths
 from ttpose.models.boosted_trees import Forest
 from ttpose.models.config import ModelConfig
 from ttpose.models.store import model_path
 
-# How much more likely another place must be, by trees that know no second opinion and by those that do: less gains more
+# How much more likely another candidate must be, by trees without and with the ensemble's prediction: less gains more
 # on rendered people, and risks more on real ones, among whom other people stand (docs/accuracy.md).
 _MARGINS = (0.05, 0.15)
 
 # Frames at a time at most, so that memory does not grow with the clip: the features of one take 20 kB.
 _BLOCK = 500
 
-# Where a second opinion is so near, in torsos, it counts for so much of the place: the mean of two networks is better
-# than either, on rendered people and on real ones.
+# Where the ensemble's prediction is so near, in torsos, it counts for so much of the position: the mean of two networks
+# is better than either, on rendered people and on real ones.
 _NEAR, _SHARE = 0.3, 0.25
 
 # What all views and what the plain one give is the same place if it is no further apart than this, in torsos.
 _SAME = 0.15
 
-#: File names of the shipped trees, without and with a second opinion among what is known of a place.
+#: File names of the shipped trees, without and with the ensemble's prediction among a candidate's features.
 RESCORER_FILES = ("rescorer.safetensors", "rescorer_second.safetensors")
 
 
@@ -40,23 +40,23 @@ def can_rescore(config: ModelConfig) -> bool:
 
 
 @lru_cache(maxsize=2)
-def load_rescorer(second: bool = False) -> Forest:
-    """The shipped trees, that know a second opinion or not; raises WeightsError."""
-    return Forest.load(model_path(RESCORER_FILES[second]))
+def load_rescorer(ensemble: bool = False) -> Forest:
+    """The shipped trees, for candidates with the ensemble's prediction or without; raises WeightsError."""
+    return Forest.load(model_path(RESCORER_FILES[ensemble]))
 
 
 def rescore(
-    seen: Observation,
+    seen: TTAPrediction,
     times: np.ndarray,
     skeleton: Skeleton,
     forest: Forest | None = None,
     margin: float | None = None,
-    costs: PathCosts | None = None,
+    costs: ViterbiCosts | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Choose among the candidates of every limb joint: the likeliest path over the clip.
 
     Args:
-        seen: Of N frames in order of time, under settled names; a second opinion is taken into account.
+        seen: Of N frames in order of time, left/right corrected; the ensemble's prediction counts where there is one.
         times: [N] seconds.
         skeleton: The keypoint set, with arms and legs.
         forest: Tells a place's probability from its features; None takes the shipped trees.
@@ -67,7 +67,7 @@ def rescore(
         Keypoints [N, K, 3] in original pixels, and which were moved to another place, bool [N, K]. A keypoint that was
         moved has its new place's probability as its score; the others keep theirs.
     """
-    asked = seen.second is not None
+    asked = seen.ensemble is not None
     forest = forest or load_rescorer(asked)
     margin = _MARGINS[asked] if margin is None else margin
     found, moved = seen.keypoints.copy(), np.zeros(seen.keypoints.shape[:2], bool)
@@ -83,12 +83,12 @@ def rescore(
 
 
 def _rescore_block(
-    seen: Observation,
+    seen: TTAPrediction,
     times: np.ndarray,
     skeleton: Skeleton,
     forest: Forest,
     margin: float,
-    costs: PathCosts | None,
+    costs: ViterbiCosts | None,
 ) -> tuple[np.ndarray, np.ndarray]:
     given = candidates(seen, times, skeleton)
     # A keypoint that has no other place to go needs no judging.
@@ -96,7 +96,7 @@ def _rescore_block(
     probability = np.where(judged, 0.0, 1.0)
     probability[judged] = forest.probability(given.features[judged])
     lead = np.where(np.arange(probability.shape[2]) == 0, margin, 0.0)
-    best = likely_paths(probability + lead, given.worth, given.places, times, given.torso, costs)[..., None]
+    best = likeliest_paths(probability + lead, given.worth, given.places, times, given.torso, costs)[..., None]
     moved = np.zeros(seen.keypoints.shape[:2], bool)
     moved[:, given.joints] = best[..., 0] > 0
     found = seen.keypoints.copy()
@@ -105,12 +105,12 @@ def _rescore_block(
     found[:, given.joints] = np.where(
         moved[:, given.joints, None], np.concatenate([place, chance], -1), found[:, given.joints]
     )
-    if seen.second is not None:
-        found = _nearer(found, seen.second, given.joints, _NEAR * given.torso, _SHARE)
+    if seen.ensemble is not None:
+        found = _nearer(found, seen.ensemble, given.joints, _NEAR * given.torso, _SHARE)
     return found, moved
 
 
-def between(found: np.ndarray, other: np.ndarray, skeleton: Skeleton) -> np.ndarray:
+def average_where_close(found: np.ndarray, other: np.ndarray, skeleton: Skeleton) -> np.ndarray:
     """Keypoints [N, K, 3] with each limb joint half-way to another result's where the two are close.
 
     The views' mean moves many joints a little, in some people always to the same side: half of it harms fewer of them.

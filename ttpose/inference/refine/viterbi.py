@@ -15,7 +15,7 @@ _NEVER = -1e9  # in place of log 0, so that differences stay finite
 
 
 @dataclass(frozen=True)
-class PathCosts:
+class ViterbiCosts:
     """Weights of a path, in nats.
 
     Attributes:
@@ -36,13 +36,13 @@ class PathCosts:
     doubt: float = 0.02
 
 
-def likely_paths(
+def likeliest_paths(
     probability: np.ndarray,
     worth: np.ndarray,
     places: np.ndarray,
     times: np.ndarray,
     torso: float,
-    costs: PathCosts | None = None,
+    costs: ViterbiCosts | None = None,
 ) -> np.ndarray:
     """Choose a place in every frame.
 
@@ -57,7 +57,7 @@ def likely_paths(
     Returns:
         [N, L] numbers of the chosen places.
     """
-    costs = costs or PathCosts()
+    costs = costs or ViterbiCosts()
     gain = np.where(worth, np.log(probability + costs.doubt), _NEVER)
     if len(gain) < 3:
         return gain.argmax(2)
@@ -76,7 +76,7 @@ def likely_paths(
     return np.array(path[::-1])
 
 
-def _turns(at: np.ndarray, gaps: np.ndarray, costs: PathCosts) -> np.ndarray:
+def _turns(at: np.ndarray, gaps: np.ndarray, costs: ViterbiCosts) -> np.ndarray:
     """[L, C two before, C before, C here]: the price of each turn between three frames' places [3, L, C, 2]."""
     longest = gaps.max()
     if longest > costs.reach_s:

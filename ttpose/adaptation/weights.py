@@ -1,15 +1,13 @@
-"""What learning a person gave, from the learning itself or from the person file that it left."""
+"""Personalized weights: fresh from learning, or from the person file that it left."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-
-from ttpose.adaptation.guard.metrics import Checks, GuardReport
+from ttpose.adaptation.guard.metrics import GuardMetrics, GuardReport
 from ttpose.core.errors import WeightsError
 from ttpose.models.person import PersonDelta
 from ttpose.models.shipped import LoadedModel
@@ -17,8 +15,8 @@ from ttpose.people.weights import on_base
 
 
 @dataclass(frozen=True)
-class Learned:
-    """A person, and how it came about.
+class PersonalizedWeights:
+    """A person's weights, and how they came about.
 
     Attributes:
         person: The delta to save.
@@ -26,7 +24,6 @@ class Learned:
         guard: Which weights were chosen and why.
         timings: Seconds a stage; none where the person was learned before.
         history: Loss terms of every step; none where the person was learned before.
-        named: By source and number of frame, keypoints [K, 2] whose sides the teacher settled.
     """
 
     person: PersonDelta
@@ -34,18 +31,17 @@ class Learned:
     guard: GuardReport
     timings: dict[str, float]
     history: list[dict[str, float]]
-    named: dict[Path, dict[int, np.ndarray]] = field(default_factory=dict)
 
     @classmethod
-    def load(cls, path: Path, base: LoadedModel) -> Learned:
+    def load(cls, path: Path, base: LoadedModel) -> PersonalizedWeights:
         """From a person file; raises WeightsError, also where it does not say what the guard chose."""
         model = on_base(base, path)
         person = PersonDelta.load(path, base.base_sha256)
         try:
             told = json.loads(person.notes["guard"])
-            names = [field.name for field in dataclasses.fields(Checks)]
+            names = [field.name for field in dataclasses.fields(GuardMetrics)]
             kinds: dict[str, float] = next(iter(told["figures"].values()), {})
-            checks = {kind: Checks(**{name: told["figures"][name][kind] for name in names}) for kind in kinds}
+            checks = {kind: GuardMetrics(**{name: told["figures"][name][kind] for name in names}) for kind in kinds}
             guard = GuardReport(told["verdict"], told["reason"], checks)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise WeightsError(f"{path} does not say how it was made", "personalize again") from error

@@ -1,0 +1,53 @@
+"""How long a whole personalization will take, told after its first frames."""
+
+from __future__ import annotations
+
+import time
+
+from ttpose.adaptation.settings import PersonalizeSettings
+from ttpose.core.progress import Advance, Progress
+
+_FRAMES = 20  # enough to average over decoding's hiccups, and a small part of any clip that takes long
+# Forward passes of one view that take as long as: a view of an optimiser step, forward and backward; the ensemble's
+# second network on a frame; a held-out frame of the guard (three views of three sets of weights).
+_STEP, _ENSEMBLE, _GUARD = 3.4, 2.5, 9.0
+_HELD_OUT = 24
+
+
+class Estimate:
+    """Counts frames of the first pass and tells once how long the rest will take.
+
+    Args:
+        settings: Of the personalization.
+        frames: Of all its inputs, None where they do not say.
+        progress: Receives the note.
+    """
+
+    def __init__(self, settings: PersonalizeSettings, frames: int | None, progress: Progress) -> None:
+        self._settings, self._frames, self._progress = settings, frames, progress
+        self._done, self._told, self._clock = 0, False, time.perf_counter()
+
+    def counting(self, advance: Advance) -> Advance:
+        """The same function, with the frames counted here, too."""
+        self._clock = time.perf_counter() if not self._done else self._clock
+
+        def count(frames: int = 1) -> None:
+            advance(frames)
+            self._done += frames
+            if not self._told and self._done >= _FRAMES and self._frames is not None and self._frames > self._done:
+                self._told = True
+                self._progress.note(f"about {self.seconds(time.perf_counter() - self._clock):.0f} s in all")
+
+        return count
+
+    def seconds(self, elapsed: float) -> float:
+        """Of the whole work, from the first pass's time so far."""
+        refine, settings = self._settings.refine, self._settings
+        first_pass = refine.views + _ENSEMBLE * refine.ensemble  # forward passes a frame
+        frames = self._frames or self._done
+        forward_s = elapsed / self._done / first_pass
+        steps = (settings.steps or frames) + settings.decoder_warmup
+        learning = steps * settings.batch * _STEP + _HELD_OUT * _GUARD * settings.guard
+        if settings.teacher_views != refine.views and settings.uses_pseudo_labels:
+            learning += min(settings.max_crops, frames) * settings.teacher_views
+        return forward_s * (frames * (first_pass + refine.views) + learning)

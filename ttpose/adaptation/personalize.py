@@ -1,0 +1,106 @@
+"""One offline personalization from crops to chosen weights: pseudo-labels, adaptation, guard."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ttpose.adaptation.guard.held_out import held_out
+from ttpose.adaptation.guard.metrics import GuardReport
+from ttpose.adaptation.guard.selection import chosen, run_guard
+from ttpose.adaptation.losses import Clip
+from ttpose.adaptation.offline import adapt_offline
+from ttpose.adaptation.pseudo_labels import distillation_targets, pseudo_labels
+from ttpose.adaptation.settings import PersonalizeSettings
+from ttpose.core.memory import give_back_memory
+from ttpose.core.progress import Progress
+from ttpose.inference.crops import PersonCrop, evenly_spaced
+from ttpose.inference.prediction import TTAPrediction
+from ttpose.inference.tta import TTA_VIEWS, predict_tta
+from ttpose.models.person import PersonDelta
+from ttpose.models.pose_model import PoseModel
+
+
+@dataclass(frozen=True)
+class Personalized:
+    """Personalized weights and how they came about.
+
+    Attributes:
+        model: The weights that the guard chose.
+        delta: What changed, as the person file will hold it.
+        whole: All that was learned, before the guard's decision.
+        guard: The decision and its metrics.
+        history: Loss terms of every step.
+        timings: Seconds a stage.
+    """
+
+    model: PoseModel
+    delta: PersonDelta
+    whole: PersonDelta
+    guard: GuardReport
+    history: list[dict[str, float]]
+    timings: dict[str, float] = field(default_factory=dict)
+
+
+def personalize_model(
+    base: PoseModel,
+    crops: Sequence[PersonCrop],
+    settings: PersonalizeSettings,
+    *,
+    teacher: TTAPrediction | None = None,
+    base_sha256: str = "",
+    progress: Progress | None = None,
+) -> Personalized:
+    """Adapt a base to the person in crops (in order of time in each clip), offline.
+
+    Args:
+        base: Stays as it is.
+        crops: At least one; at most `settings.max_crops`, evenly spread, are used.
+        settings: How.
+        teacher: The base's prediction of the same crops by the teacher's views, with maps, where it is known already.
+        base_sha256: Fingerprint of the base's file, for the delta.
+        progress: Receives progress.
+    """
+    progress, timings = progress or Progress(), {}
+    rows = evenly_spaced(len(crops), settings.max_crops)
+    kept = [crops[i] for i in rows]
+    clock = time.perf_counter()
+    held = set(held_out(kept)) if settings.guard else set()
+    learning = [i for i in range(len(kept)) if i not in held]
+    clip = _clip(base, kept, learning, settings, None if teacher is None else teacher.part(rows), progress)
+    timings["teacher_s"] = time.perf_counter() - clock
+    clock = time.perf_counter()
+    adapter = adapt_offline(base, clip, settings, progress)
+    timings["adapt_s"] = time.perf_counter() - clock
+    clock = time.perf_counter()
+    give_back_memory()
+    whole = PersonDelta.between(base, adapter.average, base_sha256, weight=settings.interpolation)
+    # A clip too short to hold frames out is checked on what it learned from: less to trust, but better than nothing.
+    checked = [kept[i] for i in sorted(held)] or kept
+    reconstructor = adapter.model if settings.reconstructs else None
+    report = run_guard(base, whole, checked, settings, reconstructor, learned_from=not held, progress=progress)
+    delta = chosen(whole, report)
+    timings["guard_s"] = time.perf_counter() - clock
+    return Personalized(delta.apply(base).eval(), delta, whole, report, adapter.history, timings)
+
+
+def _clip(
+    base: PoseModel,
+    kept: Sequence[PersonCrop],
+    learning: Sequence[int],
+    settings: PersonalizeSettings,
+    teacher: TTAPrediction | None,
+    progress: Progress,
+) -> Clip:
+    """What is learned from: some of the kept crops, with pseudo-labels and maps where the settings use them."""
+    if not settings.uses_pseudo_labels:
+        return Clip(kept, np.zeros((len(kept), len(base.skeleton), 3))).part(learning)
+    if teacher is None:
+        with progress.stage("predict pseudo-labels", len(kept)) as advance:
+            views, keep_maps = TTA_VIEWS[: settings.teacher_views], settings.distillation > 0
+            teacher = predict_tta(base, kept, views, advance, keep_maps=keep_maps)
+    labels, swapped = pseudo_labels(teacher, kept, base.skeleton, settings)
+    return distillation_targets(teacher, kept, labels, swapped, base.skeleton, learning)

@@ -1,0 +1,43 @@
+"""Crops of a clip kept in memory, at most so many and evenly spread over it."""
+
+from __future__ import annotations
+
+from ttpose.inference.crops import PersonCrop
+from ttpose.inference.prediction import TTAPrediction
+
+
+class CropStore:
+    """Keeps at most `most` crops, evenly over a clip whose length nobody knows beforehand.
+
+    Every `stride`-th crop is kept; when there are too many, every other one goes and the stride doubles.
+    """
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self.stride = 1
+        self.offered = 0
+        self._kept: list[tuple[PersonCrop, TTAPrediction | None]] = []
+
+    def offer(self, crop: PersonCrop, prediction: TTAPrediction | None = None) -> None:
+        """Take the next crop in order of time, and its prediction (N = 1), or let it go."""
+        if self.offered % self.stride == 0:
+            self._kept.append((crop, prediction))
+        self.offered += 1
+        if len(self._kept) > self.most:
+            self._kept = self._kept[::2]
+            self.stride *= 2
+
+    @property
+    def crops(self) -> list[PersonCrop]:
+        """What is kept, in order."""
+        return [crop for crop, _ in self._kept]
+
+    @property
+    def predictions(self) -> list[TTAPrediction]:
+        """The kept crops' predictions, as far as there are any, in order."""
+        return [prediction for _, prediction in self._kept if prediction is not None]
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing was let go."""
+        return self.stride == 1

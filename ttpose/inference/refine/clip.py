@@ -1,0 +1,59 @@
+"""Refinement of a clip's keypoints over time: left/right correction, then rescoring of candidates with Viterbi."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ttpose.core.skeleton import Skeleton
+from ttpose.inference.prediction import TTAPrediction
+from ttpose.inference.refine.left_right import apply_swaps, correct_swaps
+from ttpose.inference.refine.rescoring import average_where_close, rescore
+from ttpose.inference.settings import RefineSettings
+
+
+@dataclass(frozen=True)
+class Refined:
+    """A clip's refined keypoints.
+
+    Attributes:
+        keypoints: [N, K, 3] in original pixels: x, y, score 0..1.
+        swapped: bool [N, 2] (legs, arms): where left and right were swapped to agree with the frames around.
+    """
+
+    keypoints: np.ndarray
+    swapped: np.ndarray
+
+
+def refine(
+    prediction: TTAPrediction,
+    times: Sequence[float] | np.ndarray,
+    skeleton: Skeleton,
+    settings: RefineSettings,
+    reference: np.ndarray | None = None,
+) -> Refined:
+    """Refine the keypoints of consecutive frames.
+
+    With several views and the ensemble, joints go half-way to what the plain view alone gives where the two are close.
+
+    Args:
+        prediction: Of N frames of one clip, in order of time.
+        times: [N] seconds.
+        skeleton: The keypoint set.
+        settings: Which steps are taken.
+        reference: [N, K, 2] original pixels: where left and right are known, such as corrected frames; NaN elsewhere.
+    """
+    when, swapped = np.asarray(times, float), np.zeros((len(prediction), 2), bool)
+    if settings.correct_swaps:
+        _, swapped = correct_swaps(prediction.keypoints, prediction.side_odds, when, skeleton, reference=reference)
+    cleaned = apply_swaps(prediction, swapped, skeleton)
+    if not settings.rescore:
+        return Refined(cleaned.keypoints, swapped)
+    found, _ = rescore(cleaned, when, skeleton)
+    if prediction.single_view is None or prediction.ensemble is None:
+        return Refined(found, swapped)
+    single = replace(prediction.single_view, ensemble=prediction.ensemble)
+    by_one_view = refine(single, times, skeleton, settings, reference).keypoints
+    return Refined(average_where_close(found, by_one_view, skeleton), swapped)
