@@ -10,7 +10,9 @@ import pytest
 MEAN, STD = np.array([123.675, 116.28, 103.53]), np.array([58.395, 57.12, 57.375])
 
 
-def colour_file(path: Path, kind: str, *, height: int = 64, width: int = 48, joints: int = 17, batch: object = "N") -> Path:
+def colour_file(
+    path: Path, kind: str, *, height: int = 64, width: int = 48, joints: int = 17, batch: object = "N"
+) -> Path:
     """Keypoint k lies on the brightest spot of colour k % 3: the mean over rows gives x, over columns y.
 
     `kind` is "simcc" (two bins a pixel), "simcc_swapped" (y comes first), or "heatmaps" (a cell is 4 px).

@@ -31,7 +31,9 @@ def test_keypoints_equal_the_public_post_processing_within_a_tenth_of_a_pixel():
     boxes = [Box(100.0, 40.0, 180.0, 420.0), Box(-20.0, 300.0, 260.0, 120.0), Box(5.5, 7.25, 60.0, 80.0)]
     maps = np.stack([gaussian_maps(rng, count=17)[0] for _ in boxes])
     outputs = type("Outputs", (), {"heatmaps": torch.from_numpy(maps)})
-    wanted = processing.VitPoseImageProcessorPil().post_process_pose_estimation(outputs, [[b.as_list() for b in boxes]])[0]
+    wanted = processing.VitPoseImageProcessorPil().post_process_pose_estimation(
+        outputs, [[b.as_list() for b in boxes]]
+    )[0]
     found = dark_decode(torch.from_numpy(maps)).double().numpy()
     for box, ours, theirs in zip(boxes, found, wanted, strict=True):
         crop = grid.points_from(grid.resized(64, 48), ours[:, :2])

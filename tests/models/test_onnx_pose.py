@@ -5,12 +5,12 @@ import pytest
 
 pytest.importorskip("onnxruntime")
 
-from tests.models.onnx_files import colour_file  # noqa: E402
-from tests.small_models import shipped_at  # noqa: E402
-from ttpose.core.errors import WeightsError  # noqa: E402
-from ttpose.models.export import export_model  # noqa: E402
-from ttpose.models.onnx_pose import OnnxPose  # noqa: E402
-from ttpose.models.predictor import Predictor  # noqa: E402
+from tests.models.onnx_files import colour_file
+from tests.small_models import shipped_at
+from ttpose.core.errors import WeightsError
+from ttpose.models.export import export_model
+from ttpose.models.onnx_pose import OnnxPose
+from ttpose.models.predictor import Predictor
 
 
 def crop_with_spots(places, height=64, width=48):
@@ -48,7 +48,9 @@ def test_only_the_first_seventeen_keypoints_of_larger_sets_are_read(tmp_path):
 
 
 def test_no_crops_give_no_keypoints(tmp_path):
-    assert OnnxPose(colour_file(tmp_path / "pose.onnx", "simcc")).predict(np.zeros((0, 64, 48, 3), np.uint8)).shape[0] == 0
+    assert (
+        OnnxPose(colour_file(tmp_path / "pose.onnx", "simcc")).predict(np.zeros((0, 64, 48, 3), np.uint8)).shape[0] == 0
+    )
 
 
 def test_an_own_export_gives_its_models_keypoints(tmp_path):

@@ -12,7 +12,7 @@ from ttpose.models.foreign import import_checkpoint
 
 pytest.importorskip("transformers")
 
-from tests.models.vitpose_files import authors_state, hub_folder, hub_model  # noqa: E402
+from tests.models.vitpose_files import authors_state, hub_folder, hub_model
 
 KINDS = [(simple, experts) for simple in (True, False) for experts in (1, 3)]
 
@@ -48,7 +48,9 @@ def test_heatmaps_of_an_authors_file_equal_the_public_implementation(tmp_path, s
         if isinstance(module, torch.nn.LayerNorm):
             module.eps = 1e-6  # of the authors' code
     path = tmp_path / "vitpose.pth"
-    torch.save({"state_dict": authors_state(theirs) | {"associate_keypoint_heads.0.final_layer.bias": torch.zeros(3)}}, path)
+    torch.save(
+        {"state_dict": authors_state(theirs) | {"associate_keypoint_heads.0.final_layer.bias": torch.zeros(3)}}, path
+    )
     assert_same_maps(import_checkpoint(path), theirs, torch.randn(1, 3, 64, 48))
 
 
@@ -77,7 +79,9 @@ def test_a_saved_base_is_the_imported_model_bit_for_bit(tmp_path):
 
 def test_normalisation_comes_from_the_folder_where_it_says(tmp_path):
     folder = hub_folder(tmp_path, hub_model())
-    (folder / "preprocessor_config.json").write_text(json.dumps({"image_mean": [0.5, 0.4, 0.3], "image_std": [0.2] * 3}))
+    (folder / "preprocessor_config.json").write_text(
+        json.dumps({"image_mean": [0.5, 0.4, 0.3], "image_std": [0.2] * 3})
+    )
     config = import_checkpoint(folder).config
     assert config.mean == pytest.approx((127.5, 102.0, 76.5))
     assert config.std == pytest.approx((51.0, 51.0, 51.0))
@@ -92,7 +96,9 @@ def test_a_full_size_b_equals_the_public_implementation(tmp_path):
 
 def _other_architecture(folder):
     values = json.loads((folder / "config.json").read_text())
-    (folder / "config.json").write_text(json.dumps({**values, "architectures": ["ViTForImageClassification"], "model_type": "vit"}))
+    (folder / "config.json").write_text(
+        json.dumps({**values, "architectures": ["ViTForImageClassification"], "model_type": "vit"})
+    )
     return folder
 
 
@@ -117,7 +123,9 @@ def _without_a_tensor(folder):
 def _hands(folder):
     state = load_file(folder / "model.safetensors")
     for kind in ("weight", "bias"):
-        state[f"head.conv.{kind}"] = state[f"head.conv.{kind}"].repeat(2, *[1] * (state[f"head.conv.{kind}"].ndim - 1))[:21]
+        state[f"head.conv.{kind}"] = state[f"head.conv.{kind}"].repeat(2, *[1] * (state[f"head.conv.{kind}"].ndim - 1))[
+            :21
+        ]
     save_file(state, folder / "model.safetensors", {"format": "pt"})
     return folder
 

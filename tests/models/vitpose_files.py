@@ -10,7 +10,14 @@ from transformers import VitPoseBackboneConfig, VitPoseConfig, VitPoseForPoseEst
 
 
 def hub_model(
-    *, simple: bool = True, experts: int = 1, width: int = 48, depth: int = 2, heads: int = 4, image=(64, 48), seed: int = 0
+    *,
+    simple: bool = True,
+    experts: int = 1,
+    width: int = 48,
+    depth: int = 2,
+    heads: int = 4,
+    image=(64, 48),
+    seed: int = 0,
 ) -> VitPoseForPoseEstimation:
     """A random model whose every parameter and statistic is drawn, in evaluation mode."""
     trunk = VitPoseBackboneConfig(
@@ -18,7 +25,9 @@ def hub_model(
         num_experts=experts, part_features=width // 4, out_indices=[depth],
     )  # fmt: skip
     torch.manual_seed(seed)
-    model = VitPoseForPoseEstimation(VitPoseConfig(backbone_config=trunk, num_labels=17, use_simple_decoder=simple)).eval()
+    model = VitPoseForPoseEstimation(
+        VitPoseConfig(backbone_config=trunk, num_labels=17, use_simple_decoder=simple)
+    ).eval()
     with torch.no_grad():
         for name, value in [*model.named_parameters(), *model.named_buffers()]:
             if value.is_floating_point():

@@ -114,7 +114,7 @@ class Adapter:
         *,
         with_gradient: bool,
     ) -> Step:
-        images, matrices = warped_batch(targets, warps, self.model.config.input_size)
+        images, matrices = warped_batch(targets, warps, self.model.config.crop)
         normalised = self.model.normalise(images.to(self.model.device))
         with torch.set_grad_enabled(with_gradient):
             output = self.model(normalised)

@@ -62,7 +62,9 @@ class OnlineAdapter:
                 )
                 skeleton = self.adapter.base.skeleton
                 labels = pseudo_labels(seen, [crop], skeleton, self.settings)
-                loss_term.teach(distillation_targets(seen, [crop], *labels, skeleton))
+                loss_term.teach(
+                    distillation_targets(seen, [crop], *labels, skeleton, grid=self.adapter.base.config.crop)
+                )
         for _ in range(self.settings.frame_steps):
             sources = [self._seen[i] for i in rng.integers(len(self._seen), size=self.settings.batch)]
             self.adapter.step([crop] * self.settings.batch, sources, first_plain=True)

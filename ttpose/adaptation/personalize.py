@@ -103,4 +103,4 @@ def _clip(
             views, keep_maps = TTA_VIEWS[: settings.teacher_views], settings.distillation > 0
             teacher = predict_tta(base, kept, views, advance, keep_maps=keep_maps)
     labels, swapped = pseudo_labels(teacher, kept, base.skeleton, settings)
-    return distillation_targets(teacher, kept, labels, swapped, base.skeleton, learning)
+    return distillation_targets(teacher, kept, labels, swapped, base.skeleton, learning, base.config.crop)

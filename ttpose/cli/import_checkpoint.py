@@ -15,7 +15,9 @@ from ttpose.core.errors import UsageError
 def import_checkpoint(
     checkpoint: Annotated[
         Path,
-        typer.Argument(metavar="CHECKPOINT", show_default=False, help="A Hugging Face folder, or a PyTorch file (.pth)."),
+        typer.Argument(
+            metavar="CHECKPOINT", show_default=False, help="A Hugging Face folder, or a PyTorch file (.pth)."
+        ),
     ],
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="OUT.safetensors", show_default=False, help="File to write.")

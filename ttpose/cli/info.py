@@ -16,7 +16,9 @@ from ttpose.cli.session import session
 def info(
     file: Annotated[
         Path | None,
-        typer.Argument(metavar="[FILE]", show_default=False, help="A weights or keypoints file, or a person's or a base's name."),
+        typer.Argument(
+            metavar="[FILE]", show_default=False, help="A weights or keypoints file, or a person's or a base's name."
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     debug: options.Debug = False,

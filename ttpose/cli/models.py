@@ -106,6 +106,13 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
     for row in rows:
         millions = "" if row["parameters"] is None else f"{row['parameters'] / 1e6:.1f}"
         kind = (row["kind"] or "") if row["readable"] else "damaged"
-        cells = (row["name"], kind, row["input"] or "", millions, f"{row['bytes'] / 1e6:.1f}", row["imported_from"] or "")
+        cells = (
+            row["name"],
+            kind,
+            row["input"] or "",
+            millions,
+            f"{row['bytes'] / 1e6:.1f}",
+            row["imported_from"] or "",
+        )
         table.add_row(*map(Text, cells))
     console().print(table)

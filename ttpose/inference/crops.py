@@ -35,31 +35,35 @@ class PersonCrop:
     to_source: np.ndarray
     clip: int = 0
 
-    def matrix(self, grid: CropGrid, **warp: float | bool | tuple[float, float]) -> np.ndarray:
-        """Affine map from the cut-out to a network's crop or heatmap; `warp` as in `geometry.crop_matrix`."""
-        return grid.matrix(self.box, **warp)
+    def matrix(self, grid: CropGrid | int, **warp: float | bool | tuple[float, float]) -> np.ndarray:
+        """Affine map from the cut-out to a network's crop or heatmap; `warp` as in `geometry.crop_matrix`.
+
+        Here and below a number stands for the usual square crop of so many pixels.
+        """
+        return CropGrid.of(grid).matrix(self.box, **warp)
 
     @property
     def source_box(self) -> Box:
         """The person's box in the original image's pixels."""
         return Box.around(geometry.apply(self.to_source, self.box.corners))
 
-    def view(self, matrix: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-        """The crop uint8 [height, width, 3] of that size for a map from `matrix`."""
+    def view(self, matrix: np.ndarray, grid: CropGrid | int) -> np.ndarray:
+        """The network crop uint8 [height, width, 3] for a map from `matrix`."""
+        size = CropGrid.of(grid).size
         if self.image.shape[:2] == size and np.allclose(matrix, np.eye(2, 3), atol=1e-6):
             return self.image
         return geometry.warp(self.image, matrix, size)
 
 
 def cut_crop(
-    image: np.ndarray, box: Box, grid: CropGrid, *, index: int = 0, time_s: float = 0.0, plain: bool = False
+    image: np.ndarray, box: Box, grid: CropGrid | int, *, index: int = 0, time_s: float = 0.0, plain: bool = False
 ) -> PersonCrop:
     """Cut the person in `box` out of an image for a network with crops on `grid`.
 
     With `plain` it is cut at exactly that size, for the plain view alone, in half of the time.
     """
     # The margin shows more surroundings at the same zoom as the network's plain crop.
-    whole = grid if plain else grid.wider(_MARGIN)
+    whole = CropGrid.of(grid) if plain else CropGrid.of(grid).wider(_MARGIN)
     matrix = whole.matrix(box)
     inverse = geometry.invert(matrix)
     inside = Box.around(geometry.apply(matrix, box.corners))

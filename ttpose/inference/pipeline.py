@@ -15,6 +15,7 @@ from ttpose.core.skeleton import Skeleton
 from ttpose.inference.crops import PersonCrop, cut_crop
 from ttpose.inference.ensemble import ensemble_member
 from ttpose.inference.follow import CHUNK, FollowedFrame, chunks, follow_subject
+from ttpose.inference.opinions import predict_opinions
 from ttpose.inference.prediction import TTAPrediction, join
 from ttpose.inference.records import frame_records
 from ttpose.inference.refine.clip import Refined, refine
@@ -35,6 +36,7 @@ def predict_crops(
     *,
     pose: np.ndarray | None = None,
     ensemble: np.ndarray | None = None,
+    opinions: np.ndarray | None = None,
     plain: ViewOutput | None = None,
     keep_maps: bool = False,
 ) -> TTAPrediction:
@@ -48,11 +50,15 @@ def predict_crops(
         pose: [N, K, 3] original pixels: the base's pose by one plain view, which the second network is shown upright;
             None takes what `model` finds.
         ensemble: [N, K, 4] what the second network predicted for the same crops before; it is then not run again.
+        opinions: [N, K, 4] what the networks of `settings.opinions` predicted for the same crops before.
         plain: `model`'s output for the crops' plain views, where it is known already.
         keep_maps: Whether the mean heatmaps are kept.
     """
     views = TTA_VIEWS[: settings.views]
     found = predict_tta(model, crops, views, advance, keep_maps=keep_maps, plain=plain)
+    if settings.opinions:
+        heard = predict_opinions(settings.opinions, crops, model.skeleton) if opinions is None else opinions
+        found = replace(found, opinions=heard)
     if not settings.ensemble:
         return found
     if ensemble is None:
@@ -149,7 +155,7 @@ def predict_video(
         keep_maps: Whether these predictions have the mean heatmaps.
     """
     model = base if model is None else model
-    margin = settings.views > 1 or settings.ensemble or model is not base or keep is not None
+    margin = settings.views > 1 or settings.ensemble or bool(settings.opinions) or model is not base or keep is not None
     frames: list[FollowedFrame] = []
     parts: list[TTAPrediction] = []
     for chunk in follow_subject(source, track, base, detector, advance, margin=margin):
@@ -169,7 +175,8 @@ def _predict_followed(
 ) -> TTAPrediction:
     """The settings' prediction of followed frames; what the plain view of the base has shown is not computed again."""
     followed = join([frame.prediction for frame in seen if frame.prediction is not None])
-    if model is base and settings.views == 1 and not settings.ensemble and not keep_maps:
+    alone = settings.views == 1 and not settings.ensemble and not settings.opinions
+    if model is base and alone and not keep_maps:
         return followed
     crops = [frame.crop for frame in seen if frame.crop is not None]
     plain = ViewOutput.cat([frame.plain for frame in seen if frame.plain is not None]) if model is base else None
@@ -185,7 +192,7 @@ def predict_video_again(
     """
     if clip.prediction is None or clip.single_view is None:
         return None
-    seen, ensemble = clip.seen, clip.prediction.ensemble
+    seen, ensemble, opinions = clip.seen, clip.prediction.ensemble, clip.prediction.opinions
     rows = {frame.index: row for row, frame in enumerate(seen)}
     parts = []
     for chunk in chunks(source.frames(), CHUNK):
@@ -193,8 +200,9 @@ def predict_video_again(
         crops = [_cut(frame, seen[rows[frame.index]], model) for frame in known]
         if crops:
             at = [rows[frame.index] for frame in known]
-            before = None if ensemble is None else ensemble[at]
-            parts.append(predict_crops(model, crops, settings, pose=clip.single_view.keypoints[at], ensemble=before))
+            before, told = (None if part is None else part[at] for part in (ensemble, opinions))
+            pose = clip.single_view.keypoints[at]
+            parts.append(predict_crops(model, crops, settings, pose=pose, ensemble=before, opinions=told))
         advance(len(chunk))
     return join(parts)
 
@@ -202,5 +210,5 @@ def predict_video_again(
 def _cut(frame: Frame, followed: FollowedFrame, model: PoseModel) -> PersonCrop:
     """The crop of a followed frame, as it was cut before."""
     assert frame.image is not None and followed.crop_box is not None
-    size = model.config.input_size
-    return cut_crop(frame.image, followed.crop_box, size, index=frame.index, time_s=frame.time_s)
+    grid = model.config.crop
+    return cut_crop(frame.image, followed.crop_box, grid, index=frame.index, time_s=frame.time_s)

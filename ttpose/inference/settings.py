@@ -7,6 +7,12 @@ from dataclasses import dataclass, replace
 from ttpose.core.errors import UsageError
 from ttpose.models.config import ModelConfig
 
+#: What a user hears whose base the trees do not know.
+NO_TREES = (
+    "this base is refined without boosted trees, which know the shipped base's errors only: test-time augmentation,"
+    " left/right correction, Viterbi and the ensemble remain"
+)
+
 
 @dataclass(frozen=True)
 class RefineSettings:
@@ -15,24 +21,39 @@ class RefineSettings:
     Attributes:
         views: Test-time augmentation: how many of `ttpose.inference.tta.TTA_VIEWS` are averaged; 1 is the plain view.
         correct_swaps: Whether left/right swaps are corrected over time (`ttpose.inference.refine.left_right`).
-        rescore: Whether boosted trees and Viterbi may move a joint to another candidate position
+        rescore: Whether Viterbi may move a joint to another candidate position
             (`ttpose.inference.refine.rescoring`).
+        trees: Whether boosted trees say how likely candidates are; else the heatmaps' values do.
         ensemble: Whether BlazePose predicts as well (`ttpose.inference.ensemble`).
+        opinions: ONNX files of networks that predict as well (`ttpose.inference.opinions`).
     """
 
     views: int = 1
     correct_swaps: bool = True
     rescore: bool = True
     ensemble: bool = False
+    trees: bool = True
+    opinions: tuple[str, ...] = ()
 
     def fitted_to(self, config: ModelConfig) -> RefineSettings:
         """The settings as a model can run them: the trees know how the shipped encoder's maps err, and no others'.
 
-        Without trees nothing weighs the ensemble's predictions, so that it is left out, too.
+        Keypoint sets without arms and legs have no candidates at all, and then no ensemble either.
         """
+        from ttpose.core.skeleton import skeleton_named
+        from ttpose.inference.refine.candidates import limb_joints
         from ttpose.inference.refine.rescoring import can_rescore
 
-        return self if not self.rescore or can_rescore(config) else replace(self, rescore=False, ensemble=False)
+        if not self.rescore or can_rescore(config):
+            return self
+        if not limb_joints(skeleton_named(config.skeleton)):
+            return replace(self, rescore=False, ensemble=False)
+        return replace(self, trees=False)
+
+    @property
+    def note(self) -> str | None:
+        """What the user should know of settings that were fitted to a model, or None."""
+        return NO_TREES if self.rescore and not self.trees else None
 
 
 #: One plain view of each frame, as the network says it.

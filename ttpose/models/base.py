@@ -69,7 +69,9 @@ def as_base(network: nn.Module, name: str = "own") -> PoseModel:
     """
     missing = [key for key in ("skeleton", "input_size", "mean", "std") if not hasattr(network, key)]
     if missing:
-        raise UsageError(f"{type(network).__name__} lacks {', '.join(missing)}", "see ttpose.models.base.HeatmapNetwork")
+        raise UsageError(
+            f"{type(network).__name__} lacks {', '.join(missing)}", "see ttpose.models.base.HeatmapNetwork"
+        )
     try:
         joints = len(skeleton_named(network.skeleton))  # type: ignore[arg-type]
     except KeyError:
@@ -115,7 +117,8 @@ def known_network(name: str) -> nn.Module:
         network: Any = entry.load()()
         return network
     raise WeightsError(
-        f"no installed package offers the network {name!r}", f"install the one with the entry point {name} of {NETWORKS}"
+        f"no installed package offers the network {name!r}",
+        f"install the one with the entry point {name} of {NETWORKS}",
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ttpose.core.errors import WeightsError
-from ttpose.core.geometry import CropGrid
+from ttpose.core.geometry import CROP_PAD, CropGrid
 
 #: "vitpose" is described by `ModelConfig.vit`; "own" is a network of the user's (`ttpose.models.base`).
 EncoderName = Literal["movenet", "resnet18", "resnet50", "vitpose", "own"]
@@ -50,7 +50,7 @@ class ViTConfig:
     decoder: Literal["simple", "classic"] = "classic"
     upsample: int = 4
     norm_eps: float = 1e-6  # of the authors' code
-    # As many as give a person file below 1 MB for size B; 8 to 16 are what LoRA's authors found enough (Hu et al. 2021).
+    # A person file of size B then has below 1 MB; LoRA's authors found 1 to 8 enough (Hu et al. 2021, table 6).
     adapter_rank: int = 16
 
 
@@ -118,7 +118,7 @@ class ModelConfig:
     self_task: SelfTaskName = "reconstruction"
     input_width: int | None = None
     stride: int = 4
-    crop_pad: float = 1.1  # MoveNet's accuracy is best near it
+    crop_pad: float = CROP_PAD
     corner_cells: bool = False
     decoding: DecodingName = "peak"
     bounded: bool = True

@@ -38,7 +38,9 @@ def import_checkpoint(path: Path | str) -> PoseModel:
     if is_reference(state):
         return import_reference_state(state, path)
     some = ", ".join(sorted(state)[:2])
-    raise WeightsError(f"{path} holds another network ({len(state)} tensors: {some}, ...)", f"what can be read: {_READABLE}")
+    raise WeightsError(
+        f"{path} holds another network ({len(state)} tensors: {some}, ...)", f"what can be read: {_READABLE}"
+    )
 
 
 def _kind(path: Path) -> str:

@@ -25,7 +25,9 @@ _STD = np.array([58.395, 57.12, 57.375], np.float32)
 _PAD = 1.25  # of mmpose's crops
 # Keypoint sets whose first 17 are COCO's: COCO, Halpe-26, COCO-WholeBody.
 _JOINTS = (17, 26, 133)
-_READABLE = "two SimCC outputs [N, K, bins], or heatmaps [N, K, h, w], of 17, 26 or 133 keypoints that begin with COCO's"
+_READABLE = (
+    "two SimCC outputs [N, K, bins], or heatmaps [N, K, h, w], of 17, 26 or 133 keypoints that begin with COCO's"
+)
 
 
 class OnnxPose:
@@ -50,7 +52,8 @@ class OnnxPose:
         given, outputs = self._session.get_inputs(), self._session.get_outputs()
         if len(given) != 1 or len(given[0].shape) != 4 or given[0].shape[1] != 3:
             raise WeightsError(f"{path} takes {_listed(given)}", "one crop [N, 3, H, W] is needed")
-        self._input, batch, height, width = given[0].name, given[0].shape[0], *given[0].shape[2:]
+        self._input = given[0].name
+        batch, _, height, width = given[0].shape
         if not isinstance(height, int) or not isinstance(width, int):
             raise WeightsError(f"{path} takes crops of any size", "export it with a fixed height and width")
         self._single = batch == 1
@@ -108,7 +111,7 @@ class OnnxPose:
 
     def _read(self, outputs: list[np.ndarray]) -> np.ndarray:
         if len(outputs) == 2:
-            return _simcc(*outputs, self.grid)
+            return _simcc(outputs[0], outputs[1], self.grid)
         if self._own:
             return outputs[0].astype(float)
         found = dark_decode(torch.from_numpy(outputs[0]).float()).double().numpy()
@@ -119,7 +122,7 @@ class OnnxPose:
 
 
 def _simcc(x: np.ndarray, y: np.ndarray, grid: CropGrid) -> np.ndarray:
-    """Keypoints [N, K, 3] of classifications [N, K, bins]; a pixel has as many bins as the split ratio (2 in RTMPose)."""
+    """Keypoints [N, K, 3] of classifications [N, K, bins]; 2 bins a pixel in RTMPose."""
     point = np.stack([x.argmax(2) * (grid.width / x.shape[2]), y.argmax(2) * (grid.height / y.shape[2])], -1)
     # A keypoint is as sure as the less sure of its coordinates, as in mmpose.
     return np.concatenate([point, np.minimum(x.max(2), y.max(2)).clip(0, 1)[..., None]], -1).astype(float)
@@ -135,7 +138,9 @@ def _session(path: Path) -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
     options.log_severity_level = 4  # failures are raised; nothing else is to be shown
-    wanted = [p for p in ("CUDAExecutionProvider", "CPUExecutionProvider") if p in onnxruntime.get_available_providers()]
+    wanted = [
+        p for p in ("CUDAExecutionProvider", "CPUExecutionProvider") if p in onnxruntime.get_available_providers()
+    ]
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=wanted)
     except Exception as error:  # the runtime has many kinds, none of them public

@@ -8,10 +8,12 @@ import numpy as np
 import torch
 
 from ttpose.core import geometry
-from ttpose.core.geometry import Box, CropGrid
+from ttpose.core.geometry import CROP_PAD, Box, CropGrid
 from ttpose.core.skeleton import Skeleton
 from ttpose.models.decode import decode
 from ttpose.models.pose_model import PoseModel
+
+__all__ = ["CROP_PAD", "Predictor", "to_image"]
 
 _BATCH = 4  # crops a forward: larger ones cost memory and gain no speed on a CPU
 

@@ -67,10 +67,15 @@ def import_authors(state: Mapping[str, Tensor], path: Path | str) -> PoseModel:
     Raises:
         WeightsError: It is of another architecture, size or keypoint set.
     """
-    positions, patches = _tensor(state, "backbone.pos_embed", path), _tensor(state, "backbone.patch_embed.proj.weight", path)
+    positions, patches = (
+        _tensor(state, "backbone.pos_embed", path),
+        _tensor(state, "backbone.patch_embed.proj.weight", path),
+    )
     width = positions.shape[-1]
     if width not in _HEADS or positions.ndim != 3 or patches.ndim != 4:
-        raise WeightsError(f"{path}: its tokens have {width} channels", f"known are {', '.join(map(str, _HEADS))} (S to H)")
+        raise WeightsError(
+            f"{path}: its tokens have {width} channels", f"known are {', '.join(map(str, _HEADS))} (S to H)"
+        )
     grid = _grid(positions.shape[1] - 1, path)
     depth = len({name.split(".")[2] for name in state if name.startswith("backbone.blocks.")})
     decoder = "classic" if "keypoint_head.deconv_layers.0.weight" in state else "simple"
@@ -92,7 +97,9 @@ def import_folder(folder: Path | str) -> PoseModel:
     weights = folder / "model.safetensors"
     if not weights.is_file():
         others = ", ".join(sorted(path.name for path in folder.iterdir() if path.is_file())) or "nothing"
-        raise WeightsError(f"{folder} has no model.safetensors (it has {others})", "download that file of the model too")
+        raise WeightsError(
+            f"{folder} has no model.safetensors (it has {others})", "download that file of the model too"
+        )
     state, _ = read_tensors(weights)
     settings = _json(folder / "preprocessor_config.json", folder) if _has_preprocessor(folder) else {}
     return _build({n: t.float() if t.is_floating_point() else t for n, t in state.items()}, _hub_vit(config, folder),
@@ -110,7 +117,9 @@ def _hub_vit(config: Mapping[str, Any], folder: Path) -> ViTConfig:
     image, patch = ([v, v] if isinstance(v, int) else list(v) for v in (image, patch))
     act = trunk.get("hidden_act", "gelu")
     if act != "gelu" or patch[0] != patch[1] or not trunk.get("qkv_bias", True):
-        raise WeightsError(f"{folder} is a ViTPose of an unknown kind ({act}, patches {patch})", f"what can be read: {READABLE}")
+        raise WeightsError(
+            f"{folder} is a ViTPose of an unknown kind ({act}, patches {patch})", f"what can be read: {READABLE}"
+        )
     return ViTConfig(
         width=trunk.get("hidden_size", 768),
         depth=trunk.get("num_hidden_layers", 12),
@@ -148,7 +157,11 @@ def vitpose_config(vit: ViTConfig, **changes: Any) -> ModelConfig:
 
 
 def _build(
-    state: Mapping[str, Tensor], vit: ViTConfig, path: Path | str, source: int, settings: Mapping[str, Any] | None = None
+    state: Mapping[str, Tensor],
+    vit: ViTConfig,
+    path: Path | str,
+    source: int,
+    settings: Mapping[str, Any] | None = None,
 ) -> PoseModel:
     state = _one_head(_one_expert({n: t for n, t in state.items() if not n.startswith(_UNREAD)}))
     last = _tensor(state, f"{_NAMES['encoder.decoder.last'][source]}.weight", path)
@@ -228,7 +241,9 @@ def _grid(patches: int, path: Path | str) -> tuple[int, int]:
     """Rows and columns of that many patches, 4 to 3."""
     unit = round((patches / 12) ** 0.5)
     if unit < 1 or 12 * unit * unit != patches:
-        raise WeightsError(f"{path}: its image has {patches} patches, which are no grid of 4 to 3", f"what can be read: {READABLE}")
+        raise WeightsError(
+            f"{path}: its image has {patches} patches, which are no grid of 4 to 3", f"what can be read: {READABLE}"
+        )
     return 4 * unit, 3 * unit
 
 

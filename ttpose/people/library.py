@@ -113,9 +113,7 @@ class Library:
         """Raise UsageError where `add` would, before any work is done."""
         check_name(name, self._what)
         if not replace and self.find(name) is not None:
-            raise UsageError(
-                f"there is a {self._what} {name!r} in the library already", self._taken.format(name=name)
-            )
+            raise UsageError(f"there is a {self._what} {name!r} in the library already", self._taken.format(name=name))
 
     def remove(self, name: str) -> Path:
         """Delete a person and return the path that was; raises UsageError for a name that is not there."""

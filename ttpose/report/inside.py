@@ -11,12 +11,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ttpose.adaptation.samples import Samples
-from ttpose.core import geometry
+from ttpose.core.geometry import CropGrid
 from ttpose.inference.crops import PersonCrop
 from ttpose.inference.warps import PLAIN, warped_batch
 from ttpose.models.pose_model import PoseModel, PoseOutput
-
-_STRIDE = 4
 
 
 @dataclass(frozen=True)
@@ -75,14 +73,14 @@ def look_inside(samples: Samples) -> Inside:
     """
     crops, base, personal = samples.crops, samples.base.eval(), samples.personal.eval()
     order = [(i + len(crops) // 2) % len(crops) for i in range(len(crops))]
-    pictures = _views(crops, base.config.input_size)
+    pictures = _views(crops, base.config.crop)
     looks, affinities = [], []
     for model in (base, personal):
         images = model.normalise(pictures.to(model.device))
         seen = model(images)
         points = model.points(seen.self_supervised.float())
         painted = repainted(base, images, points, order)
-        looks.append(_looks(seen, points, painted))
+        looks.append(_looks(model, seen, points, painted))
         affinities.append(seen.affinity.float().mean(0).cpu().numpy())
     plain = pictures.permute(0, 2, 3, 1).numpy().astype(np.uint8)
     pairs = [
@@ -94,12 +92,12 @@ def look_inside(samples: Samples) -> Inside:
     return Inside(tuple(pairs), _map_names(base), before, after)
 
 
-def _views(crops: Sequence[PersonCrop], size: int) -> Tensor:
-    return warped_batch(crops, [PLAIN] * len(crops), size)[0]
+def _views(crops: Sequence[PersonCrop], grid: CropGrid) -> Tensor:
+    return warped_batch(crops, [PLAIN] * len(crops), grid)[0]
 
 
-def _looks(seen: PoseOutput, points: Tensor, painted: Sequence[np.ndarray | None]) -> list[Look]:
-    places = geometry.heatmap_to_crop(points.double().cpu().numpy(), _STRIDE)
+def _looks(model: PoseModel, seen: PoseOutput, points: Tensor, painted: Sequence[np.ndarray | None]) -> list[Look]:
+    places = model.config.crop.points_from(model.config.cells, points.double().cpu().numpy())
     peaks = seen.self_supervised.float().flatten(2).amax(-1).clamp(0, 1).double().cpu().numpy()
     rows = np.concatenate([places, peaks[..., None]], -1)
     return [Look(row, picture) for row, picture in zip(rows, painted, strict=True)]

@@ -8,11 +8,27 @@ from torch import Tensor
 # A heatmap's few cells at the peak weigh as much as its many empty ones: 4,096 cells, about 14 above half height.
 _PEAK_WEIGHT = 20.0
 _TINY = 1e-4
+_CURVATURE = 2.0  # of cross-entropy about ½, so that both ways of comparing have the same size there
 
 
 def cross_entropy(found: Tensor, wanted: Tensor) -> Tensor:
     """Binary cross-entropy of each cell, in the shape of both maps; `found` is kept off 0 and 1."""
     return F.binary_cross_entropy(off_the_ends(found), wanted, reduction="none")
+
+
+def divergence(found: Tensor, wanted: Tensor, bounded: bool) -> Tensor:
+    """How far each cell is from what it should be, 0 where they are equal, in the shape of both maps.
+
+    Args:
+        found: Of the model.
+        wanted: 0..1.
+        bounded: Whether `found` is 0..1 by construction. Cross-entropy needs that, and stops learning outside; maps of
+            a network that was trained by mean squared error are compared by it.
+    """
+    if bounded:
+        wanted = off_the_ends(wanted)
+        return cross_entropy(found, wanted) - cross_entropy(wanted, wanted)
+    return _CURVATURE * (found - wanted).square()
 
 
 def peak_weight(wanted: Tensor) -> Tensor:

@@ -41,9 +41,9 @@ class Reconstruction:
 
     def of_points(self, step: Step, points: Tensor, count: int) -> Tensor:
         """The error when the targets' self-supervised points [count, J, 2] are these."""
-        model, size = step.model, step.model.config.input_size
+        model, crop = step.model, step.model.config.crop
         # The same warp for both frames of a pair, as in the paper.
-        images, _ = warped_batch(step.sources[:count], step.warps[:count], size)
+        images, _ = warped_batch(step.sources[:count], step.warps[:count], crop)
         sources = model.normalise(images.to(step.images.device))
         with torch.no_grad():
             source_points = model.points(model(sources).self_supervised.float())

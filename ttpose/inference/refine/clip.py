@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ttpose.core.skeleton import Skeleton
+from ttpose.inference.opinions import heed_opinions
 from ttpose.inference.prediction import TTAPrediction
 from ttpose.inference.refine.left_right import apply_swaps, correct_swaps
 from ttpose.inference.refine.rescoring import average_where_close, rescore
@@ -49,9 +50,12 @@ def refine(
     if settings.correct_swaps:
         _, swapped = correct_swaps(prediction.keypoints, prediction.side_odds, when, skeleton, reference=reference)
     cleaned = apply_swaps(prediction, swapped, skeleton)
+    if cleaned.opinions is not None:
+        refined = refine(replace(prediction, opinions=None), times, skeleton, settings, reference)
+        return Refined(heed_opinions(refined.keypoints, cleaned.opinions, skeleton), swapped)
     if not settings.rescore:
         return Refined(cleaned.keypoints, swapped)
-    found, _ = rescore(cleaned, when, skeleton)
+    found, _ = rescore(cleaned, when, skeleton, trees=settings.trees)
     if prediction.single_view is None or prediction.ensemble is None:
         return Refined(found, swapped)
     single = replace(prediction.single_view, ensemble=prediction.ensemble)

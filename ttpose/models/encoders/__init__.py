@@ -48,7 +48,9 @@ def build_encoder(config: ModelConfig, num_keypoints: int) -> nn.Module:
         own_maps = config.pose_head == "encoder"
         return ViTPoseEncoder(vit, num_keypoints) if own_maps else ViTFeatures(vit, config.transformer_width)
     if config.encoder == "own":
-        raise WeightsError("the weights are of a network that ttpose does not know", "see docs/bases.md, a network of your own")
+        raise WeightsError(
+            "the weights are of a network that ttpose does not know", "see docs/bases.md, a network of your own"
+        )
     from ttpose.models.encoders.resnet import ResNetEncoder
 
     depth: Literal[18, 50] = 50 if config.encoder == "resnet50" else 18

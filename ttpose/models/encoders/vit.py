@@ -84,7 +84,7 @@ class VisionTransformer(nn.Module):
         """Features [B, width, H / patch, W / patch] of normalised images [B, 3, H, W]."""
         x = self.patches(images)
         rows, columns = x.shape[2:]
-        positions = self.positions
+        positions: Tensor = self.positions
         if positions.shape[2:] != x.shape[2:]:  # crops of another size than it was trained with
             positions = F.interpolate(positions, (rows, columns), mode="bicubic", align_corners=False)
         tokens = (x + positions).flatten(2).transpose(1, 2)
