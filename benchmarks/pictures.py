@@ -1,8 +1,8 @@
 """Pictures of labelled clips: `python benchmarks/pictures.py CLIP [CLIP ...] -o FOLDER`.
 
 Writes before_after.jpg, where each clip has two rows of evenly spaced frames, the base's keypoints above and those of
-`balanced` below, and repainted.jpg, where the shipped decoder, not adapted to anybody, repaints frames of each clip from
-another frame of it: sources above, targets in the middle, what was painted below.
+`balanced` below, and repainted.jpg, where the shipped decoder, not adapted to anybody, repaints frames of each clip
+from another frame of it: sources above, targets in the middle, what was painted below.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from tests.painted import GROUPS, dot_color, group_of
 from ttpose.core.skeleton import COCO17
 from ttpose.models.checkpoint import load_model
 from ttpose.models.config import ModelConfig, mobile_config
-from ttpose.models.encoders import EncoderOutput
+from ttpose.models.encoders.output import EncoderOutput
 from ttpose.models.pose_model import PoseModel, PoseOutput
 from ttpose.models.store import model_path
 

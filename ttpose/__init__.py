@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from ttpose.core.version import __version__ as __version__
 
 __all__ = [
     "evaluate_clips",

@@ -22,6 +22,7 @@ from ttpose.evaluation.clips import evaluate_clips
 from ttpose.evaluation.report import EvaluationReport
 from ttpose.inference.photos import find_people, predict_in_box, predict_people
 from ttpose.inference.pipeline import predict_video
+from ttpose.inference.refine.clip import fitted_refinement
 from ttpose.inference.results import clip_result, report_damage
 from ttpose.inference.settings import PHOTO_PRESET, VIDEO_PRESET, RefineSettings, refine_preset
 from ttpose.media import Source, open_source
@@ -80,7 +81,7 @@ class Pose:
         """
         if image_rgb.ndim != 3 or image_rgb.shape[2] != 3 or image_rgb.dtype != np.uint8:
             raise InputError(f"an RGB uint8 image [H, W, 3] is needed, not {image_rgb.dtype} {list(image_rgb.shape)}")
-        settings = refine_preset(preset).fitted_to(self.loaded.model.config)
+        settings = fitted_refinement(refine_preset(preset), self.loaded.model.config)
         if box is None:
             where, keypoints = self._largest(image_rgb, settings)
         else:
@@ -149,7 +150,8 @@ def predict(
         refine_preset(preset)
     loaded, media = load_weights(weights, choose_device(device), base=base), open_source(source)
     photo = media.info.kind == "image"
-    settings = refine_preset(preset or (PHOTO_PRESET if photo else VIDEO_PRESET)).fitted_to(loaded.model.config)
+    wanted = refine_preset(preset or (PHOTO_PRESET if photo else VIDEO_PRESET))
+    settings = fitted_refinement(wanted, loaded.model.config)
     detector = PersonDetector.load(str(loaded.model.device))
     if photo and subject is None:
         return _predict_photo(media, loaded, detector, settings)

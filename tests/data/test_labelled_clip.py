@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ttpose.media.images import read_image
 from ttpose.core.errors import InputError, OutputError
 from ttpose.core.geometry import Box
 from ttpose.data.labelled_clip import find_clips, read_clip, write_clip
+from ttpose.media.images import read_image
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from tests.small_models import small_model
 from ttpose.models.affinity import weighted_maps
 from ttpose.models.bottleneck import draw_gaussians
 from ttpose.models.config import mobile_config
-from ttpose.models.encoders import EncoderOutput
+from ttpose.models.encoders.output import EncoderOutput
 from ttpose.models.pose_model import PoseModel
 from ttpose.models.self_head import SeededSelfHead
 

@@ -14,7 +14,6 @@ import pytest
 
 pytest.importorskip("numba", reason="numba comes with ttpose[training]")
 
-from ttpose.media.images import read_image
 from ttpose_synth import (
     SyntheticAssets,
     SyntheticClip,
@@ -30,6 +29,7 @@ from ttpose.core.errors import UsageError
 from ttpose.core.skeleton import COCO17
 from ttpose.data.labelled_clip import find_clips, read_clip
 from ttpose.data.shards import read_shard
+from ttpose.media.images import read_image
 
 PATH = os.environ.get("TTPOSE_SYNTH_ASSETS", "")
 pytestmark = pytest.mark.skipif(not PATH, reason="TTPOSE_SYNTH_ASSETS is not set: no asset file to render from")

@@ -14,6 +14,7 @@ from typing import Any
 from ttpose.adaptation.losses import Clip, Loss
 from ttpose.adaptation.settings import PAPER, Mode, PersonalizeSettings, preset_named
 from ttpose.core.errors import UsageError
+from ttpose.inference.refine.clip import fitted_refinement
 from ttpose.models.config import ModelConfig
 
 _POSE_PATH = ("encoder.", "self_head.", "affinity.", "pose_head.")
@@ -141,7 +142,7 @@ def fitted(settings: PersonalizeSettings, config: ModelConfig) -> PersonalizeSet
         raise UsageError("a linear map of keypoints learns by reconstruction only", "use --method paper")
     if settings.mode == "online" and settings.reset_per_frame:
         settings = replace(settings, decoder_warmup=0, rate_warmup=0)
-    settings = replace(settings, refine=settings.refine.fitted_to(config))
+    settings = replace(settings, refine=fitted_refinement(settings.refine, config))
     return settings if config.self_task == "reconstruction" else replace(settings, decoder_warmup=0)
 
 

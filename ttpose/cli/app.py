@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from ttpose import __version__
 from ttpose.cli.convert import convert
 from ttpose.cli.demo import demo
 from ttpose.cli.evaluate import evaluate
@@ -20,6 +19,7 @@ from ttpose.cli.personalize import personalize
 from ttpose.cli.predict import predict
 from ttpose.cli.synth import synth
 from ttpose.cli.train import train
+from ttpose.core.version import __version__
 
 app = typer.Typer(
     name="ttpose",

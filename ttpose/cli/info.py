@@ -8,9 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
-from ttpose import __version__
 from ttpose.cli import options
 from ttpose.cli.session import session
+from ttpose.core.version import __version__
 
 
 def info(

@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-import os
-from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ttpose.cli import exports, options
+from ttpose.cli.personalizing import Personalizing
 from ttpose.cli.session import session
-from ttpose.cli.weights_file import WeightsFile, fingerprint, path_of
+from ttpose.cli.weights_file import WeightsFile, path_of
 
 if TYPE_CHECKING:
-    from ttpose.api import Personalization
-    from ttpose.core.progress import Progress
-    from ttpose.jobs.task import Product, Writer
+    pass
 
 Steps = Annotated[
     int | None, typer.Option(min=1, metavar="N", show_default="as the preset says", help="Learning steps.")
 ]
-
-#: The person file's name.
-PERSON = "person.safetensors"
-_JSON_ONLY = exports.Exports(("json",))
 
 
 def personalize(
@@ -95,123 +87,3 @@ def personalize(
         if name is not None:
             reporter.note(name.keep(made, base))
         raise typer.Exit(code)
-
-
-@dataclass(frozen=True)
-class Personalizing:
-    """The work of this command on each input (see `ttpose.jobs.task.Work`).
-
-    Attributes:
-        how: Keyword arguments of `api.personalize` that change the result.
-        device: To compute on.
-        overlay: Whether an overlay is drawn.
-        wanted: Result files.
-        side_by_side: Whether base and personalized are drawn beside each other.
-        report: Whether the report page is written.
-        base: Weights to start from; None for the shipped ones.
-        person: An earlier person to continue from, or None.
-        draw_min_score: Of drawn keypoints; None takes the usual one.
-    """
-
-    how: dict[str, Any]
-    device: str
-    overlay: bool
-    wanted: exports.Exports = _JSON_ONLY
-    side_by_side: bool = False
-    report: bool = False
-    base: WeightsFile | None = None
-    person: WeightsFile | None = None
-    draw_min_score: float | None = None
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """What changes the results."""
-        start = {**fingerprint("base", self.base), **fingerprint("person", self.person)}
-        drawn = options.given("draw_min_score", self.draw_min_score)
-        return {"command": "personalize", **self.how, **start, **drawn, **self.wanted.settings}
-
-    def file_names(self, source: Path) -> tuple[str, ...]:
-        """The person file, keypoints, pictures and the report."""
-        return (PERSON, *self.clip_file_names(source))
-
-    def clip_file_names(self, source: Path) -> tuple[str, ...]:
-        """The same without the person file."""
-        from ttpose.jobs.task import REPORT, overlay_name, side_by_side_name
-
-        drawn = [overlay_name(source)] * self.overlay + [side_by_side_name(source)] * self.side_by_side
-        return (*self.wanted.file_names(), *drawn, *[REPORT] * self.report)
-
-    def make(self, source: Path, progress: Progress) -> Product:
-        """Personalize on one input."""
-        from ttpose import api
-
-        made = api.personalize(source, **self.arguments(), device=self.device, progress=progress)
-        product = self.product(source, made, progress)
-        return replace(product, writers={PERSON: made.person.save, **product.writers})
-
-    def arguments(self) -> dict[str, Any]:
-        """What `api.personalize` is called with."""
-        named = {"base": self.base, "person": self.person}
-        return {**self.how, **{name: file.path for name, file in named.items() if file is not None}}
-
-    def product(self, source: Path, made: Personalization, progress: Progress, person: str = PERSON) -> Product:
-        """The files of one input but the person file, which is at the path `person` from their folder."""
-        from ttpose import api
-        from ttpose.core.files import sha256_of
-        from ttpose.jobs.task import REPORT, Product, overlay_name, side_by_side_name
-
-        prepared, drawing = self.wanted.prepare(made.keypoints), options.given("min_score", self.draw_min_score)
-
-        def write_keypoints(name: str, path: Path) -> None:
-            file = os.path.normpath(path.parent / person)  # the folder may not be there yet
-            model = {**prepared.model, "person": person, "person_sha256": sha256_of(file)}
-            self.wanted.product_writers(replace(prepared, model=model), progress.note)[name](path)
-
-        def write_overlay(path: Path) -> None:
-            with progress.stage("draw the overlay"):
-                api.write_overlay(source, made.keypoints, path, **drawing)
-
-        def write_side_by_side(path: Path) -> None:
-            with progress.stage("draw base and personalized"):
-                api.write_side_by_side(source, made.base_keypoints, made.keypoints, path, **drawing)
-
-        def write_report(path: Path) -> None:
-            api.write_report(source, replace(made, keypoints=prepared), path, progress=progress)
-
-        writers: dict[str, Writer] = {
-            **{name: partial(write_keypoints, name) for name in self.wanted.file_names()},
-            overlay_name(source): write_overlay,
-            side_by_side_name(source): write_side_by_side,
-            REPORT: write_report,
-        }
-        details = {"guard": made.guard.to_dict(), "timings": made.timings}
-        text = "; ".join(filter(None, (guard_text(made.guard, self.person is not None), exports.jitter_text(prepared))))
-        return Product(writers, text, details, frozenset({REPORT}))
-
-
-def guard_text(guard: Any, continued: bool = False) -> str:
-    """The guard's choice in plain words, with the figures that it was made from."""
-    start = "earlier" if continued else "base"
-    words = {
-        "personalized": "personalized weights are used",
-        "interpolated": f"weights half-way between {start} and personalized are used",
-        "base": f"{start} weights are used: personalizing did not help here",
-    }
-    measured = {name: value for name, value in guard.figures.items() if not _is_missing(value)}
-    figures = ", ".join(_figure(name, value) for name, value in measured.items())
-    return words[guard.decision] + (f" ({figures})" if figures else "")
-
-
-def _is_missing(value: Any) -> bool:
-    """A figure that was not measured, such as the reconstruction of a run that does not reconstruct."""
-    return value is None or (isinstance(value, dict) and all(part is None for part in value.values()))
-
-
-def _figure(name: str, value: Any) -> str:
-    if isinstance(value, dict):
-        return f"{name} " + " → ".join(f"{key} {_number(part)}" for key, part in value.items())
-    return f"{name} {_number(value)}"
-
-
-def _number(value: Any) -> str:
-    return f"{value:.3g}" if isinstance(value, float) else str(value)

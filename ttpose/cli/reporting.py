@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
-from ttpose import __version__
 from ttpose.cli.streams import drop_stdout
 from ttpose.core.progress import Advance, Progress
+from ttpose.core.version import __version__
 from ttpose.jobs.outcome import Outcome
 
 # Seconds between two progress events of one stage: smooth for a display, few enough to store.

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ttpose.cli.personalize import PERSON, Personalizing, guard_text
+from ttpose.cli.personalizing import PERSON, Personalizing, guard_text
 from ttpose.cli.reporting import Reporter
 from ttpose.core.errors import InputError, UsageError
 from ttpose.core.files import sha256_of

@@ -22,9 +22,9 @@ from rich.progress import Progress as Bars
 from rich.table import Table
 from rich.text import Text
 
-from ttpose import __version__
 from ttpose.cli.reporting import Reporter, print_error
 from ttpose.core.progress import Advance, Progress
+from ttpose.core.version import __version__
 from ttpose.jobs.outcome import Outcome
 
 _COLOURS = {"done": "green", "skipped": "yellow", "failed": "red"}

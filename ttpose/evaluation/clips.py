@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ttpose import __version__
 from ttpose.core.errors import InputError
 from ttpose.core.progress import Progress
+from ttpose.core.version import __version__
 from ttpose.data.labelled_clip import LabelledClip, distinct_names, find_clips, read_clip
 from ttpose.evaluation.loading import base_model
 from ttpose.evaluation.personalizer import PersonalizedCrops, Personalizer, own_personalizer

@@ -8,9 +8,9 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ttpose import __version__
 from ttpose.core.errors import InputError, UsageError
 from ttpose.core.progress import Advance, Progress
+from ttpose.core.version import __version__
 from ttpose.data.datasets import Split, Video, kind_of, open_dataset
 from ttpose.evaluation.each_video import VideoEvaluation, is_scored
 from ttpose.evaluation.journal import Journal

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from ttpose.core.errors import UsageError
-from ttpose.models.config import ModelConfig
 
 #: What a user hears whose base the trees do not know.
 NO_TREES = (
@@ -34,21 +33,6 @@ class RefineSettings:
     ensemble: bool = False
     trees: bool = True
     opinions: tuple[str, ...] = ()
-
-    def fitted_to(self, config: ModelConfig) -> RefineSettings:
-        """The settings as a model can run them: the trees know how the shipped encoder's maps err, and no others'.
-
-        Keypoint sets without arms and legs have no candidates at all, and then no ensemble either.
-        """
-        from ttpose.core.skeleton import skeleton_named
-        from ttpose.inference.refine.candidates import limb_joints
-        from ttpose.inference.refine.rescoring import can_rescore
-
-        if not self.rescore or can_rescore(config):
-            return self
-        if not limb_joints(skeleton_named(config.skeleton)):
-            return replace(self, rescore=False, ensemble=False)
-        return replace(self, trees=False)
 
     @property
     def note(self) -> str | None:

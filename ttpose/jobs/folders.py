@@ -12,9 +12,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from ttpose import __version__
 from ttpose.core.errors import OutputError
 from ttpose.core.files import write_text
+from ttpose.core.version import __version__
 
 RECORD_NAME = "run.json"
 _SCHEMA = "ttpose.run/1"

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from ttpose import __version__
 from ttpose.core.files import atomic_path, write_text
+from ttpose.core.version import __version__
 from ttpose.jobs.folders import sweep
 from ttpose.jobs.outcome import Outcome
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from ttpose import __version__
 from ttpose.core.errors import InputError, OutputError, TTPoseError, UsageError
 from ttpose.core.progress import Progress
+from ttpose.core.version import __version__
 from ttpose.jobs.folders import ResultFolder
 from ttpose.jobs.log import LOG_NAME, FileLog, warnings_as_notes
 from ttpose.jobs.outcome import Outcome, describe

@@ -16,9 +16,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ttpose import __version__
 from ttpose.core.errors import OutputError, UsageError
 from ttpose.core.files import atomic_path
+from ttpose.core.version import __version__
 from ttpose.models.decode import decode
 from ttpose.models.pose_model import PoseModel
 from ttpose.models.predictor import Predictor

@@ -14,7 +14,8 @@ from ttpose.core.skeleton import Skeleton, skeleton_named
 from ttpose.models.affinity import AffinityTransformer, weighted_maps
 from ttpose.models.bottleneck import draw_gaussians, expected_positions
 from ttpose.models.config import ModelConfig
-from ttpose.models.encoders import EncoderOutput, build_encoder
+from ttpose.models.encoders import build_encoder
+from ttpose.models.encoders.output import EncoderOutput
 from ttpose.models.other_heads import RotationHead, build_pose_head
 from ttpose.models.self_head import PlainSelfHead, SeededSelfHead
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from ttpose.models.encoders import EncoderOutput
+from ttpose.models.encoders.output import EncoderOutput
 
 
 class SeededSelfHead(nn.Module):

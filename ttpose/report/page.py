@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import jinja2
 import numpy as np
 
-from ttpose import __version__
 from ttpose.core.files import sha256_of, write_text
 from ttpose.core.progress import Progress
+from ttpose.core.version import __version__
 from ttpose.media import Source, open_source
 from ttpose.metrics.jitter import jitter
 from ttpose.report import words

@@ -232,6 +232,6 @@ def _skeleton_from(data: dict[str, Any]) -> Skeleton:
 
 
 def _own_version() -> str:
-    from ttpose import __version__
+    from ttpose.core.version import __version__
 
     return __version__

@@ -7,12 +7,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ttpose.core.skeleton import Skeleton
+from ttpose.core.skeleton import Skeleton, skeleton_named
 from ttpose.inference.opinions import heed_opinions
 from ttpose.inference.prediction import TTAPrediction
+from ttpose.inference.refine.candidates import limb_joints
 from ttpose.inference.refine.left_right import apply_swaps, correct_swaps
-from ttpose.inference.refine.rescoring import average_where_close, rescore
+from ttpose.inference.refine.rescoring import average_where_close, can_rescore, rescore
 from ttpose.inference.settings import RefineSettings
+from ttpose.models.config import ModelConfig
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,19 @@ class Refined:
 
     keypoints: np.ndarray
     swapped: np.ndarray
+
+
+def fitted_refinement(settings: RefineSettings, config: ModelConfig) -> RefineSettings:
+    """The settings as a model can run them: the trees know how the shipped encoder's maps err, and no others'.
+
+    On other bases the heatmaps' own values say how likely a place is. Keypoint sets without arms and legs have no
+    other places at all, and then there is no use for the ensemble either.
+    """
+    if not settings.rescore or can_rescore(config):
+        return settings
+    if not limb_joints(skeleton_named(config.skeleton)):
+        return replace(settings, rescore=False, ensemble=False)
+    return replace(settings, trees=False)
 
 
 def refine(

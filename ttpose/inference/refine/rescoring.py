@@ -114,7 +114,7 @@ def _rescore_block(
     found[:, given.joints] = np.where(
         moved[:, given.joints, None], np.concatenate([place, chance], -1), found[:, given.joints]
     )
-    if seen.ensemble is not None:
+    if seen.ensemble is not None and isinstance(forest, Forest):  # how much it counts was measured beside the trees
         found = _nearer(found, seen.ensemble, given.joints, _NEAR * given.torso, _SHARE)
     return found, moved
 

@@ -6,8 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ttpose.models.encoders import EncoderOutput
 from ttpose.models.encoders.movenet import MoveNet, MoveNetOutput, SeparableConv
+from ttpose.models.encoders.output import EncoderOutput
 
 # MoveNet's decoding divides by (distance + 1.8 cells) when it looks for the person in the middle of the crop.
 _CENTER_SOFTNESS = 1.8

@@ -12,7 +12,7 @@ from typing import Literal
 import torch
 from torch import nn
 
-from ttpose.models.encoders import EncoderOutput
+from ttpose.models.encoders.output import EncoderOutput
 from ttpose.models.torch_file import load_exactly, read_state_dict
 
 _STAGES: dict[int, tuple[int, int, int, int]] = {18: (2, 2, 2, 2), 50: (3, 4, 6, 3)}

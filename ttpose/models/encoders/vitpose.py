@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ttpose.models.config import ViTConfig
-from ttpose.models.encoders import EncoderOutput
+from ttpose.models.encoders.output import EncoderOutput
 from ttpose.models.encoders.vit import VisionTransformer
 
 _CLASSIC_WIDTH = 256  # channels of the classic decoder
