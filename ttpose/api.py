@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from ttpose.core.progress import Named, Progress
 from ttpose.core.skeleton import Skeleton
 from ttpose.evaluation.clips import evaluate_clips
 from ttpose.evaluation.report import EvaluationReport
+from ttpose.inference.opinions import with_opinions
 from ttpose.inference.photos import find_people, predict_in_box, predict_people
 from ttpose.inference.pipeline import predict_video
 from ttpose.inference.refine.clip import fitted_refinement
@@ -27,6 +29,7 @@ from ttpose.inference.results import clip_result, report_damage
 from ttpose.inference.settings import PHOTO_PRESET, VIDEO_PRESET, RefineSettings, refine_preset
 from ttpose.media import Source, open_source
 from ttpose.models.device import choose_device
+from ttpose.models.pose_model import PoseModel
 from ttpose.models.shipped import LoadedModel
 from ttpose.people.weights import load_weights
 from ttpose.report.overlay import write_overlay, write_side_by_side
@@ -39,6 +42,9 @@ __all__ = [
     "EvaluationReport", "Personalization", "Pose", "SharedPerson", "evaluate_clips", "learn_person", "load_model",
     "personalize", "personalize_many", "predict", "write_overlay", "write_report", "write_side_by_side",
 ]  # fmt: skip
+
+#: A base by file or by name, or a model itself.
+Base = Path | str | PoseModel | None
 
 
 class Pose:
@@ -103,13 +109,14 @@ class Pose:
         return found[0].box, found[0].keypoints
 
 
-def load_model(path: Path | str | None = None, device: str = "auto", *, base: Path | str | None = None) -> Pose:
+def load_model(path: Path | str | None = None, device: str = "auto", *, base: Base = None) -> Pose:
     """A model for single images.
 
     Args:
         path: Base file, person file, or name in the person library; None takes the base.
         device: "auto", "cpu", "cuda", "cuda:N" or "mps".
-        base: The base that the person was made on; None takes the shipped one.
+        base: The base that the person was made on: a file, a name in `ttpose models`, or a model
+            (`ttpose.models.base.as_base`); None takes the shipped one.
 
     Raises:
         WeightsError: Missing, damaged, or a person of another base.
@@ -123,8 +130,9 @@ def predict(
     *,
     preset: str | None = None,
     weights: Path | str | None = None,
-    base: Path | str | None = None,
+    base: Base = None,
     subject: str | None = None,
+    opinions: Sequence[Path | str] = (),
     device: str = "auto",
     progress: Progress | None = None,
 ) -> KeypointResult:
@@ -135,8 +143,10 @@ def predict(
         preset: The inference part of the personalization preset of that name: "fast" (one view), "balanced" or
             "thorough" (four views and the ensemble). None takes "fast" for videos and "balanced" for photos.
         weights: Person file, name in the person library, or base file; None takes the base.
-        base: The base that the person was made on; None takes the shipped one.
+        base: The base that the person was made on: a file, a name in `ttpose models`, or a model
+            (`ttpose.models.base.as_base`); None takes the shipped one.
         subject: "auto", "largest", "center" or "X,Y"; None takes "auto" in a video and everybody in a photo.
+        opinions: ONNX files of pose networks that predict as well (`ttpose.inference.opinions`).
         device: "auto", "cpu", "cuda", "cuda:N" or "mps".
         progress: Receives progress.
 
@@ -150,8 +160,10 @@ def predict(
         refine_preset(preset)
     loaded, media = load_weights(weights, choose_device(device), base=base), open_source(source)
     photo = media.info.kind == "image"
-    wanted = refine_preset(preset or (PHOTO_PRESET if photo else VIDEO_PRESET))
+    wanted = with_opinions(refine_preset(preset or (PHOTO_PRESET if photo else VIDEO_PRESET)), opinions)
     settings = fitted_refinement(wanted, loaded.model.config)
+    if settings.note is not None:
+        progress.note(settings.note)
     detector = PersonDetector.load(str(loaded.model.device))
     if photo and subject is None:
         return _predict_photo(media, loaded, detector, settings)
@@ -171,9 +183,10 @@ def personalize(
     subject: str = "auto",
     device: str = "auto",
     seed: int = 0,
-    base: Path | str | None = None,
+    base: Base = None,
     person: Path | str | None = None,
     settings: PersonalizeSettings | None = None,
+    opinions: Sequence[Path | str] = (),
     progress: Progress | None = None,
 ) -> Personalization:
     """Fine-tune the model on one person's unlabelled frames, and predict the clip with the result.
@@ -186,10 +199,12 @@ def personalize(
         subject: Whom to follow: "auto", "largest", "center" or "X,Y".
         device: "auto", "cpu", "cuda", "cuda:N" or "mps".
         seed: Of all random draws; the same seed gives the same result on one machine.
-        base: Base weights; None takes the shipped ones.
+        base: A base file, a name in `ttpose models`, or a model (`ttpose.models.base.as_base`); None takes the shipped
+            one.
         person: An earlier personalization of the same person to continue from: a person file, or a name in the
             person library. The result holds the changes of both.
         settings: Instead of preset, mode, steps and seed, such as `ttpose.adaptation.methods.method_named("tent")`.
+        opinions: ONNX files of pose networks that teach and predict beside the base (`ttpose.inference.opinions`).
         progress: Receives progress.
 
     Raises:
@@ -197,6 +212,7 @@ def personalize(
         InputError, NoPersonError, WeightsError: See there.
     """
     settings = settings or preset_named(preset, mode=mode, steps=steps, seed=seed)
+    settings = replace(settings, refine=with_opinions(settings.refine, opinions))
     session = PersonalizationSession.begin(settings, device, base, person, progress)
     seen = session.observe(open_source(source), subject)
     if session.settings.mode == "online":
@@ -212,9 +228,10 @@ def personalize_many(
     subject: str = "auto",
     device: str = "auto",
     seed: int = 0,
-    base: Path | str | None = None,
+    base: Base = None,
     person: Path | str | None = None,
     settings: PersonalizeSettings | None = None,
+    opinions: Sequence[Path | str] = (),
     on_bad: OnBad | None = None,
     progress: Progress | None = None,
 ) -> list[Personalization]:
@@ -222,8 +239,8 @@ def personalize_many(
 
     Args:
         sources: Video and image files, all of the same person; one that is named twice counts once.
-        preset, steps, subject, device, seed, base, person, settings, progress: As for `personalize`; `subject` is
-            looked for in each source.
+        preset, steps, subject, device, seed, base, person, settings, opinions, progress: As for `personalize`;
+            `subject` is looked for in each source.
         on_bad: Hears of a source that cannot be used, and the others go on; None raises.
 
     Returns:
@@ -236,7 +253,7 @@ def personalize_many(
     """
     shared = learn_person(
         sources, preset=preset, steps=steps, subject=subject, device=device, seed=seed, base=base, person=person,
-        settings=settings, on_bad=on_bad, progress=progress,
+        settings=settings, opinions=opinions, on_bad=on_bad, progress=progress,
     )  # fmt: skip
     several, hears = len(shared.sources) > 1, progress or Progress()
     return [shared.predict(path, Named(hears, path.name) if several else hears) for path in shared.sources]
@@ -250,9 +267,10 @@ def learn_person(
     subject: str = "auto",
     device: str = "auto",
     seed: int = 0,
-    base: Path | str | None = None,
+    base: Base = None,
     person: Path | str | None = None,
     settings: PersonalizeSettings | None = None,
+    opinions: Sequence[Path | str] = (),
     learned: Path | str | None = None,
     on_bad: OnBad | None = None,
     progress: Progress | None = None,
@@ -268,6 +286,7 @@ def learn_person(
         UsageError, InputError, NoPersonError, WeightsError: As `personalize_many`.
     """
     settings = settings or preset_named(preset, steps=steps, seed=seed)
+    settings = replace(settings, refine=with_opinions(settings.refine, opinions))
     if not sources and learned is None:
         raise UsageError("no input was given", "name videos and photos of the person")
     if settings.mode == "online":

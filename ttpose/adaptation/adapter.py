@@ -150,6 +150,7 @@ def _learning(model: PoseModel, settings: PersonalizeSettings) -> tuple[list[nn.
     for name, parameter in model.named_parameters():
         in_decoder = name.startswith("reconstructor.")
         learns = (in_decoder and settings.reconstructs) or name.startswith(settings.trainable)
+        learns = learns or ("adapters" in settings.trainable and name.endswith(".up"))
         if id(parameter) in still:
             learns = not in_decoder and "norms" in settings.trainable
         parameter.requires_grad_(learns)

@@ -34,7 +34,7 @@ class PersonalizeSettings:
         strength: How much of the change is kept. Half-way weights are often better than either end (Wortsman et al.
             2022, "Robust fine-tuning of zero-shot models", recommend 0.5 where nothing can be validated).
         trainable: Prefixes of the pose path's parameters that learn; "norms" stands for the norm layers' scales and
-            shifts, which otherwise stay.
+            shifts, which otherwise stay, "adapters" for the low-rank adapters of a vision Transformer.
         baseline: The objective of one of the baselines in `ttpose.adaptation.methods`, or None.
         perceptual: Network that compares repainted frames, a form of `ttpose.models.perceptual_features`.
         reconstruction, distillation, self_training, anchor: Weights of the losses; 0 leaves one out.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -33,6 +33,7 @@ def personalize(
     person: options.PersonFile = None,
     save_as: options.SaveAs = None,
     subject: options.Subject = None,
+    opinion: options.Opinion = None,
     device: options.Device = "auto",
     seed: options.Seed = 0,
     overlay: options.Overlay = True,
@@ -72,8 +73,15 @@ def personalize(
         sources = find_inputs(inputs)  # before anything slow is imported
         where = execution_of(device, jobs, scheduler, overwrite=overwrite, debug=debug)
         chosen = (preset or options.Preset.balanced).value
-        how = {"mode": mode.value, "preset": chosen, "steps": steps, "subject": subject or "auto", "seed": seed}
-        start = WeightsFile.named(base), WeightsFile.named(person)
+        how: dict[str, Any] = {
+            "mode": mode.value,
+            "preset": chosen,
+            "steps": steps,
+            "subject": subject or "auto",
+            "seed": seed,
+        }
+        how |= options.given("opinions", [str(file.absolute()) for file in opinion] if opinion else None)
+        start = WeightsFile.named(base, base=True), WeightsFile.named(person)
         work = Personalizing(how, where.device, overlay, wanted, side_by_side, report, *start, draw_min_score)
         if same_person:
             check_same_person(mode.value, where.jobs)

@@ -50,6 +50,7 @@ def predict(
     smooth: exports.Smooth = exports.Smoothing.none,
     fill_gaps: exports.FillGaps = 0.25,
     subject: options.Subject = None,
+    opinion: options.Opinion = None,
     second_opinion: SecondOpinion = False,
     device: options.Device = "auto",
     overlay: options.Overlay = True,
@@ -75,15 +76,20 @@ def predict(
         sources = find_inputs(inputs)  # before anything slow is imported
         where = execution_of(device, jobs, scheduler, overwrite=overwrite, debug=debug)
         person = WeightsFile.named(weights, absolute=scheduler is not None)  # as results name it
-        start = WeightsFile.named(base)
+        start = WeightsFile.named(base, base=True)
         if second_opinion:
             preset = preset or options.InferencePreset.balanced
         named = None if preset is None else preset.value
-        work = Predicting(person, start, subject, where.device, wanted, overlay, draw_min_score, named)
+        work = Predicting(person, start, subject, where.device, wanted, overlay, draw_min_score, named, _paths(opinion))
         reporter.start("predict", where.shown, len(sources), where.jobs)
         if second_opinion:
             reporter.note("--second-opinion is part of --preset balanced now, and will go with the next version")
         raise typer.Exit(run_batch(work, sources, output, reporter, where.running))
+
+
+def _paths(files: list[Path] | None) -> tuple[str, ...]:
+    """Full paths, which hold in other processes too."""
+    return tuple(str(file.absolute()) for file in files or ())
 
 
 @dataclass(frozen=True)
@@ -99,6 +105,7 @@ class Predicting:
         overlay: Whether an overlay is drawn.
         draw_min_score: Of keypoints in it; None takes the usual one.
         preset: Of the inference; None takes each input kind's own.
+        opinions: ONNX files that predict as well.
     """
 
     weights: WeightsFile | None
@@ -109,6 +116,7 @@ class Predicting:
     overlay: bool
     draw_min_score: float | None = None
     preset: str | None = None
+    opinions: tuple[str, ...] = ()
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -116,7 +124,7 @@ class Predicting:
         weights = None if self.weights is None else self.weights.sha256
         how = {"command": "predict", "weights_sha256": weights, "subject": self.subject}
         drawn = options.given("draw_min_score", self.draw_min_score)
-        asked = options.given("preset", self.preset)
+        asked = options.given("preset", self.preset) | options.given("opinions", list(self.opinions) or None)
         return {**how, **fingerprint("base", self.base), **drawn, **asked, **self.wanted.settings}
 
     def file_names(self, source: Path) -> tuple[str, ...]:
@@ -131,7 +139,7 @@ class Predicting:
         from ttpose.jobs.task import Product, overlay_name
 
         how: dict[str, Any] = {"weights": path_of(self.weights), "base": path_of(self.base), "subject": self.subject}
-        how |= options.given("preset", self.preset)
+        how |= options.given("preset", self.preset) | options.given("opinions", self.opinions or None)
         result = api.predict(source, **how, device=self.device, progress=progress)
 
         def write_overlay(path: Path) -> None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 
 from ttpose.core import geometry
 from ttpose.core.skeleton import COCO17, Skeleton, torso_lengths
 from ttpose.inference.crops import PersonCrop
+from ttpose.inference.settings import RefineSettings
 from ttpose.models.onnx_pose import OnnxPose
 
 _BATCH = 4  # crops a run, each with its mirror image
@@ -62,6 +65,13 @@ def heed_opinions(keypoints: np.ndarray, opinions: np.ndarray, skeleton: Skeleto
     taken = (share[..., 0] == 1) & (apart >= _NEAR)
     found[..., 2] = np.where(taken, other, own)
     return found
+
+
+def with_opinions(settings: RefineSettings, files: Sequence[Path | str]) -> RefineSettings:
+    """The settings with further members of the ensemble; raises UsageError and WeightsError for files that are none."""
+    for file in files:
+        load_opinion(str(file))
+    return replace(settings, opinions=(*settings.opinions, *map(str, files)))
 
 
 @lru_cache(maxsize=4)

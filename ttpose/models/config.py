@@ -125,6 +125,11 @@ class ModelConfig:
     vit: ViTConfig | None = None
 
     @property
+    def has_adapters(self) -> bool:
+        """Whether attention's linear maps carry low-rank adapters, which are then what learns."""
+        return self.vit is not None and self.vit.adapter_rank > 0
+
+    @property
     def crop(self) -> CropGrid:
         """The grid of pixels that the network looks at."""
         return CropGrid(self.input_size, self.input_width or self.input_size, self.crop_pad, self.corner_cells)

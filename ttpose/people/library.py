@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ttpose.core.errors import UsageError, WeightsError
 from ttpose.core.files import atomic_path
+from ttpose.models.store import model_path
 
 SUFFIX = ".safetensors"
 #: Name of the base that comes with the package.
@@ -146,7 +147,7 @@ def check_name(name: str, what: str = "person") -> None:
 
 
 def find_weights(given: Path | str) -> Path:
-    """The weights file that a path or a name of the library means; a file that exists wins.
+    """The weights file that a path, a person's name or a base's name means; a file that exists wins.
 
     Raises:
         WeightsError: Neither.
@@ -156,7 +157,7 @@ def find_weights(given: Path | str) -> Path:
         return path
     name, library = str(given), Library()
     named = _NAME.fullmatch(name) is not None and not path.suffix
-    if named and (found := library.find(name)) is not None:
+    if named and (found := library.find(name) or BaseLibrary().find(name)) is not None:
         return found
     if path.is_dir():
         raise WeightsError(f"{path} is a folder", f"give a file, such as {path / 'person.safetensors'}")
@@ -168,6 +169,8 @@ def find_weights(given: Path | str) -> Path:
 def find_base(given: Path | str) -> Path:
     """The weights file that a path or a base's name means; as `find_weights`, but bases come before people."""
     name = str(given)
+    if not Path(given).exists() and _folded(name) == SHIPPED_BASE:
+        return model_path(f"{SHIPPED_BASE}{SUFFIX}")
     if not Path(given).exists() and (found := BaseLibrary().find(name)) is not None:
         return found
     try:
