@@ -16,6 +16,7 @@ from ttpose.adaptation.settings import PersonalizeSettings
 from ttpose.core.errors import UsageError
 from ttpose.inference.crops import PersonCrop
 from ttpose.inference.warps import PLAIN, Warp, warped_batch
+from ttpose.models.device import mixed_precision, moved
 from ttpose.models.pose_model import PoseModel
 
 
@@ -115,8 +116,8 @@ class Adapter:
         with_gradient: bool,
     ) -> Step:
         images, matrices = warped_batch(targets, warps, self.model.config.crop)
-        normalised = self.model.normalise(images.to(self.model.device))
-        with torch.set_grad_enabled(with_gradient):
+        normalised = self.model.normalise(moved(images, self.model.device))
+        with torch.set_grad_enabled(with_gradient), mixed_precision(self.model.device):
             output = self.model(normalised)
         return Step(
             self.model, self.average, self.base, targets, warps, normalised, matrices, sources, output, self.rng

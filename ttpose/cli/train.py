@@ -45,7 +45,9 @@ def train(
         str, _model(metavar="NAME", help="paper, or tiny (seconds on a CPU, to try data out).")
     ] = "paper",
     method: Annotated[str, _model(metavar="NAME", help=_METHOD)] = "joint",
-    encoder: Annotated[str | None, _model(metavar="NAME", show_default=False, help="resnet50 or resnet18.")] = None,
+    encoder: Annotated[
+        str | None, _model(metavar="NAME", show_default=False, help="resnet50, resnet18 or vitpose:BASE.")
+    ] = None,
     input_size: Annotated[int | None, _model(metavar="PIXELS", show_default=False, help="Side of the crop.")] = None,
     skeleton: Annotated[str | None, _model(metavar="NAME", show_default=False, help=_SKELETON)] = None,
     imagenet: Annotated[

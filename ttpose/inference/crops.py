@@ -40,7 +40,10 @@ class PersonCrop:
 
         Here and below a number stands for the usual square crop of so many pixels.
         """
-        return CropGrid.of(grid).matrix(self.box, **warp)
+        grid = CropGrid.of(grid)
+        if grid.corners:  # such a grid is a hair wider in one direction, and so would a cut-out of a cut-out be twice
+            return geometry.compose(grid.matrix(self.source_box, **warp), self.to_source)
+        return grid.matrix(self.box, **warp)
 
     @property
     def source_box(self) -> Box:

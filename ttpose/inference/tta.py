@@ -18,6 +18,7 @@ from ttpose.inference.crops import PersonCrop
 from ttpose.inference.prediction import TTAPrediction, join
 from ttpose.inference.warps import Warp, warped_batch
 from ttpose.models.decode import decode, peaks
+from ttpose.models.device import mixed_precision, moved
 from ttpose.models.pose_model import PoseModel
 
 #: Crops a forward: more cost memory and gain no speed on a CPU.
@@ -112,8 +113,10 @@ def plain_view(model: PoseModel, crops: Sequence[PersonCrop]) -> ViewOutput:
 def _view(model: PoseModel, crops: Sequence[PersonCrop], view: Warp) -> tuple[ViewOutput, list[np.ndarray]]:
     """The output for one view, and each crop's map from the cut-out to the view."""
     images, matrices = warped_batch(crops, [view] * len(crops), model.config.crop)
-    out = model(model.normalise(images.to(model.device)))
-    return ViewOutput(out.supervised, out.encoded.anchors, out.encoded.offsets), matrices
+    with mixed_precision(model.device):
+        out = model(model.normalise(moved(images, model.device)))
+    parts = out.supervised, out.encoded.anchors, out.encoded.offsets
+    return ViewOutput(*(None if part is None else part.float() for part in parts)), matrices  # type: ignore[arg-type]
 
 
 def _predict_batch(

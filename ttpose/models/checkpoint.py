@@ -76,7 +76,12 @@ def load_model(path: Path | str, device: str | torch.device = "cpu") -> PoseMode
 def _described(path: Path | str, metadata: dict[str, str]) -> PoseModel:
     """The model, with random weights, that the metadata describes."""
     try:
-        return PoseModel(ModelConfig.from_json(metadata["config"]))
+        config = ModelConfig.from_json(metadata["config"])
+        if config.encoder == "own":
+            from ttpose.models.base import known_network
+
+            return PoseModel(config, known_network(config.preset))
+        return PoseModel(config)
     # What a network's constructor raises for numbers that do not go together.
     except (WeightsError, LookupError, TypeError, ValueError, RuntimeError, AssertionError) as error:
         reason = " ".join(str(error).split())

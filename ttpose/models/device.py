@@ -1,8 +1,12 @@
-"""Where tensors are computed."""
+"""Where tensors are computed, and with how many bits."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
+from torch import Tensor
 
 from ttpose.core.errors import UsageError
 
@@ -31,3 +35,28 @@ def choose_device(name: str = "auto") -> str:
     if wanted not in there:
         raise UsageError(f"this machine has no device {name}", f"there is {', '.join(there)}")
     return wanted
+
+
+def half_type(device: torch.device) -> torch.dtype | None:
+    """16-bit floats of a GPU: those with the range of 32-bit ones where it has them; None on other devices."""
+    if device.type != "cuda":
+        return None
+    return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+
+
+@contextmanager
+def mixed_precision(device: torch.device) -> Iterator[None]:
+    """Computes networks with 16-bit floats where the device has those with the range of 32-bit ones.
+
+    Others would need the loss scaled; there, on Apple GPUs and on CPUs nothing changes.
+    """
+    half = half_type(device)
+    with torch.autocast(device.type, dtype=half, enabled=half is torch.bfloat16):
+        yield
+
+
+def moved(images: Tensor, device: torch.device) -> Tensor:
+    """A batch on a device; to a GPU from pinned memory, while the CPU goes on."""
+    if device.type == "cuda" and images.device.type == "cpu":
+        return images.pin_memory().to(device, non_blocking=True)
+    return images.to(device)

@@ -11,6 +11,7 @@ from ttpose.core import geometry
 from ttpose.core.geometry import CROP_PAD, Box, CropGrid
 from ttpose.core.skeleton import Skeleton
 from ttpose.models.decode import decode
+from ttpose.models.device import mixed_precision, moved
 from ttpose.models.pose_model import PoseModel
 
 __all__ = ["CROP_PAD", "Predictor", "to_image"]
@@ -68,8 +69,9 @@ class Predictor:
 
     @torch.inference_mode()
     def _forward(self, crops: np.ndarray) -> np.ndarray:
-        images = torch.from_numpy(np.ascontiguousarray(crops)).to(self.model.device).permute(0, 3, 1, 2)
-        out = self.model(self.model.normalise(images))
+        images = moved(torch.from_numpy(np.ascontiguousarray(crops)), self.model.device).permute(0, 3, 1, 2)
+        with mixed_precision(self.model.device):
+            out = self.model(self.model.normalise(images))
         dark = self.model.config.decoding == "dark"
         points = decode(out.supervised, out.encoded.anchors, out.encoded.offsets, dark=dark)
         found = points.cpu().double().numpy()  # MPS has no float64

@@ -19,6 +19,7 @@ from ttpose.core.files import sha256_of
 from ttpose.core.progress import Progress
 from ttpose.data.datasets import SPLIT_KINDS, Video, kind_of, open_dataset
 from ttpose.models.checkpoint import save_model
+from ttpose.models.device import half_type
 from ttpose.models.perceptual_features import perceptual_loss
 from ttpose.training.distributed import World, join_world
 from ttpose.training.logbook import Logbook
@@ -139,7 +140,7 @@ class Training:
         preset = adapt_config(plan.preset.config, skeleton, encoder=plan.encoder, input_size=plan.input_size)
         config = method.configure(preset)
         seed_step(self.settings.seed, 0, 0)  # first weights: the same on all processes
-        self.model = build_model(config, imagenet=plan.imagenet, weights=plan.weights)
+        self.model = build_model(config, imagenet=plan.imagenet, weights=plan.weights, encoder=plan.encoder)
         start = plan.weights or plan.imagenet
         self.first_weights = sha256_of(start) if start is not None else None
         set_dropout(self.model, self.settings.dropout)
@@ -151,7 +152,7 @@ class Training:
             progress.note("on CPUs each process's batch norms see its own samples only; --freeze-norms avoids that")
         self.learned = [p for p in self.method.parameters() if p.requires_grad]
         self.optimizer = torch.optim.Adam(self.learned, lr=self.settings.learning_rate)
-        self.half = _half_type(world.device) if plan.mixed_precision else None
+        self.half = half_type(world.device) if plan.mixed_precision else None
         self.scaler = torch.amp.GradScaler(world.device.type, enabled=self.half is torch.float16)
         self.pairs = FramePairs(videos, skeleton, config.input_size, self.settings, with_source=needs_pairs)
         self.held_out, self.rule = self._held_out(), pck_rule(kind_of(plan.validation or plan.data))
@@ -343,13 +344,6 @@ class Training:
             "samples": len(self.pairs),
             "processes": self.world.size,
         }
-
-
-def _half_type(device: torch.device) -> torch.dtype | None:
-    """16-bit floats of a GPU: those with the range of 32-bit ones where it has them; None on other devices."""
-    if device.type != "cuda":
-        return None
-    return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
 
 
 def _one_thread(worker: int) -> None:
