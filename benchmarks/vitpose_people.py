@@ -10,22 +10,35 @@ what is shown here is that a Transformer base learns a person, not how good ViTP
 from __future__ import annotations
 
 import argparse
+import json
 import math
 import time
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
+from ttpose.adaptation.methods import fitted
+from ttpose.adaptation.offline import adapt_offline
+from ttpose.adaptation.personalize import personalize_model
+from ttpose.adaptation.pseudo_labels import distillation_targets, pseudo_labels
+from ttpose.adaptation.settings import PRESETS, PersonalizeSettings
 from ttpose.core.geometry import Box, apply, compose, invert
-from ttpose.core.skeleton import COCO17
+from ttpose.core.skeleton import COCO17, torso_lengths
 from ttpose.data.shards import Shard, read_shard
 from ttpose.inference.crops import PersonCrop, cut_crop
-from ttpose.models.checkpoint import save_model
+from ttpose.inference.pipeline import predict_crops
+from ttpose.inference.refine.clip import refine
+from ttpose.inference.tta import TTA_VIEWS, predict_tta
+from ttpose.models.checkpoint import load_model, save_model
 from ttpose.models.config import ViTConfig
 from ttpose.models.encoders.vitpose import draw_adapters
 from ttpose.models.pose_model import PoseModel
 from ttpose.models.vitpose import vitpose_config
+from ttpose.training.observed_clips import shard_crops
 
 # 64×48 px, 1.2 M parameters: what a share of one core can train in an hour.
 _VIT = ViTConfig(width=128, depth=6, heads=4, patch=8, positions=(8, 6), decoder="simple")
@@ -42,9 +55,96 @@ def main() -> None:
     train.add_argument("-o", "--output", type=Path, required=True)
     train.add_argument("--minutes", type=float, default=60)
     train.add_argument("--seed", type=int, default=0)
+    measure = commands.add_parser("measure")
+    measure.add_argument("shards", type=Path)
+    measure.add_argument("base", type=Path)
+    measure.add_argument("-o", "--output", type=Path, required=True)
+    measure.add_argument("--people", type=int, help="as many as there are")
+    measure.add_argument("--rate", type=float, help="learning rate, to find one on people of the training")
+    measure.add_argument("--steps", type=int, default=PRESETS["balanced"].steps)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    _train(options.shards, options.output, options.minutes, options.seed)
+    if options.command == "train":
+        _train(options.shards, options.output, options.minutes, options.seed)
+    else:
+        _measure(options)
+
+
+def _measure(options: argparse.Namespace) -> None:
+    """A line of the output a person; at the end the means with bootstrap 95 % intervals."""
+    base = load_model(options.base)
+    settings = fitted(replace(PRESETS["balanced"], steps=options.steps), base.config)
+    settings = replace(settings, refine=replace(settings.refine, ensemble=False))  # it would hide what the base learns
+    settings = settings if options.rate is None else replace(settings, pose_rate=options.rate)
+    rows = []
+    for path in sorted(options.shards.glob("identity_*.npz"))[: options.people]:
+        row = {"person": path.stem, **_person(base, read_shard(path), settings)}
+        rows.append(row)
+        with options.output.open("a") as handle:
+            handle.write(json.dumps(row) + "\n")
+        print(json.dumps(row), flush=True)
+    for name in [key for key in rows[0] if key.startswith("clip")]:
+        values = np.array([row[name] for row in rows])
+        shown = [f"{mean:.3f} [{low:.3f}, {high:.3f}]" for mean, low, high in map(_interval, values.T)]
+        print(f"{name}: PCK@0.1 {shown[0]}, PCK@0.2 {shown[1]}")
+
+
+def _interval(values: np.ndarray) -> tuple[float, float, float]:
+    rng = np.random.default_rng(0)
+    means = rng.choice(values, (2000, len(values))).mean(1)
+    return float(values.mean()), *(float(v) for v in np.percentile(means, (2.5, 97.5)))
+
+
+def _person(base: PoseModel, shard: Shard, settings: PersonalizeSettings) -> dict[str, Any]:
+    """PCK on the clip that was learned from and on the person's other one."""
+    clips = [shard_crops(shard, clip, base.config.crop) for clip in range(2)]
+    done = personalize_model(base, clips[0], settings)
+    corrected, five = _corrected(base, clips[0], shard.keypoints[0].astype(float), settings)
+    row: dict[str, Any] = {"guard": done.guard.decision}
+    models = {
+        "base": base,
+        "personalized": done.model,
+        "all learned": done.whole.apply(base).eval(),
+        "corrected": corrected,
+    }
+    for number, crops in enumerate(clips):
+        truth = shard.keypoints[number].astype(float)
+        # The corrected frames were given away: nothing is measured on them, for any method.
+        counted = [i for i in range(len(crops)) if number == 1 or i not in five]
+        for name, model in models.items():
+            seen = predict_crops(model, crops, settings.refine)
+            single = seen.single_view_keypoints
+            found = refine(seen, [c.time_s for c in crops], base.skeleton, settings.refine).keypoints
+            ways = {"base": single, "refined": found} if name == "base" else {name: found}
+            for way, keypoints in ways.items():
+                row[f"clip{number} {way}"] = _pck(keypoints[counted], truth[counted])
+    return row
+
+
+def _corrected(
+    base: PoseModel, crops: Sequence[PersonCrop], truth: np.ndarray, settings: PersonalizeSettings
+) -> tuple[PoseModel, list[int]]:
+    """The base after learning five frames' true keypoints beside the teacher's heatmaps of the others."""
+    five = [round(i) for i in np.linspace(0, len(crops) - 1, 7)[1:-1]]
+    settings = replace(settings, distillation=1.0, self_training=1.0, interpolation=1.0)
+    teacher = predict_tta(base, crops, TTA_VIEWS[: settings.teacher_views], keep_maps=True)
+    labels, swapped = pseudo_labels(teacher, crops, base.skeleton, settings)
+    clip = distillation_targets(teacher, crops, labels, swapped, base.skeleton, grid=base.config.crop)
+    taught = np.zeros_like(clip.labels)
+    for i in five:
+        taught[i, :, :2] = apply(invert(crops[i].to_source), truth[i, :, :2])
+        taught[i, :, 2] = truth[i, :, 2] > 0
+        clip.maps[i] = 0  # type: ignore[index]
+    adapter = adapt_offline(base, replace(clip, labels=taught), settings)
+    return adapter.average.eval(), five
+
+
+def _pck(found: np.ndarray, truth: np.ndarray) -> list[float]:
+    """PCK@0.1 and @0.2 of the torso over limb joints that are in the picture."""
+    torso = np.maximum(torso_lengths(truth, COCO17), 1.0)
+    near = np.linalg.norm(found[..., :2] - truth[..., :2], axis=-1) / torso[:, None]
+    counts = (truth[..., 2] > 0) & (np.arange(len(COCO17)) >= 5)
+    return [float((near[counts] < limit).mean()) for limit in (0.1, 0.2)]
 
 
 def _train(folder: Path, output: Path, minutes: float, seed: int) -> None:
@@ -95,7 +195,7 @@ def _batch(shards: list[Shard], model: PoseModel, rng: np.random.Generator) -> t
         rotation = float(np.clip(rng.normal(0, 20), -40, 40)) if rng.random() < 0.5 else 0.0
         shift = (float(rng.normal(0, 0.03)), float(rng.normal(0, 0.03)))
         matrix = cut.matrix(grid, rotation=rotation, scale=float(rng.uniform(0.8, 1.2)), shift=shift, flip=flip)
-        image = cut.view(matrix, grid.size).astype(np.float32)
+        image = cut.view(matrix, grid).astype(np.float32)
         pictures.append(np.clip(image * rng.uniform(0.75, 1.25, 3) + rng.uniform(-20, 20), 0, 255).astype(np.float32))
         joints = shard.keypoints[clip, frame].astype(float)
         joints = joints[list(COCO17.flip)] if flip else joints

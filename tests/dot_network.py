@@ -1,4 +1,4 @@
-"""A network of the user's own kind that finds dots in upright crops, and therefore shows whether crops are cut right."""
+"""A network of the user's own kind that finds dots, and so shows whether crops of its shape are cut right."""
 
 from __future__ import annotations
 

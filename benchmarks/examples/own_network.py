@@ -13,6 +13,8 @@ from ttpose.models.base import as_base
 
 
 class SmallNetwork(nn.Module):
+    """Four strided convolutions, and a way back to a quarter of the crop's size."""
+
     skeleton = "coco17"
     input_size = (128, 96)
     mean, std = (127.5, 127.5, 127.5), (127.5, 127.5, 127.5)
@@ -25,6 +27,7 @@ class SmallNetwork(nn.Module):
         self.maps = nn.Conv2d(32, 17, 1)
 
     def forward(self, images: Tensor) -> Tensor:
+        """Heatmaps [B, 17, 32, 24] of normalised crops [B, 3, 128, 96]."""
         stages = [images]
         for layer in self.down:
             stages.append(F.relu(layer(stages[-1])))

@@ -28,9 +28,8 @@ def people():
 def test_keypoints_are_found_through_any_grid_and_any_views(people, size, corners, decoding, views):
     keypoints, images = people
     model = as_base(DotNetwork(size, corners, decoding))
-    crops = [
-        cut_crop(image, box_of(k), model.config.crop, index=i) for i, (image, k) in enumerate(zip(images, keypoints))
-    ]
+    frames = enumerate(zip(images, keypoints, strict=True))
+    crops = [cut_crop(image, box_of(k), model.config.crop, index=i) for i, (image, k) in frames]
     found = predict_tta(model, crops, TTA_VIEWS[:views])
     # Limbs alone: the face's dots are nearer to each other than the blur is wide.
     apart = np.linalg.norm(found.keypoints[:, 5:, :2] - keypoints[:, 5:, :2], axis=-1)

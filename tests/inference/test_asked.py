@@ -4,13 +4,13 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from ttpose.inference.asked import asked, ensemble_for, photo_keypoints
 
 from tests.observed import observation, walking
 from tests.painted import box_of
 from tests.small_models import small_config
 from ttpose.core.errors import UsageError
 from ttpose.inference import asked as module
-from ttpose.inference.asked import asked, ensemble_for, photo_keypoints
 from ttpose.inference.follow import SubjectFrame, gather, row
 from ttpose.inference.tta import BATCH, predict_tta
 

@@ -7,17 +7,17 @@ import pytest
 
 pytest.importorskip("onnxruntime")
 
-from tests.models.onnx_files import colour_file  # noqa: E402
-from ttpose.adaptation.pseudo_labels import pseudo_labels  # noqa: E402
-from ttpose.adaptation.settings import PersonalizeSettings  # noqa: E402
-from ttpose.core.errors import WeightsError  # noqa: E402
-from ttpose.core.geometry import Box, apply, invert  # noqa: E402
-from ttpose.core.skeleton import BBC7, COCO17  # noqa: E402
-from ttpose.inference.crops import cut_crop  # noqa: E402
-from ttpose.inference.opinions import heed_opinions, predict_opinions, with_opinions  # noqa: E402
-from ttpose.inference.pipeline import predict_crops  # noqa: E402
-from ttpose.inference.refine.clip import refine  # noqa: E402
-from ttpose.inference.settings import RefineSettings  # noqa: E402
+from tests.models.onnx_files import colour_file
+from ttpose.adaptation.pseudo_labels import pseudo_labels
+from ttpose.adaptation.settings import PersonalizeSettings
+from ttpose.core.errors import WeightsError
+from ttpose.core.geometry import Box, apply, invert
+from ttpose.core.skeleton import BBC7, COCO17
+from ttpose.inference.crops import cut_crop
+from ttpose.inference.opinions import heed_opinions, predict_opinions, with_opinions
+from ttpose.inference.pipeline import predict_crops
+from ttpose.inference.refine.clip import refine
+from ttpose.inference.settings import RefineSettings
 
 SPOTS = np.array([[100.0, 60.0], [140.0, 180.0], [70.0, 120.0]])  # of the colours
 

@@ -11,9 +11,8 @@ import torch
 from torch import Tensor
 
 from ttpose.adaptation.losses import Clip, Step
-from ttpose.adaptation.losses.heatmaps import cross_entropy, divergence, peak_weight
+from ttpose.adaptation.losses.heatmaps import gaussian_error
 from ttpose.inference.warps import carry_keypoints
-from ttpose.models.bottleneck import draw_gaussians
 
 _PEAK_HEIGHT = 0.9  # pseudo-labels are not certain; MoveNet's own sure peaks end near it
 _OFFSET_WEIGHT = 0.02
@@ -37,16 +36,8 @@ class SelfTraining:
         """Mean over trusted keypoints."""
         points, trust = self.carried(step)
         maps = step.output.supervised.float()
-        height, width = maps.shape[2:]
-        inside = ((points > -0.5) & (points < points.new_tensor([width - 0.5, height - 0.5]))).all(-1)
+        error, inside = gaussian_error(maps, points, step.model.config, _PEAK_HEIGHT)
         trust = trust * inside
-        drawn, bounded = (
-            draw_gaussians(points, (height, width), step.model.config.target_sigma),
-            step.model.config.bounded,
-        )
-        wanted = drawn * _PEAK_HEIGHT
-        apart = cross_entropy(maps, wanted) if bounded else divergence(maps, wanted, bounded)
-        error = (apart * peak_weight(drawn)).mean((2, 3))
         if step.output.encoded.offsets is not None:
             error = error + _OFFSET_WEIGHT * _offset_error(step.output.encoded.offsets.float(), points)
         return (error * trust).sum() / trust.sum().clamp_min(1)
