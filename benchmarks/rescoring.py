@@ -1,7 +1,7 @@
 """What rescoring gains on rendered people: `python benchmarks/rescoring.py OBSERVED [--second] [--turns 0,2]`.
 
 OBSERVED is written by `python -m ttpose.training.rescorer observe SHARDS -o OBSERVED` from people that no training has
-seen (docs/accuracy.md). Nothing is learned about a person here: the base looks, sides are settled, joints are rescored.
+seen (docs/experiments.md). Nothing is learned about a person here: TTA, left/right correction and rescoring alone.
 Prints a table for all people, and one for those whose motion the rescorer never saw.
 """
 

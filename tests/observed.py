@@ -9,7 +9,7 @@ import numpy as np
 from tests.painted import stepping
 from ttpose.core.geometry import Box
 from ttpose.core.skeleton import COCO17
-from ttpose.inference.tta import TTAPrediction
+from ttpose.inference.prediction import TTAPrediction
 
 
 def observation(keypoints: np.ndarray) -> TTAPrediction:
@@ -33,8 +33,13 @@ def misled(
 ) -> TTAPrediction:
     """The observation with one keypoint at a wrong highest peak, its true place being the next one, of `spare`."""
     joint = COCO17.index(name)
-    seen = replace(seen, **{part: getattr(seen, part).copy() for part in ("keypoints", "alone", "peaks")})
+    seen = replace(
+        seen, **{part: getattr(seen, part).copy() for part in ("keypoints", "single_view_keypoints", "peaks")}
+    )
     true = seen.keypoints[frame, joint, :2].copy()
-    seen.keypoints[frame, joint] = seen.alone[frame, joint] = seen.peaks[frame, joint, 0] = *(true + shift), score
+    seen.keypoints[frame, joint] = seen.single_view_keypoints[frame, joint] = seen.peaks[frame, joint, 0] = (
+        *(true + shift),
+        score,
+    )
     seen.peaks[frame, joint, 1] = *true, spare
     return seen

@@ -9,6 +9,7 @@ import numpy as np
 
 from ttpose.core.geometry import Box
 from ttpose.core.skeleton import COCO17
+from ttpose.tracking.box_correction import refine_box
 
 # A standing figure that faces the camera, in shares of a square about it; its left is on the right of the picture.
 # The face is wider than anyone's, so that small heatmaps tell its points apart.
@@ -77,6 +78,14 @@ def paint(keypoints: np.ndarray, size: int, *, background: int = 0) -> np.ndarra
 def box_of(keypoints: np.ndarray) -> Box:
     """A box a little larger than the figure."""
     return Box.around(keypoints[:, :2]).scaled(1.15)
+
+
+def corrected_box(keypoints: np.ndarray) -> Box:
+    """The box that box correction by the true pose comes to, so that it has nothing to correct any more."""
+    box = box_of(keypoints)
+    for _ in range(10):
+        box = refine_box(box, keypoints)
+    return box
 
 
 def _group(name: str) -> str:

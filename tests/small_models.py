@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 
 import torch
@@ -97,3 +98,26 @@ class DotModel(nn.Module):
         # The person is in the middle; anchors as the shipped model's ask for sub-cell decoding.
         anchors = torch.full((len(images), len(COCO17), 2), (groups.shape[-1] - 1) / 2)
         return PoseOutput(stacked, stacked, affinity, EncoderOutput(groups, anchors=anchors))
+
+
+class CountedDots(DotModel):
+    """A dot model that counts the crops it predicts; copies of it count for themselves."""
+
+    def __init__(self, size: int = 128) -> None:
+        super().__init__(size)
+        self.predicted = self.taught = 0
+
+    def forward(self, images: Tensor) -> PoseOutput:
+        if torch.is_grad_enabled():
+            self.taught += len(images)
+        else:
+            self.predicted += len(images)
+        return super().forward(images)
+
+
+def recoloured(model: DotModel, *shift: float) -> DotModel:
+    """A copy that knows the dots' colours a little wrong, and so finds them almost where they are, and is less sure."""
+    other = copy.deepcopy(model)
+    with torch.no_grad():
+        other.encoder.colors += torch.tensor(shift or (0.1, -0.1, 0.1))
+    return other.eval()

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from ttpose.adaptation.sources import FEWEST_KEPT, MOST_KEPT, shares
 
 import ttpose
 from tests import sample
-from ttpose.adaptation.sources import FEWEST_KEPT, MOST_KEPT, shares
 from ttpose.core.errors import InputError, UsageError, WeightsError
 from ttpose.core.progress import Progress
 from ttpose.media.images import write_image

@@ -27,7 +27,7 @@ from ttpose.inference.pipeline import predict_video
 from ttpose.inference.refine.clip import fitted_refinement
 from ttpose.inference.results import clip_result, report_damage
 from ttpose.inference.settings import PHOTO_PRESET, VIDEO_PRESET, RefineSettings, refine_preset
-from ttpose.media import Source, open_source
+from ttpose.media import Reading, Source, open_source
 from ttpose.models.device import choose_device
 from ttpose.models.pose_model import PoseModel
 from ttpose.models.shipped import LoadedModel
@@ -94,7 +94,7 @@ class Pose:
             where = box if isinstance(box, Box) else Box(*box)
             if not (all(math.isfinite(value) for value in where.as_list()) and where.area > 0):
                 raise InputError(f"a box is x, y, width and height, with an area, not {where.as_list()}")
-            keypoints = predict_in_box(image_rgb, where, self.loaded.model, settings)
+            keypoints = predict_in_box(image_rgb, where, self.loaded.network, settings)
         return {"keypoints": keypoints, "box": where.as_list(), "names": list(self.skeleton.keypoints)}
 
     def _largest(self, image: np.ndarray, settings: RefineSettings) -> tuple[Box, np.ndarray]:
@@ -103,7 +103,7 @@ class Pose:
             raise NoPersonError("no person was found in the image", "give a box")
         largest = [max(boxes, key=lambda box: box.area)]
         loaded = self.loaded
-        found = predict_people(image, largest, loaded.follows, self._detector, settings, loaded.model)
+        found = predict_people(image, largest, loaded.follow_network, self._detector, settings, loaded.network)
         if not found:
             raise NoPersonError("no person was found in the image", "give a box")
         return found[0].box, found[0].keypoints
@@ -133,6 +133,8 @@ def predict(
     base: Base = None,
     subject: str | None = None,
     opinions: Sequence[Path | str] = (),
+    fps: float | None = None,
+    stream: int | None = None,
     device: str = "auto",
     progress: Progress | None = None,
 ) -> KeypointResult:
@@ -147,6 +149,8 @@ def predict(
             (`ttpose.models.base.as_base`); None takes the shipped one.
         subject: "auto", "largest", "center" or "X,Y"; None takes "auto" in a video and everybody in a photo.
         opinions: ONNX files of pose networks that predict as well (`ttpose.inference.opinions`).
+        fps: Frames per second of a video that does not say it, or says it wrongly; None keeps the file's times.
+        stream: Which track of a video file to use, counted from 0 over all tracks; None takes the main one.
         device: "auto", "cpu", "cuda", "cuda:N" or "mps".
         progress: Receives progress.
 
@@ -158,7 +162,7 @@ def predict(
     progress = progress or Progress()
     if preset is not None:
         refine_preset(preset)
-    loaded, media = load_weights(weights, choose_device(device), base=base), open_source(source)
+    loaded, media = load_weights(weights, choose_device(device), base=base), open_source(source, Reading(fps, stream))
     photo = media.info.kind == "image"
     wanted = with_opinions(refine_preset(preset or (PHOTO_PRESET if photo else VIDEO_PRESET)), opinions)
     settings = fitted_refinement(wanted, loaded.model.config)
@@ -166,10 +170,13 @@ def predict(
         progress.note(settings.note)
     detector = PersonDetector.load(str(loaded.model.device))
     if photo and subject is None:
+        report_damage(media, progress)
         return _predict_photo(media, loaded, detector, settings)
     track = track_subject(media, detector, subject=subject or "auto", progress=progress)
     with progress.stage("predict", media.info.frames) as advance:
-        clip = predict_video(media, track, loaded.follows, detector, settings, advance, model=loaded.model)
+        clip = predict_video(
+            media, track, loaded.follow_network, detector, settings, advance, model=loaded.network
+        )  # fmt: skip
     report_damage(media, progress)
     return clip_result(media, loaded, clip.records(loaded.model.skeleton, settings))
 
@@ -181,6 +188,8 @@ def personalize(
     mode: Mode = "offline",
     steps: int | None = None,
     subject: str = "auto",
+    fps: float | None = None,
+    stream: int | None = None,
     device: str = "auto",
     seed: int = 0,
     base: Base = None,
@@ -197,6 +206,7 @@ def personalize(
         mode: "offline" or "online".
         steps: Optimiser steps in place of the preset's.
         subject: Whom to follow: "auto", "largest", "center" or "X,Y".
+        fps, stream: As for `predict`.
         device: "auto", "cpu", "cuda", "cuda:N" or "mps".
         seed: Of all random draws; the same seed gives the same result on one machine.
         base: A base file, a name in `ttpose models`, or a model (`ttpose.models.base.as_base`); None takes the shipped
@@ -214,7 +224,7 @@ def personalize(
     settings = settings or preset_named(preset, mode=mode, steps=steps, seed=seed)
     settings = replace(settings, refine=with_opinions(settings.refine, opinions))
     session = PersonalizationSession.begin(settings, device, base, person, progress)
-    seen = session.observe(open_source(source), subject)
+    seen = session.observe(open_source(source, Reading(fps, stream)), subject)
     if session.settings.mode == "online":
         return session.online(seen)
     return session.predict(seen, session.learn([seen]))
@@ -226,6 +236,8 @@ def personalize_many(
     preset: str = "balanced",
     steps: int | None = None,
     subject: str = "auto",
+    fps: float | None = None,
+    stream: int | None = None,
     device: str = "auto",
     seed: int = 0,
     base: Base = None,
@@ -239,8 +251,8 @@ def personalize_many(
 
     Args:
         sources: Video and image files, all of the same person; one that is named twice counts once.
-        preset, steps, subject, device, seed, base, person, settings, opinions, progress: As for `personalize`;
-            `subject` is looked for in each source.
+        preset, steps, subject, fps, stream, device, seed, base, person, settings, opinions, progress: As for
+            `personalize`; `subject` is looked for in each source.
         on_bad: Hears of a source that cannot be used, and the others go on; None raises.
 
     Returns:
@@ -252,8 +264,8 @@ def personalize_many(
         InputError, NoPersonError, WeightsError: See there; with `on_bad` only if no source can be used.
     """
     shared = learn_person(
-        sources, preset=preset, steps=steps, subject=subject, device=device, seed=seed, base=base, person=person,
-        settings=settings, opinions=opinions, on_bad=on_bad, progress=progress,
+        sources, preset=preset, steps=steps, subject=subject, fps=fps, stream=stream, device=device, seed=seed,
+        base=base, person=person, settings=settings, opinions=opinions, on_bad=on_bad, progress=progress,
     )  # fmt: skip
     several, hears = len(shared.sources) > 1, progress or Progress()
     return [shared.predict(path, Named(hears, path.name) if several else hears) for path in shared.sources]
@@ -265,6 +277,8 @@ def learn_person(
     preset: str = "balanced",
     steps: int | None = None,
     subject: str = "auto",
+    fps: float | None = None,
+    stream: int | None = None,
     device: str = "auto",
     seed: int = 0,
     base: Base = None,
@@ -291,10 +305,10 @@ def learn_person(
         raise UsageError("no input was given", "name videos and photos of the person")
     if settings.mode == "online":
         raise UsageError("online learning takes one input at a time")
-    session = PersonalizationSession.begin(settings, device, base, person, progress)
+    session, reading = PersonalizationSession.begin(settings, device, base, person, progress), Reading(fps, stream)
     if learned is not None:
-        return SharedPerson(session, PersonalizedWeights.load(Path(learned), session.base), subject, {})
-    return SharedPerson.learn(session, [*dict.fromkeys(map(Path, sources))], subject, on_bad)
+        return SharedPerson(session, PersonalizedWeights.load(Path(learned), session.base), subject, {}, reading)
+    return SharedPerson.learn(session, [*dict.fromkeys(map(Path, sources))], subject, on_bad, reading)
 
 
 def _predict_photo(
@@ -304,7 +318,7 @@ def _predict_photo(
     boxes = [] if image is None else find_people(image, detector)
     people = []
     if image is not None:
-        people = predict_people(image, boxes, loaded.follows, detector, settings, loaded.model)
+        people = predict_people(image, boxes, loaded.follow_network, detector, settings, loaded.network)
     if not people:
         raise NoPersonError(f"{media.info.path}: no person was found", "a larger or brighter view of the person helps")
     persons = tuple(PersonRecord(i + 1, person.box, person.keypoints) for i, person in enumerate(people))

@@ -25,6 +25,7 @@ from ttpose.core.errors import InputError, OutputError, TTPoseError, UsageError
 from ttpose.core.files import sha256_of, write_text
 from ttpose.core.progress import Progress
 from ttpose.core.skeleton import COCO17
+from ttpose.core.stopping import end_now
 from ttpose.data.labelled_clip import LABELS_NAME, write_clip
 from ttpose.data.shards import write_shard
 from ttpose_synth.assets import SyntheticAssets
@@ -234,6 +235,7 @@ def _start_worker() -> None:
     cv2.setNumThreads(1)
     # Ctrl-C goes to the whole group; the parent alone decides, so that a person is finished or not begun.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda number, _: end_now(number))
 
 
 def _render_in_worker(out: Path, assets: Path, settings: RenderSettings, seed: int) -> None:

@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 import torch
+from ttpose.adaptation.sources import ObservedClip
 
 from ttpose.adaptation import session as one_person
 from ttpose.adaptation.online import personalize_stream
+from ttpose.adaptation.personalize import personalize_model
 from ttpose.adaptation.session import PersonalizationSession, looks_to_adapt
 from ttpose.adaptation.settings import preset_named
-from ttpose.adaptation.sources import ObservedClip
 from ttpose.core.progress import Progress
 from ttpose.inference.follow import CropStore
-from ttpose.inference.pipeline import personalize_model
 from ttpose.models.pose_model import PoseModel
 from ttpose.models.shipped import LoadedModel
 

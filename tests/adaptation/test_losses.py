@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from ttpose.adaptation.adapter import Adapter
+from ttpose.adaptation.augment import Augmentation, draw_warp
 from ttpose.adaptation.losses import Clip, Step
 from ttpose.adaptation.losses.anchor import Anchor
-from ttpose.adaptation.losses.consistency import Consistency
 from ttpose.adaptation.losses.distillation import Distillation
 from ttpose.adaptation.losses.keypoints import SelfTraining, _offset_error
 from ttpose.adaptation.losses.reconstruction import Reconstruction, person_weight
@@ -18,7 +18,7 @@ from ttpose.adaptation.pseudo_labels import distillation_targets, pseudo_labels
 from ttpose.adaptation.settings import PersonalizeSettings
 from ttpose.core import geometry
 from ttpose.inference.tta import TTA_VIEWS, predict_tta
-from ttpose.inference.warps import PLAIN, Augmentation, draw_warp, warped_batch
+from ttpose.inference.warps import PLAIN, warped_batch
 from ttpose.models.decode import decode
 from ttpose.models.perceptual_features import perceptual_loss
 
@@ -204,32 +204,6 @@ def test_anchor_is_zero_at_the_base_and_pulls_back_to_it(dots, walk):
         strayed.encoder.colors += 0.1
     first, last = _lower(strayed, lambda m: _step(m, crops, base=dots), loss_term, 0.02, 8)
     assert first > 0 and last < 0.5 * first
-
-
-def test_consistency_makes_views_agree_with_the_average(dots, walk):
-    loss_term, crops = Consistency(1.0, 0.25), walk[2][:4]
-    rng = np.random.default_rng(1)
-    warps = [draw_warp(rng, Augmentation(rotation_sd=8, contrast=0, tint=0, brightness=0)) for _ in crops]
-    good = loss_term.loss(_step(dots, crops, warps)).item()
-    strayed = copy.deepcopy(dots)
-    with torch.no_grad():
-        strayed.encoder.colors += torch.tensor([0.25, -0.25, 0.25])
-    first, last = _lower(strayed, lambda m: _step(m, crops, warps, average=dots), loss_term, 0.02, 15)
-    assert good < first
-    assert last < 0.7 * first
-
-
-def test_an_unsure_teacher_is_silent(dots, walk):
-    step = _step(dots, walk[2][:2])
-    assert Consistency(1.0, 0.25).loss(step).item() > 0
-    assert Consistency(1.0, 1.1).loss(step).item() == 0
-
-
-def test_consistency_teaches_the_model_not_its_teacher(dots, walk):
-    learning, teacher = copy.deepcopy(dots), copy.deepcopy(dots)
-    Consistency(1.0, 0.25).loss(_step(learning, walk[2][:2], average=teacher)).backward()
-    assert learning.encoder.colors.grad.abs().sum() > 0
-    assert teacher.encoder.colors.grad is None
 
 
 def test_reconstruction_learns_to_repaint(tiny, painted_crops):

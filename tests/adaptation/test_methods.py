@@ -16,13 +16,14 @@ from ttpose.adaptation.losses.entropy import Entropy
 from ttpose.adaptation.methods import METHODS, fitted, let_learn, method_named
 from ttpose.adaptation.offline import adapt_offline
 from ttpose.adaptation.online import OnlineAdapter
+from ttpose.adaptation.personalize import personalize_model
 from ttpose.adaptation.session import PersonalizationSession
 from ttpose.adaptation.settings import PAPER, PRESETS
 from ttpose.core import geometry
 from ttpose.core.errors import UsageError
 from ttpose.core.progress import Progress
 from ttpose.inference.crops import cut_crop
-from ttpose.inference.pipeline import personalize_model
+from ttpose.inference.settings import SINGLE_VIEW
 from ttpose.inference.tta import TTA_VIEWS, predict_tta
 from ttpose.inference.warps import PLAIN
 from ttpose.models.person import PersonDelta
@@ -64,7 +65,7 @@ def crops():
 
 def small(name, **changes):
     settings = replace(method_named(name, steps=2), batch=2, perceptual="none", teacher_min_score=-1e9, **changes)
-    return replace(settings, decoder_warmup=min(settings.decoder_warmup, 1), views=1)
+    return replace(settings, decoder_warmup=min(settings.decoder_warmup, 1), teacher_views=1, refine=SINGLE_VIEW)
 
 
 def clip_of(model, crops):
@@ -234,7 +235,7 @@ def test_parts_that_learn(models, crops):
 
 def test_parts_that_the_loss_does_not_reach_are_a_usage_error(models, crops):
     model = models["rotation"]
-    with pytest.raises(UsageError, match="rotation uses_pseudo_labels this model nothing where only pose_head"):
+    with pytest.raises(UsageError, match="rotation teaches this model nothing where only pose_head"):
         adapt_offline(model, clip_of(model, crops), let_learn(small("rotation"), ["pose_head"]))
 
 

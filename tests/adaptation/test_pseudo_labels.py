@@ -10,7 +10,9 @@ from ttpose.adaptation.pseudo_labels import distillation_targets, pseudo_labels
 from ttpose.adaptation.settings import PersonalizeSettings
 from ttpose.core import geometry
 from ttpose.core.skeleton import COCO17
-from ttpose.inference.tta import TTA_VIEWS, TTAPrediction, predict_tta
+from ttpose.inference.prediction import TTAPrediction
+from ttpose.inference.settings import SINGLE_VIEW
+from ttpose.inference.tta import TTA_VIEWS, predict_tta
 
 SETTINGS = PersonalizeSettings(teacher_min_score=0.25)
 
@@ -50,7 +52,7 @@ def test_sides_are_settled_where_the_settings_say_so(walk, seen):
     labels, swapped = pseudo_labels(observation, walk[2], COCO17, SETTINGS)
     assert np.argwhere(swapped).tolist() == [[15, 0]]
     assert np.allclose(geometry.apply(walk[2][15].to_source, labels[15, :, :2]), seen.keypoints[15, :, :2])
-    raw, none = pseudo_labels(observation, walk[2], COCO17, replace(SETTINGS, correct_swaps=False))
+    raw, none = pseudo_labels(observation, walk[2], COCO17, replace(SETTINGS, refine=SINGLE_VIEW))
     assert not none.any()
     assert np.allclose(geometry.apply(walk[2][15].to_source, raw[15, :, :2]), broken[15, :, :2])
 

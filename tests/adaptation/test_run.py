@@ -192,7 +192,7 @@ def confused():
     legs = [COCO17.index(f"{s}_{p}") for p in ("hip", "knee", "ankle") for s in ("left", "right")]
     for part in (seen.keypoints, seen.peaks):
         part[5, legs] = part[5, np.array(COCO17.flip)[legs]]
-    seen.sides[5, legs] *= -0.2
+    seen.side_odds[5, legs] *= -0.2
     return true, seen
 
 
@@ -219,7 +219,7 @@ def test_rescoring_is_told_the_settled_names_and_the_times(confused, monkeypatch
     times = [0.1 + i / 25 for i in range(20)]
     found, swapped = refine_prediction(seen, times, COCO17, replace(SETTINGS, rescore=True))
     assert swapped[5, 0] and np.array_equal(given[0].keypoints[5], true[5])
-    assert np.array_equal(given[0].peaks[5, :, 0], true[5]) and (given[0].sides[5] > 0).all()
+    assert np.array_equal(given[0].peaks[5, :, 0], true[5]) and (given[0].side_odds[5] > 0).all()
     assert given[1].tolist() == times and given[2] == COCO17
     assert np.array_equal(found, given[0].keypoints + 1)
 
@@ -231,11 +231,11 @@ def test_with_a_second_opinion_the_plain_view_counts_half(confused, monkeypatch)
     plain = observation(np.add(true, [4, 0, 0]))
     second = np.concatenate([true, np.zeros((*true.shape[:2], 1))], -1)
     settings, times = replace(SETTINGS, rescore=True), [i / 25 for i in range(20)]
-    for part in (replace(seen, plain=plain), replace(seen, second=second)):
+    for part in (replace(seen, plain=plain), replace(seen, ensemble=second)):
         found, _ = refine_prediction(part, times, COCO17, settings)
         assert np.array_equal(found, given.pop().keypoints) and not given
-    found, swapped = refine_prediction(replace(seen, plain=plain, second=second), times, COCO17, settings)
-    assert np.array_equal(given[0].second, second) and np.array_equal(given[1].second, second)
+    found, swapped = refine_prediction(replace(seen, plain=plain, ensemble=second), times, COCO17, settings)
+    assert np.array_equal(given[0].ensemble, second) and np.array_equal(given[1].ensemble, second)
     assert np.array_equal(given[1].keypoints, plain.keypoints)
     assert swapped[5, 0], "of all views"
     limbs = np.arange(5, 17)
@@ -266,9 +266,9 @@ def test_a_second_opinion_is_asked_where_the_settings_say(dots, walk, monkeypatc
     monkeypatch.setattr(run, "ensemble", lambda skeleton, device: Shifted())
     plain = predict_crops(dots, crops, replace(SETTINGS, rescore=True))
     asked = predict_crops(dots, crops, replace(SETTINGS, rescore=True, ensemble=True))
-    assert plain.second is None and np.array_equal(plain.keypoints, asked.keypoints)
-    assert np.allclose(asked.second[..., :2], plain.keypoints[..., :2] + shift)
-    monkeypatch.setattr(run, "rescore", lambda seen, *_: (seen.second[..., :3], None))
+    assert plain.ensemble is None and np.array_equal(plain.keypoints, asked.keypoints)
+    assert np.allclose(asked.ensemble[..., :2], plain.keypoints[..., :2] + shift)
+    monkeypatch.setattr(run, "rescore", lambda seen, *_: (seen.ensemble[..., :3], None))
     found = predict_clip(dots, crops, replace(SETTINGS, rescore=True, ensemble=True))
     assert np.allclose(found[..., :2], plain.keypoints[..., :2] + shift)
 

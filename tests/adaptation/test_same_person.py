@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from ttpose.adaptation.sources import references_of
 
 from tests.painted import box_of, paint, standing
 from ttpose.adaptation.guard import metrics as guard
@@ -19,7 +16,7 @@ from ttpose.adaptation.pseudo_labels import pseudo_labels
 from ttpose.adaptation.settings import PersonalizeSettings
 from ttpose.core.skeleton import COCO17
 from ttpose.inference.crops import PersonCrop, by_clip, cut_crop
-from ttpose.inference.tta import TTAPrediction
+from ttpose.inference.prediction import TTAPrediction
 
 
 def crop() -> PersonCrop:
@@ -98,13 +95,3 @@ def test_checks_are_means_over_clips(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(keypoints) == 8
     assert checks.score == pytest.approx((6 * 1 + 2 + 3) / 8)
     assert (checks.jumps, checks.limb_spread, checks.reconstruction) == (1, 1, 1)  # photos have no say in these
-
-
-def test_names_go_back_to_their_source_and_frame() -> None:
-    seen = [SimpleNamespace(media=SimpleNamespace(info=SimpleNamespace(path=Path(n))), frames=[0] * 3) for n in "ab"]
-    reference = {i: np.full((17, 2), float(i)) for i in (0, 2, 4)}  # the second source's frame 1 has the number 3 + 1
-    found = references_of(seen, reference)  # type: ignore[arg-type]
-    assert {path.name: {i: row[0, 0] for i, row in rows.items()} for path, rows in found.items()} == {
-        "a": {0: 0.0, 2: 2.0},
-        "b": {1: 4.0},
-    }

@@ -4,9 +4,10 @@ import dataclasses
 
 import pytest
 
+from ttpose.adaptation.augment import Augmentation
 from ttpose.adaptation.settings import PAPER, PRESETS, preset_named
 from ttpose.core.errors import UsageError
-from ttpose.inference.warps import Augmentation
+from ttpose.inference.settings import REFINE_PRESETS, SINGLE_VIEW
 
 
 def test_the_paper_preset_is_the_papers():
@@ -14,9 +15,9 @@ def test_the_paper_preset_is_the_papers():
     assert (PAPER.pose_rate, PAPER.decoder_rate, PAPER.batch) == (1e-4, 1e-4, 32)
     assert PAPER.steps == 0  # as many as there are frames
     assert (PAPER.reconstruction, PAPER.reconstruction_batch) == (1.0, 32)
-    assert (PAPER.self_training, PAPER.consistency, PAPER.anchor) == (0, 0, 0)
+    assert (PAPER.self_training, PAPER.distillation, PAPER.anchor) == (0, 0, 0)
     assert (PAPER.decoder_warmup, PAPER.rate_warmup, PAPER.clip_norm, PAPER.ema) == (0, 0, None, None)
-    assert not PAPER.guard and not PAPER.correct_swaps and PAPER.predict_views == 1
+    assert not PAPER.guard and PAPER.refine == SINGLE_VIEW
     assert not any("affinity.weight".startswith(prefix) for prefix in PAPER.trainable)
 
 
@@ -33,6 +34,11 @@ def test_presets_are_complete_and_named_as_they_are_called():
     assert all(settings.preset == name for name, settings in PRESETS.items())
     costs = [PRESETS[name].steps * PRESETS[name].batch for name in ("fast", "balanced", "thorough")]
     assert costs == sorted(costs) and len(set(costs)) == 3
+
+
+@pytest.mark.parametrize("name", ["fast", "balanced", "thorough"])
+def test_inference_of_a_preset_is_that_of_predict(name):
+    assert PRESETS[name].refine == REFINE_PRESETS[name]
 
 
 def test_ours_are_careful():
@@ -60,10 +66,10 @@ def test_the_callers_changes():
         ({"name": "fast", "mode": "online", "steps": 7}, "one step a frame"),
     ],
 )
-def test_what_there_is_none_of_is_a_usage_error(wrong, reference):
+def test_what_there_is_none_of_is_a_usage_error(wrong, named):
     with pytest.raises(UsageError) as caught:
         preset_named(**wrong)
-    assert reference in str(caught.value)
+    assert named in str(caught.value)
 
 
 def test_settings_cannot_be_changed_in_place():

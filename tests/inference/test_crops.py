@@ -6,7 +6,7 @@ import pytest
 from tests.painted import box_of, paint_dots, standing
 from ttpose.core import geometry
 from ttpose.core.geometry import Box
-from ttpose.inference.crops import cut_crop, spread
+from ttpose.inference.crops import cut_crop, evenly_spaced
 from ttpose.models.predictor import CROP_PAD
 
 
@@ -52,7 +52,7 @@ def test_beyond_the_pictures_edge_is_black():
 
 @pytest.mark.parametrize(("count", "most"), [(0, 5), (1, 5), (5, 5), (6, 5), (100, 7), (1000, 128), (9, 1)])
 def test_spread_is_even(count, most):
-    found = spread(count, most)
+    found = evenly_spaced(count, most)
     assert len(found) == min(count, most)
     assert found == sorted(set(found))
     if 1 < most < count:

@@ -10,7 +10,7 @@ from tests.observed import walking
 from ttpose.core.geometry import Box
 from ttpose.core.skeleton import COCO17, PENN13
 from ttpose.inference.crops import cut_crop
-from ttpose.inference.ensemble import EnsembleMember, ensemble
+from ttpose.inference.ensemble import EnsembleMember, ensemble_member
 from ttpose.models.blazepose import BLAZEPOSE_SIZE, LANDMARKS
 
 LEFT, RIGHT = COCO17.index("left_wrist"), COCO17.index("right_wrist")
@@ -71,7 +71,7 @@ def _asked(pose: np.ndarray, degrees: float = 0.0) -> tuple[np.ndarray, _Dots, n
     turned, network = _turned(pose, degrees), _Dots()
     dots = [tuple(turned[joint, :2]) for joint in (LEFT, RIGHT)]
     crop = cut_crop(_picture(*dots), Box.around(turned[:, :2]), 256)
-    return EnsembleMember(network, COCO17).look([crop], turned[None])[0], network, turned
+    return EnsembleMember(network, COCO17).predict([crop], turned[None])[0], network, turned
 
 
 @pytest.mark.parametrize("degrees", [0, 35, -120, 180])
@@ -116,24 +116,24 @@ def test_joints_of_low_scores_do_not_make_the_crop_larger(pose):
     again = _Dots()
     kept = pose.copy()
     kept[LEFT, 2] = 0.1
-    EnsembleMember(again, COCO17).look([crop, crop], np.stack([stray, kept]))
+    EnsembleMember(again, COCO17).predict([crop, crop], np.stack([stray, kept]))
     assert torch.equal(again.views[0], again.views[2])
 
 
 def test_a_pose_in_one_point_still_has_a_crop(pose):
     heap = np.concatenate([np.full((17, 2), SIDE / 2), np.zeros((17, 1))], 1)
     crop = cut_crop(_picture((250, 250)), Box(100, 100, 200, 300), 256)
-    assert np.isfinite(EnsembleMember(_Dots(), COCO17).look([crop], heap[None])).all()
+    assert np.isfinite(EnsembleMember(_Dots(), COCO17).predict([crop], heap[None])).all()
 
 
 def test_another_keypoint_set_has_no_opinion_of_what_the_network_does_not_know():
     assert "head" in PENN13.keypoints
     clip = np.concatenate([np.random.default_rng(0).uniform(150, 350, (13, 2)), np.ones((13, 1))], 1)
     crop = cut_crop(_picture((200, 200), (300, 200)), Box(100, 100, 300, 300), 256)
-    said = EnsembleMember(_Dots(), PENN13).look([crop], clip[None])[0]
+    said = EnsembleMember(_Dots(), PENN13).predict([crop], clip[None])[0]
     assert np.isnan(said).any(1).tolist() == [name not in LANDMARKS for name in PENN13.keypoints]
 
 
 def test_the_shipped_network_is_loaded_once():
-    first, second = ensemble(COCO17), ensemble(PENN13)
+    first, second = ensemble_member(COCO17), ensemble_member(PENN13)
     assert first._network is second._network

@@ -6,11 +6,12 @@ import torch
 
 from tests.observed import observation
 from tests.painted import GROUPS, box_of, dot_color, paint_dots, standing
-from tests.small_models import DotModel
+from tests.small_models import CountedDots, DotModel
 from ttpose.core import geometry
 from ttpose.core.skeleton import COCO17
 from ttpose.inference.crops import cut_crop
-from ttpose.inference.tta import TTA_VIEWS, join, predict_tta, tta_view
+from ttpose.inference.prediction import join
+from ttpose.inference.tta import TTA_VIEWS, ViewOutput, plain_view, predict_tta, tta_view
 from ttpose.models.predictor import Predictor
 
 MIRRORED = tta_view(0, 1.0, True)
@@ -76,11 +77,11 @@ def test_odds_of_sides(dots, walk):
     seen = predict_tta(dots, walk[2][:2])
     paired = [i for i, name in enumerate(COCO17.keypoints) if "_" in name]
     # The own map is about 0.9 at the keypoint, the mirror's empty: log(0.95 / 0.05).
-    assert seen.sides.shape == (2, 17)
-    assert seen.sides[:, paired] == pytest.approx(np.full((2, 16), 2.9), abs=0.5)
-    assert np.abs(seen.sides[:, 0]).max() < 1e-6
+    assert seen.side_odds.shape == (2, 17)
+    assert seen.side_odds[:, paired] == pytest.approx(np.full((2, 16), 2.9), abs=0.5)
+    assert np.abs(seen.side_odds[:, 0]).max() < 1e-6
     swapped = predict_tta(_SwappedNames(), walk[2][:2])
-    assert swapped.sides[:, paired] == pytest.approx(np.zeros((2, 16)), abs=0.1)
+    assert swapped.side_odds[:, paired] == pytest.approx(np.zeros((2, 16)), abs=0.1)
 
 
 class _SwappedNames(DotModel):
@@ -101,39 +102,58 @@ def test_batches_are_joined_in_order_and_counted(dots, walk):
     parts = [predict_tta(dots, crops[i : i + 1]) for i in range(3)]
     together = join(parts)
     assert np.allclose(together.keypoints, seen.keypoints[:3], atol=1e-3)
-    assert together.sides.shape == together.spread.shape == (3, 17)
+    assert together.side_odds.shape == together.spread.shape == (3, 17)
 
 
 @pytest.mark.parametrize("views", [1, 4])
 def test_the_plain_view_alone_is_kept_beside_what_all_say(dots, walk, views):
     plain = predict_tta(dots, walk[2][:5]).keypoints
     seen = predict_tta(dots, walk[2][:5], TTA_VIEWS[:views])
-    assert np.allclose(seen.alone, plain)
+    assert np.allclose(seen.single_view_keypoints, plain)
     assert (np.abs(seen.keypoints - plain).max() > 0.1) == (views > 1)
 
 
 def test_all_that_the_plain_view_shows_is_kept_where_there_are_others(dots, walk):
     alone, seen = predict_tta(dots, walk[2][:5]), predict_tta(dots, walk[2][:5], TTA_VIEWS[:2])
-    assert alone.plain is None and seen.plain.plain is None
-    for name in ("keypoints", "sides", "spread", "alone", "peaks", "boxes"):
-        assert np.allclose(getattr(seen.plain, name), getattr(alone, name), atol=1e-6), name
+    assert alone.single_view is None and seen.single_view.single_view is None
+    for name in ("keypoints", "side_odds", "spread", "single_view_keypoints", "peaks", "boxes"):
+        assert np.allclose(getattr(seen.single_view, name), getattr(alone, name), atol=1e-6), name
     part, again = seen.part(slice(1, 3)), join([seen.part(slice(0, 2)), seen.part(slice(2, 5))])
-    assert np.array_equal(part.plain.peaks, seen.plain.peaks[1:3])
-    assert np.array_equal(again.plain.keypoints, seen.plain.keypoints)
+    assert np.array_equal(part.single_view.peaks, seen.single_view.peaks[1:3])
+    assert np.array_equal(again.single_view.keypoints, seen.single_view.keypoints)
 
 
-def test_a_second_opinion_is_of_what_all_views_found_and_kept_with_its_frames(dots, walk):
-    class Echo:
-        def look(self, crops, found):
-            numbers = np.array([crop.index for crop in crops], float)[:, None, None]
-            return np.concatenate([found, np.broadcast_to(numbers, (*found.shape[:2], 1))], -1)
+def test_a_known_output_for_the_plain_view_is_not_computed_again(walk):
+    crops = walk[2][:7]
+    model = CountedDots()
+    plain = plain_view(model, crops)
+    assert model.predicted == 7
+    for views in (1, 4):
+        model.predicted = 0
+        known = predict_tta(model, crops, TTA_VIEWS[:views], plain=plain)
+        assert model.predicted == (views - 1) * 7
+        anew = predict_tta(model, crops, TTA_VIEWS[:views])
+        for name in ("keypoints", "side_odds", "spread", "single_view_keypoints", "peaks"):
+            assert np.allclose(getattr(known, name), getattr(anew, name), atol=1e-4), name
 
-    seen = predict_tta(dots, walk[2][:7], TTA_VIEWS[:2], second=Echo())
-    assert np.array_equal(seen.second[..., :3], seen.keypoints)
-    assert seen.second[:, 0, 3].tolist() == list(range(7))
-    assert seen.part(slice(2, 4)).second[:, 0, 3].tolist() == [2, 3]
-    assert np.array_equal(join([seen.part(slice(0, 3)), seen.part(slice(3, 7))]).second, seen.second)
-    assert predict_tta(dots, walk[2][:1]).second is None
+
+def test_rows_of_an_output(walk):
+    plain = plain_view(CountedDots(), walk[2][:5])
+    some = plain.rows([3, 1])
+    assert torch.equal(some.heatmaps, plain.heatmaps[[3, 1]]) and torch.equal(some.anchors, plain.anchors[[3, 1]])
+    assert some.offsets is None
+    again = ViewOutput.cat([plain.rows([0, 1]), plain.rows([2, 3, 4])])
+    assert torch.equal(again.heatmaps, plain.heatmaps) and again.offsets is None
+
+
+@pytest.mark.parametrize("views", [1, 3])
+def test_maps_are_kept_where_they_are_asked_for(dots, walk, views):
+    assert predict_tta(dots, walk[2][:5], TTA_VIEWS[:views]).maps is None
+    seen = predict_tta(dots, walk[2][:5], TTA_VIEWS[:views], keep_maps=True)
+    assert seen.maps.dtype == torch.float16 and seen.maps.shape[:2] == (5, 17)
+    assert torch.equal(seen.part([1, 4]).maps, seen.maps[[1, 4]])
+    highest = seen.maps.flatten(2).max(2).values.numpy()
+    assert np.allclose(highest, seen.peaks[:, :, 0, 2], atol=0.2), "the maps that were decoded"
 
 
 class _TwoDots(DotModel):
@@ -164,13 +184,13 @@ def test_other_peaks_are_kept_in_original_pixels(walk, views):
 
 def test_parts_of_an_observation():
     seen = observation(np.random.default_rng(0).random((6, 17, 3)))
-    seen.sides[:], seen.spread[:] = np.random.default_rng(1).random((2, 6, 17))
+    seen.side_odds[:], seen.spread[:] = np.random.default_rng(1).random((2, 6, 17))
     part = seen.part(slice(1, None, 2))
-    for name in ("keypoints", "sides", "spread", "alone", "peaks"):
+    for name in ("keypoints", "side_odds", "spread", "single_view_keypoints", "peaks"):
         assert np.array_equal(getattr(part, name), getattr(seen, name)[[1, 3, 5]]), name
     assert part.maps is None
     again = join([seen.part(slice(0, 2)), seen.part(slice(2, 6))])
-    for name in ("keypoints", "sides", "spread", "alone", "peaks"):
+    for name in ("keypoints", "side_odds", "spread", "single_view_keypoints", "peaks"):
         assert np.array_equal(getattr(again, name), getattr(seen, name)), name
 
 

@@ -5,9 +5,10 @@ import pytest
 import torch
 
 from tests.painted import dot_color, group_of
+from ttpose.adaptation.augment import Augmentation, draw_warp
 from ttpose.core import geometry
 from ttpose.core.skeleton import COCO17
-from ttpose.inference.warps import PLAIN, Augmentation, carry_keypoints, draw_warp, warped_batch
+from ttpose.inference.warps import PLAIN, carry_keypoints, warped_batch
 
 MIRROR = COCO17.flip
 

@@ -1,13 +1,19 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import jsonschema
+import numpy as np
 import pytest
 
 from tests.report.browser import chromium, refine_prediction, show
 from tests.report.examples import FRAMES, Clip
+from ttpose.corrections import read_corrections
+from ttpose.corrections.records import json_schema
+from ttpose.media import open_source
 from ttpose.report.page import write_report
 
 # The canvas without the clip's noise: what is left are the skeletons.
@@ -153,6 +159,28 @@ def test_a_doubt_jumps_to_its_frame(page: Any) -> None:
     page.execute_script("arguments[0].scrollIntoView({block: 'center'})", button)
     button.click()
     assert frame_shown(page) == 20
+
+
+def test_the_doubts_are_saved_as_corrections_with_the_swaps_chosen(page: Any, clip: Clip, tmp_path: Path) -> None:
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    page.execute_cdp_cmd("Page.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(tmp_path)})
+    selects = "return [...document.querySelectorAll('select[data-swap]')].map((e) => [e.dataset.first, e.hidden])"
+    assert dict(page.execute_script(selects)) == {"5": False, "20": True}  # nobody is in frames 20 to 22
+    page.execute_script("document.querySelector('select[data-first=\"5\"]').value = 'legs'")
+    page.execute_script("document.getElementById('export').click()")
+    saved = tmp_path / "corrections.json"
+    WebDriverWait(page, 10).until(lambda _: saved.exists())
+    content = json.loads(saved.read_text(encoding="utf-8"))
+    jsonschema.validate(content, json_schema())
+    notes = {record["index"]: record.get("note") for record in content["frames"]}
+    assert notes[21] == "Person not found: nobody was found" and "legs swapped" in notes[5]
+    result = clip.made.keypoints
+    found = read_corrections(saved, result.skeleton, open_source(clip.path).info).frames
+    assert list(found) == [5]
+    left, right = (result.skeleton.index(f"{side}_knee") for side in ("left", "right"))
+    assert found[5].swaps == ("legs",)
+    np.testing.assert_allclose(found[5].sides[left], result.frames[5].people[0].keypoints[right, :2])
 
 
 def test_choosing_joints_redraws_the_curves(page: Any) -> None:

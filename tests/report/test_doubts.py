@@ -7,8 +7,8 @@ import numpy as np
 from tests.report.examples import figure, result_of
 from ttpose.core.skeleton import COCO17
 from ttpose.report.doubts import KINDS, Doubts, find_doubts
-from ttpose.report.motion import subject_keypoints
 from ttpose.results import KeypointResult
+from ttpose.results.series import subject_keypoints
 
 WRIST = COCO17.index("left_wrist")
 

@@ -8,7 +8,8 @@ import pytest
 from tests.report.examples import figure, result_of
 from ttpose.core.geometry import Box
 from ttpose.metrics.jitter import jitter
-from ttpose.report.motion import frame_times, motion_of, subject_keypoints, torso_length
+from ttpose.report.motion import motion_of
+from ttpose.results.series import frame_times, subject_keypoints, torso_length
 
 
 def test_a_steady_walk_has_speed_and_no_jitter() -> None:

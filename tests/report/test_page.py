@@ -41,7 +41,7 @@ def test_the_page_holds_everything(clip: Clip, tmp_path: Path) -> None:
     assert values["plots"]["angles"]["left_knee"][1][0] == 180
     for text in ("The personalized model is used", "every check passed", sha256_of(tmp_path / "person.safetensors"),
                  sha256_of(clip.path), "ab" * 32, "legs swapped", "Person not found", "Affinity W", "Learn",
-                 "views: flip"):  # fmt: skip
+                 "views: flip", "Correct frames:"):  # fmt: skip
         assert text in page, text
 
 

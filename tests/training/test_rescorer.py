@@ -20,7 +20,7 @@ from ttpose.core.errors import InputError
 from ttpose.core.skeleton import COCO17
 from ttpose.data.shards import write_shard
 from ttpose.inference.crops import cut_crop
-from ttpose.inference.ensemble import ensemble
+from ttpose.inference.ensemble import ensemble_member
 from ttpose.inference.refine.candidates import candidates, limb_joints
 from ttpose.inference.refine.rescoring import rescore
 from ttpose.inference.tta import TTA_VIEWS, predict_tta
@@ -36,7 +36,7 @@ NOTHING = np.zeros((17, 17), complex)
 RNG = np.random.default_rng(0)
 AS_DRAWN = RescorerSettings(box_out=(0.0, 0.0), box_shake=0.0)
 QUICK = RescorerSettings(trees=30, leaves=8, smallest=20)
-PARTS = ("keypoints", "sides", "spread", "alone", "peaks", "boxes")
+PARTS = ("keypoints", "side_odds", "spread", "single_view_keypoints", "peaks", "boxes")
 
 
 def _points(keypoints: np.ndarray) -> np.ndarray:
@@ -175,7 +175,7 @@ def _with_second(clip: ObservedClip) -> ObservedClip:
     """The clip, and a second network that is never misled."""
     second = clip.truth * [1, 1, 0] + [0, 0, 0.9]
     second = np.concatenate([second, np.full((*second.shape[:2], 1), 1.0)], -1)
-    return replace(clip, seen=tuple(replace(seen, second=second) for seen in clip.seen))
+    return replace(clip, seen=tuple(replace(seen, ensemble=second) for seen in clip.seen))
 
 
 def test_a_file_gives_back_the_second_opinion_if_there_was_one(tmp_path):
@@ -183,9 +183,9 @@ def test_a_file_gives_back_the_second_opinion_if_there_was_one(tmp_path):
     for name, written in (("with", _with_second(clip)), ("without", clip)):
         write_clip(written, tmp_path / name)
         for seen, wanted in zip(read_clip(tmp_path / name).seen, written.seen, strict=True):
-            assert (seen.second is None) == (name == "without")
-            assert seen.second is None or np.allclose(seen.second, wanted.second, rtol=1e-6)
-    assert read_clip(tmp_path / "with").without_second().seen[1].second is None
+            assert (seen.ensemble is None) == (name == "without")
+            assert seen.ensemble is None or np.allclose(seen.ensemble, wanted.ensemble, rtol=1e-6)
+    assert read_clip(tmp_path / "with").without_ensemble().seen[1].ensemble is None
 
 
 def _without_part(path):
@@ -289,11 +289,11 @@ def test_names_are_settled_before_anything_is_learned():
     confused = observation(clip.truth * [1, 1, 0] + [0, 0, 0.8])
     plain = replace(clip, seen=(confused,))
     wanted = [right for _, right in rows_of(plain, NOTHING, RescorerSettings(steps=(1,)), RNG)]
-    keypoints, peaks, sides = confused.keypoints.copy(), confused.peaks.copy(), confused.sides.copy()
+    keypoints, peaks, sides = confused.keypoints.copy(), confused.peaks.copy(), confused.side_odds.copy()
     for part in (keypoints, peaks):
         part[6, legs] = part[6, FLIP[legs]]
     sides[6, legs] *= -1
-    confused = replace(confused, keypoints=keypoints, peaks=peaks, sides=sides)
+    confused = replace(confused, keypoints=keypoints, peaks=peaks, side_odds=sides)
     found = [right for _, right in rows_of(replace(clip, seen=(confused,)), NOTHING, RescorerSettings(steps=(1,)), RNG)]
     assert np.array_equal(found[0], wanted[0])
 
@@ -321,12 +321,12 @@ def test_trees_learn_to_trust_a_second_opinion(clips):
     # Thrown in all frames, so that only the second network knows better.
     wrist = COCO17.index("left_wrist")
     seen = observation(clip.truth * [1, 1, 0] + [0, 0, 0.8])
-    for part in (seen.keypoints[:, wrist], seen.alone[:, wrist], seen.peaks[:, wrist, 0]):
+    for part in (seen.keypoints[:, wrist], seen.single_view_keypoints[:, wrist], seen.peaks[:, wrist, 0]):
         part += [90, 60, -0.4]
     seen.peaks[:, wrist, 1:] = seen.peaks[:, wrist, :1] * [1, 1, 0]
     away = []
-    for part in (seen, replace(seen, second=_with_second(clip).seen[0].second)):
-        trees = trusting if part.second is not None else fit_rescorer(clips, QUICK)
+    for part in (seen, replace(seen, ensemble=_with_second(clip).seen[0].ensemble)):
+        trees = trusting if part.ensemble is not None else fit_rescorer(clips, QUICK)
         found, _ = rescore(part, clip.times, COCO17, trees)
         away.append(np.linalg.norm((found - clip.truth)[:, wrist, :2], axis=-1))
     assert (away[0] < 15).mean() < 0.1 < 0.9 < (away[1] < 15).mean()
@@ -422,13 +422,15 @@ def test_a_rendered_person_is_observed_through_its_labelled_boxes(tiny, tmp_path
     crops = [cut_crop(paint(k, 96), box_of(k), 64, index=i, time_s=i / 25) for i, k in enumerate(keypoints)]
     for looks, seen in zip(LOOKS, clip.seen, strict=True):
         direct = predict_tta(tiny, crops, TTA_VIEWS[:looks])
-        assert np.abs(seen.alone[..., :2] - direct.alone[..., :2]).mean() < 2  # JPEG changes little
-        assert np.abs(seen.sides - direct.sides).mean() < 0.1
+        assert (
+            np.abs(seen.single_view_keypoints[..., :2] - direct.single_view_keypoints[..., :2]).mean() < 2
+        )  # JPEG changes little
+        assert np.abs(seen.side_odds - direct.side_odds).mean() < 0.1
     assert not clip.seen[0].spread.any() and clip.seen[1].spread.any()
     # Asked of what four views found; the painted person is no person to it, but it looks at the right place.
-    wanted = ensemble(COCO17).look(crops, predict_tta(tiny, crops, TTA_VIEWS[: LOOKS[-1]]).keypoints)
+    wanted = ensemble_member(COCO17).predict(crops, predict_tta(tiny, crops, TTA_VIEWS[: LOOKS[-1]]).keypoints)
     for seen in clip.seen:
-        assert seen.second.shape == (3, 17, 4) and np.abs(seen.second - wanted)[..., :2].mean() < 2
+        assert seen.ensemble.shape == (3, 17, 4) and np.abs(seen.ensemble - wanted)[..., :2].mean() < 2
 
 
 def test_observing_goes_on_where_it_ended(tiny, tmp_path, monkeypatch):

@@ -95,7 +95,7 @@ class Adapter:
         if not total.requires_grad:
             parts = ", ".join(part.rstrip(".") for part in self.settings.trainable)
             raise UsageError(
-                f"{' and '.join(terms)} uses_pseudo_labels this model nothing where only {parts} may learn",
+                f"{' and '.join(terms)} teaches this model nothing where only {parts} may learn",
                 "let other parts learn, or use another method",
             )
         if bool(total.isfinite()):

@@ -18,6 +18,7 @@ from ttpose.inference.crops import PersonCrop, cut_crop
 from ttpose.inference.pipeline import predict_crops
 from ttpose.inference.prediction import TTAPrediction
 from ttpose.inference.refine.clip import refine
+from ttpose.models.engine import compiled
 from ttpose.models.pose_model import PoseModel
 
 
@@ -67,7 +68,7 @@ def personalize_crops(
     teaches = settings.uses_pseudo_labels and settings.teacher_views == settings.refine.views
     with progress.stage("predict with nothing learned", len(crops)) as advance:
         before = predict_crops(
-            model, crops, settings.refine, advance, keep_maps=teaches and settings.distillation > 0
+            compiled(model), crops, settings.refine, advance, keep_maps=teaches and settings.distillation > 0
         )  # fmt: skip
     timings = {"refine_s": time.perf_counter() - clock}
     done, after = _personalized(model, crops, settings, before, teaches, progress)
@@ -96,6 +97,6 @@ def _personalized(
     clock = time.perf_counter()
     with progress.stage("predict", len(crops)) as advance:
         pose, ensemble = before.single_view_keypoints, before.ensemble
-        after = predict_crops(done.model, crops, settings.refine, advance, pose=pose, ensemble=ensemble)
+        after = predict_crops(compiled(done.model), crops, settings.refine, advance, pose=pose, ensemble=ensemble)
     timings = done.timings | {"predict_s": time.perf_counter() - clock}
     return replace(done, timings=timings), after

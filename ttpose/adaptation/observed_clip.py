@@ -18,7 +18,7 @@ from ttpose.inference.prediction import TTAPrediction, join
 from ttpose.inference.results import report_damage
 from ttpose.inference.settings import RefineSettings
 from ttpose.media import Source
-from ttpose.models.pose_model import PoseModel
+from ttpose.models.engine import PoseNetwork
 from ttpose.tracking.detector import Detector
 from ttpose.tracking.track import track_subject
 
@@ -56,7 +56,7 @@ class ObservedClip:
         """The kept crops' predictions with heatmaps, where they were kept."""
         return join(self.store.predictions) if self.store.predictions else None
 
-    def predict_again(self, model: PoseModel, settings: RefineSettings, progress: Progress) -> TTAPrediction | None:
+    def predict_again(self, model: PoseNetwork, settings: RefineSettings, progress: Progress) -> TTAPrediction | None:
         """Other weights' prediction of the frames in which the subject is known; from the kept crops where all are."""
         clip, store = self.clip, self.store
         if clip.prediction is None or clip.single_view is None:
@@ -70,8 +70,8 @@ class ObservedClip:
 
 def observe_clip(
     media: Source,
-    base: PoseModel,
-    start: PoseModel,
+    base: PoseNetwork,
+    start: PoseNetwork,
     detector: Detector,
     settings: PersonalizeSettings,
     *,

@@ -25,6 +25,7 @@ from ttpose.core.progress import Progress
 from ttpose.inference.crops import PersonCrop
 from ttpose.inference.pipeline import predict_crops
 from ttpose.inference.tta import TTA_VIEWS, TTAPrediction, join, predict_tta
+from ttpose.models.engine import compiled
 from ttpose.models.person import PersonDelta
 from ttpose.models.pose_model import PoseModel
 
@@ -43,6 +44,7 @@ class OnlineAdapter:
         self.settings = settings
         self._seen: list[PersonCrop] = []
         self._frames = 0
+        self._teacher = compiled(base)
         empty = Clip([], np.zeros((0, len(base.skeleton), 3)))
         self.adapter = Adapter(base, build_losses(empty, base, settings), settings)
         #: What predicts: `settings.interpolation` of the change so far.
@@ -57,9 +59,7 @@ class OnlineAdapter:
         for loss_term in self.adapter.losses:
             if isinstance(loss_term, (SelfTraining, Distillation)):
                 keep_maps = isinstance(loss_term, Distillation)
-                seen = predict_tta(
-                    self.adapter.base, [crop], TTA_VIEWS[: self.settings.teacher_views], keep_maps=keep_maps
-                )
+                seen = predict_tta(self._teacher, [crop], TTA_VIEWS[: self.settings.teacher_views], keep_maps=keep_maps)
                 skeleton = self.adapter.base.skeleton
                 labels = pseudo_labels(seen, [crop], skeleton, self.settings)
                 loss_term.teach(
@@ -147,7 +147,7 @@ def personalize_stream(
     checked = time.perf_counter()
     if report.decision != "personalized":
         with progress.stage("predict", len(crops)) as advance:
-            everything = predict_crops(model, crops, replace(settings.refine, ensemble=False), advance)
+            everything = predict_crops(compiled(model), crops, replace(settings.refine, ensemble=False), advance)
     timings = {"adapt_s": adapted - clock, "guard_s": checked - adapted, "predict_s": time.perf_counter() - checked}
     together = replace(everything, ensemble=ensemble)
     return Streamed(model, delta, whole, report, stream.adapter.history, timings, prediction=together)

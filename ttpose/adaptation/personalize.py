@@ -20,6 +20,7 @@ from ttpose.core.progress import Progress
 from ttpose.inference.crops import PersonCrop, evenly_spaced
 from ttpose.inference.prediction import TTAPrediction
 from ttpose.inference.tta import TTA_VIEWS, predict_tta
+from ttpose.models.engine import compiled
 from ttpose.models.person import PersonDelta
 from ttpose.models.pose_model import PoseModel
 
@@ -101,6 +102,6 @@ def _clip(
     if teacher is None:
         with progress.stage("predict pseudo-labels", len(kept)) as advance:
             views, keep_maps = TTA_VIEWS[: settings.teacher_views], settings.distillation > 0
-            teacher = predict_tta(base, kept, views, advance, keep_maps=keep_maps)
+            teacher = predict_tta(compiled(base), kept, views, advance, keep_maps=keep_maps)
     labels, swapped = pseudo_labels(teacher, kept, base.skeleton, settings)
     return distillation_targets(teacher, kept, labels, swapped, base.skeleton, learning, base.config.crop)

@@ -13,7 +13,7 @@ from ttpose.adaptation.session import Personalization, PersonalizationSession
 from ttpose.adaptation.weights import PersonalizedWeights
 from ttpose.core.errors import InputError
 from ttpose.core.progress import Named, Progress
-from ttpose.media import open_source
+from ttpose.media import Reading, open_source
 from ttpose.models.person import PersonDelta
 
 OnBad = Callable[[Path, InputError], None]
@@ -30,18 +30,29 @@ class SharedPerson:
     """
 
     def __init__(
-        self, run: PersonalizationSession, learned: PersonalizedWeights, subject: str, seen: dict[Path, ObservedClip]
+        self,
+        run: PersonalizationSession,
+        learned: PersonalizedWeights,
+        subject: str,
+        seen: dict[Path, ObservedClip],
+        reading: Reading | None = None,
     ) -> None:
         self._run, self._subject, self._seen, self._learned = run, subject, seen, learned
+        self._reading = reading
         #: What was learned from, in order.
         self.sources = tuple(seen)
 
     @classmethod
     def learn(
-        cls, run: PersonalizationSession, paths: Sequence[Path], subject: str, on_bad: OnBad | None
+        cls,
+        run: PersonalizationSession,
+        paths: Sequence[Path],
+        subject: str,
+        on_bad: OnBad | None,
+        reading: Reading | None = None,
     ) -> SharedPerson:
         """Learn from all sources; one that cannot be used is told to `on_bad`, or (None) raises InputError."""
-        media = _usable([(path, partial(open_source, path)) for path in paths], on_bad)
+        media = _usable([(path, partial(open_source, path, reading)) for path in paths], on_bad)
         most = shares([each.info.kind for each in media.values()])
 
         def look(path: Path) -> ObservedClip:
@@ -49,7 +60,7 @@ class SharedPerson:
             return run.observe(media[path], subject, most, progress)
 
         seen = _usable([(path, partial(look, path)) for path in media], on_bad)
-        return cls(run, run.learn(list(seen.values())), subject, seen)
+        return cls(run, run.learn(list(seen.values())), subject, seen, reading)
 
     @property
     def person(self) -> PersonDelta:
@@ -73,7 +84,8 @@ class SharedPerson:
             InputError, NoPersonError: The source cannot be used.
         """
         path, progress = Path(source), progress or self._run.progress
-        seen = self._seen.pop(path, None) or self._run.observe(open_source(path), self._subject, progress=progress)
+        media = None if path in self._seen else open_source(path, self._reading)
+        seen = self._seen.pop(path) if media is None else self._run.observe(media, self._subject, progress=progress)
         return self._run.predict(seen, self._learned, progress)
 
 

@@ -112,7 +112,7 @@ class PersonalizationSession:
             most = MOST_ONLINE if self.settings.mode == "online" else MOST_KEPT
         progress = progress or self.progress
         return observe_clip(
-            media, self.base.model, self.start.model, self.detector, self.settings, subject=subject, most=most,
+            media, self.base.network, self.start.network, self.detector, self.settings, subject=subject, most=most,
             progress=progress, counting=Estimate(self.settings, media.info.frames, progress).counting,
         )  # fmt: skip
 
@@ -133,7 +133,7 @@ class PersonalizationSession:
         """A clip's keypoints with what was learned; where the guard kept the start's weights nothing changes."""
         clock, prediction = time.perf_counter(), clip.clip.prediction
         if weights.guard.decision != "base":
-            prediction = clip.predict_again(weights.model.model, self.settings.refine, progress or self.progress)
+            prediction = clip.predict_again(weights.model.network, self.settings.refine, progress or self.progress)
         timings = weights.timings | {"predict_s": time.perf_counter() - clock}
         return self._made(clip, prediction, replace(weights, timings=timings))
 

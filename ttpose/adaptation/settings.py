@@ -115,7 +115,7 @@ PAPER = PersonalizeSettings(
 
 # The teacher is the base itself, seen through several views and settled over time; distilling its maps brings most of
 # that into the weights. Views as close up as the teacher's, and little changed: stronger changes cost accuracy.
-# Reconstruction does not move keypoints: with a weight of 0.1 it made two of three clips worse (docs/accuracy.md).
+# Reconstruction does not move keypoints: with a weight of 0.1 it made two of three clips worse (docs/experiments.md).
 _MILD = Augmentation(rotation_sd=10.0, scale=(0.78, 1.05), contrast=0.1, tint=0.05, brightness=8.0)
 _BALANCED = PersonalizeSettings(
     distillation=1.0,
@@ -128,8 +128,8 @@ PRESETS = {
     # Fewer frames and steps, one view of each frame with what was learned: what `predict` gives.
     "fast": replace(_BALANCED, preset="fast", steps=12, max_crops=48, refine=REFINE_PRESETS["fast"]),
     "balanced": _BALANCED,
-    # More frames and steps; two more views and twice as many steps made real clips worse (docs/accuracy.md). First the
-    # decoder learns the clip's colours, so that the guard can check how well the person is repainted.
+    # More frames and steps; two more views and twice as many steps made real clips worse (docs/experiments.md). First
+    # the decoder learns the clip's colours, so that the guard can check how well the person is repainted.
     "thorough": replace(_BALANCED, preset="thorough", steps=60, decoder_warmup=10, max_crops=256, ema=0.95),
     "paper": PAPER,
 }

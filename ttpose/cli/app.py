@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from ttpose.cli.convert import convert
+from ttpose.cli.correct import CorrectCommand, correct
 from ttpose.cli.demo import demo
 from ttpose.cli.evaluate import evaluate
 from ttpose.cli.export import export
@@ -46,6 +47,7 @@ def ttpose(
 
 for command in (personalize, predict, live, convert, export, demo, evaluate, train, info, synth):
     app.command()(command)
+app.command(cls=CorrectCommand)(correct)
 app.command("import-checkpoint")(import_checkpoint)
 app.add_typer(people, name="people")
 app.add_typer(models, name="models")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import math
 from collections import Counter
@@ -21,16 +22,25 @@ def describe_file(path: Path) -> dict[str, Any]:
     try:
         with open(path, "rb") as handle:
             head = handle.read(64)
+            start = _without_mark(head)
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror or error}", "check the path and permissions") from error
     # A safetensors file is the length of its header in 8 bytes, then the header, a JSON object.
     if head[8:9] == b"{" and not head.lstrip().startswith(b"{"):
         return _describe_weights(path)
-    if head.lstrip().startswith(b"{"):
+    if start.lstrip().startswith(b"{"):
         return _describe_keypoints(path)
     raise InputError(
         f"{path} is neither a weights file nor a keypoints file", "give a .safetensors file or a keypoints.json"
     )
+
+
+def _without_mark(head: bytes) -> bytes:
+    """The first bytes of a text as ASCII, without a byte-order mark."""
+    for mark in (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+        if head.startswith(mark):
+            return head.removeprefix(mark).replace(b"\0", b"")
+    return head
 
 
 def _describe_weights(path: Path) -> dict[str, Any]:

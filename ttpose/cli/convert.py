@@ -51,15 +51,20 @@ def convert(
 ) -> None:
     """Write the keypoints of `ttpose predict` or `personalize` in other formats; no video or model is needed."""
     with session(quiet=quiet, json_lines=json_lines, debug=debug) as reporter:
-        from ttpose.cli.reporting import Outcome
-        from ttpose.results import read_json
+        from ttpose.core.files import check_folder
+        from ttpose.jobs.outcome import Outcome
+        from ttpose.results import read_json, untimed
 
         begin = time.monotonic()
         wanted = exports.Exports.chosen(to, tables, height_m, openpose, smooth, fill_gaps)
         reporter.start("convert", "cpu", 1)
         reporter.begin(keypoints, 1, 1)
-        result = wanted.prepare(read_json(keypoints))
         folder = keypoints.parent if output is None else output
+        check_folder(folder)
+        found = read_json(keypoints)
+        result = wanted.prepare(found)
+        if result.smoothing is not None and (note := untimed(found)) is not None:
+            reporter.note(note)
         writers = wanted.product_writers(result, reporter.note)
         _refuse_existing([folder / name for name in writers], overwrite)
         for name, write in writers.items():

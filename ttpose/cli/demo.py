@@ -11,6 +11,7 @@ import typer
 from ttpose.cli import options
 from ttpose.cli.personalize import personalize
 from ttpose.cli.session import session
+from ttpose.core.files import check_folder
 
 Output = Annotated[
     Path, typer.Option("--output", "-o", metavar="DIR", help="Folder for the sample and its results.", file_okay=False)
@@ -37,6 +38,7 @@ def demo(
     The same as `ttpose personalize DIR/dance.mp4 -o DIR --preset fast`.
     """
     with session(quiet=quiet, json_lines=json_lines, debug=debug):
+        check_folder(output)
         clip = copy_sample(output)
     try:
         personalize(

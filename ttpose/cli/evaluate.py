@@ -11,6 +11,7 @@ from ttpose.cli import method_options, options
 from ttpose.cli.predict import Weights
 from ttpose.cli.session import session
 from ttpose.core.errors import UsageError
+from ttpose.core.files import check_file, check_folder
 
 if TYPE_CHECKING:
     from ttpose.adaptation.settings import PersonalizeSettings
@@ -85,6 +86,10 @@ def evaluate(
     with session(quiet=quiet, debug=debug) as reporter:
         if (data is None) == (clips is None):
             raise UsageError("give --data KIND:PLACE or --clips DIR")
+        if output is not None:
+            check_folder(output)
+        if json_file is not None:
+            check_file(json_file)
         columns = _columns(mode, "before,online,offline" if data else "offline" if personalize else "before")
         from ttpose.adaptation.methods import method_named
         from ttpose.cli.machine import choose_device

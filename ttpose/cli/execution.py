@@ -31,7 +31,8 @@ def execution_of(device: str, jobs: int, scheduler: str | None, *, overwrite: bo
     Raises:
         UsageError: There is no such device, or the options contradict each other.
     """
-    from ttpose.cli.machine import choose_device, cores
+    from ttpose.cli.machine import choose_device
+    from ttpose.core.threads import cores
 
     running = Running(overwrite, debug, jobs, cores(), scheduler)
     if scheduler is not None:

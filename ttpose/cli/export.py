@@ -11,6 +11,7 @@ import typer
 from ttpose.cli import options
 from ttpose.cli.session import session
 from ttpose.core.errors import UsageError
+from ttpose.core.files import check_file
 
 if TYPE_CHECKING:
     import numpy as np
@@ -58,6 +59,7 @@ def export(
         target = output or weights.with_suffix(_SUFFIX[to.value])
         if target.exists() and not overwrite:
             raise UsageError(f"{target} is there already", "choose another name with -o, or add --overwrite")
+        check_file(target)
         from ttpose.models.export import export_model
         from ttpose.people.weights import load_weights
 

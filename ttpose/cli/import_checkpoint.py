@@ -10,6 +10,7 @@ import typer
 from ttpose.cli import options
 from ttpose.cli.session import session
 from ttpose.core.errors import UsageError
+from ttpose.core.files import check_file
 
 
 def import_checkpoint(
@@ -52,3 +53,4 @@ def _refuse_bad_output(output: Path, overwrite: bool) -> None:
         raise UsageError(f"{output} does not end in .safetensors", "weights files are named so")
     if output.exists() and not overwrite:
         raise UsageError(f"{output} is there already", "choose another name, or add --overwrite")
+    check_file(output)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,6 +9,7 @@ import typer
 
 from ttpose.cli import options
 from ttpose.cli.session import session
+from ttpose.core.text import json_text
 from ttpose.core.version import __version__
 
 
@@ -37,7 +37,7 @@ def info(
 
                 values["speed"] = measure_speed(path)
         if as_json:
-            print(json.dumps(values, ensure_ascii=False, allow_nan=False))
+            print(json_text(values))
         else:
             print("\n".join(lines(values)))
 

@@ -107,12 +107,15 @@ def live(
 
 def _check_use(camera: int | None, source: str | None, save: Path | None, output: Path | None, overwrite: bool) -> None:
     from ttpose.core.errors import UsageError
+    from ttpose.core.files import check_file
 
     if camera is not None and source is not None:
         raise UsageError("--camera and --source are two places to look", "give one of them")
     for path in (save, output):
         if path is not None and path.exists() and not overwrite:
             raise UsageError(f"{path} is there already", "choose another name, or --overwrite")
+        if path is not None:
+            check_file(path)
 
 
 def _text(summary: LiveSummary) -> str:

@@ -7,14 +7,9 @@ import platform
 from importlib import metadata
 from typing import Any
 
+from ttpose.core.threads import cores
+
 PACKAGES = ("torch", "numpy", "opencv-python", "av", "decord", "safetensors", "typer", "rich")
-
-
-def cores() -> int:
-    """How many processor cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def devices() -> dict[str, str]:

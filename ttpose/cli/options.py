@@ -125,6 +125,13 @@ PersonFile = Annotated[
         help="Continue from an earlier personalization of this person: a person file, or a name in `ttpose people`.",
     ),
 ]  # fmt: skip
+Corrections = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--corrections", metavar="FILE.json", exists=True, dir_okay=False, show_default=False, rich_help_panel=_PERSON,
+        help="Also learn from corrected frames: a file of `ttpose correct` or a COCO keypoint file, one for each clip.",
+    ),
+]  # fmt: skip
 SamePerson = Annotated[
     bool,
     typer.Option(
@@ -137,6 +144,20 @@ SaveAs = Annotated[
     typer.Option(
         "--save-as", "--name", metavar="NAME", show_default=False, rich_help_panel=_PERSON,
         help="Also keep the person under this name, for --weights NAME (see `ttpose people`).",
+    ),
+]  # fmt: skip
+Fps = Annotated[
+    float | None,
+    typer.Option(
+        "--fps", metavar="N", min=1e-3, show_default="as the file says",
+        help="Frames a second of videos that do not say it, or say it wrongly.",
+    ),
+]  # fmt: skip
+Stream = Annotated[
+    int | None,
+    typer.Option(
+        "--stream", metavar="N", min=0, show_default="the main one",
+        help="Which track of a video file to use, counted from 0 over all tracks, as ffprobe does.",
     ),
 ]  # fmt: skip
 Jobs = Annotated[

@@ -10,6 +10,7 @@ import typer
 
 from ttpose.cli import options
 from ttpose.cli.session import session
+from ttpose.core.text import json_text
 
 if TYPE_CHECKING:
     from ttpose.people.library import Person
@@ -33,7 +34,7 @@ def list_people(as_json: AsJson = False, debug: options.Debug = False) -> None:
         library = Library()
         rows = [described(person) for person in library.people()]
         if as_json:
-            print(json.dumps(rows, ensure_ascii=False))
+            print(json_text(rows))
         elif not rows:
             print(f"nobody yet in {library.folder}; `ttpose personalize clip.mp4 --save-as NAME` adds somebody")
         else:
@@ -48,7 +49,7 @@ def show(name: Name, as_json: AsJson = False, debug: options.Debug = False) -> N
         from ttpose.people.library import Library
 
         values = described(Library().get(name))
-        print(json.dumps(values, ensure_ascii=False) if as_json else "\n".join(lines(values)))
+        print(json_text(values) if as_json else "\n".join(lines(values)))
 
 
 @people.command()

@@ -34,6 +34,8 @@ def personalize(
     save_as: options.SaveAs = None,
     subject: options.Subject = None,
     opinion: options.Opinion = None,
+    fps: options.Fps = None,
+    stream: options.Stream = None,
     device: options.Device = "auto",
     seed: options.Seed = 0,
     overlay: options.Overlay = True,
@@ -80,6 +82,7 @@ def personalize(
             "subject": subject or "auto",
             "seed": seed,
         }
+        how |= options.given("fps", fps) | options.given("stream", stream)
         how |= options.given("opinions", [str(file.absolute()) for file in opinion] if opinion else None)
         start = WeightsFile.named(base, base=True), WeightsFile.named(person)
         work = Personalizing(how, where.device, overlay, wanted, side_by_side, report, *start, draw_min_score)

@@ -83,7 +83,9 @@ class Personalizing:
         from ttpose import api
         from ttpose.core.files import sha256_of
         from ttpose.jobs.task import REPORT, Product, overlay_name, side_by_side_name
+        from ttpose.results import with_disagreement
 
+        made = replace(made, keypoints=with_disagreement(made.keypoints, made.base_keypoints))
         prepared, drawing = self.wanted.prepare(made.keypoints), options.given("min_score", self.draw_min_score)
 
         def write_keypoints(name: str, path: Path) -> None:

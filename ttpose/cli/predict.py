@@ -51,6 +51,8 @@ def predict(
     fill_gaps: exports.FillGaps = 0.25,
     subject: options.Subject = None,
     opinion: options.Opinion = None,
+    fps: options.Fps = None,
+    stream: options.Stream = None,
     second_opinion: SecondOpinion = False,
     device: options.Device = "auto",
     overlay: options.Overlay = True,
@@ -80,7 +82,10 @@ def predict(
         if second_opinion:
             preset = preset or options.InferencePreset.balanced
         named = None if preset is None else preset.value
-        work = Predicting(person, start, subject, where.device, wanted, overlay, draw_min_score, named, _paths(opinion))
+        heard = _paths(opinion)
+        work = Predicting(
+            person, start, subject, where.device, wanted, overlay, draw_min_score, named, fps, stream, heard
+        )
         reporter.start("predict", where.shown, len(sources), where.jobs)
         if second_opinion:
             reporter.note("--second-opinion is part of --preset balanced now, and will go with the next version")
@@ -105,6 +110,8 @@ class Predicting:
         overlay: Whether an overlay is drawn.
         draw_min_score: Of keypoints in it; None takes the usual one.
         preset: Of the inference; None takes each input kind's own.
+        fps: Of the videos; None takes what they say.
+        stream: Which of their tracks; None takes the main one.
         opinions: ONNX files that predict as well.
     """
 
@@ -116,6 +123,8 @@ class Predicting:
     overlay: bool
     draw_min_score: float | None = None
     preset: str | None = None
+    fps: float | None = None
+    stream: int | None = None
     opinions: tuple[str, ...] = ()
 
     @property
@@ -124,8 +133,13 @@ class Predicting:
         weights = None if self.weights is None else self.weights.sha256
         how = {"command": "predict", "weights_sha256": weights, "subject": self.subject}
         drawn = options.given("draw_min_score", self.draw_min_score)
-        asked = options.given("preset", self.preset) | options.given("opinions", list(self.opinions) or None)
+        asked = options.given("preset", self.preset) | self._reading
+        asked |= options.given("opinions", list(self.opinions) or None)
         return {**how, **fingerprint("base", self.base), **drawn, **asked, **self.wanted.settings}
+
+    @property
+    def _reading(self) -> dict[str, Any]:
+        return options.given("fps", self.fps) | options.given("stream", self.stream)
 
     def file_names(self, source: Path) -> tuple[str, ...]:
         """Keypoints, and the overlay."""
@@ -139,7 +153,8 @@ class Predicting:
         from ttpose.jobs.task import Product, overlay_name
 
         how: dict[str, Any] = {"weights": path_of(self.weights), "base": path_of(self.base), "subject": self.subject}
-        how |= options.given("preset", self.preset) | options.given("opinions", self.opinions or None)
+        how |= options.given("preset", self.preset) | self._reading
+        how |= options.given("opinions", self.opinions or None)
         result = api.predict(source, **how, device=self.device, progress=progress)
 
         def write_overlay(path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -10,8 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
-from ttpose.cli.streams import drop_stdout
+from ttpose.cli.streams import drop_stdout, is_unicode
 from ttpose.core.progress import Advance, Progress
+from ttpose.core.text import json_text, one_line
 from ttpose.core.version import __version__
 from ttpose.jobs.outcome import Outcome
 
@@ -111,7 +111,8 @@ class JsonReporter(Reporter):
 
     def _emit(self, event: str, **values: Any) -> None:
         try:
-            print(json.dumps({"event": event, **values}, ensure_ascii=False), file=self._stream, flush=True)
+            line = json_text({"event": event, **values}, ascii_only=not is_unicode(self._stream))
+            print(line, file=self._stream, flush=True)
         except BrokenPipeError:
             # Nobody reads on: end the run, by an exception that no handler of failing inputs or files takes.
             drop_stdout()
@@ -157,6 +158,6 @@ class _JsonInput(Progress):
 
 def print_error(message: str, hint: str | None = None) -> None:
     """Print one line on stderr, and the hint on a second."""
-    print(f"ttpose: {message}", file=sys.stderr)
+    print(f"ttpose: {one_line(message)}", file=sys.stderr)
     if hint:
-        print(f"  hint: {hint}", file=sys.stderr)
+        print(f"  hint: {one_line(hint)}", file=sys.stderr)

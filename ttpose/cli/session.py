@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import signal
+import errno
+import os
 import sys
-import threading
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
-from types import FrameType
-from typing import NoReturn
 
 import typer
 
 from ttpose.cli.reporting import JsonReporter, QuietReporter, Reporter
 from ttpose.cli.streams import drop_stdout
 from ttpose.core.errors import UsageError
+from ttpose.core.stopping import ends_when_asked
 from ttpose.jobs.log import warnings_as_notes
 from ttpose.jobs.outcome import describe
 
@@ -28,7 +27,8 @@ def session(*, quiet: bool = False, json_lines: bool = False, debug: bool = Fals
     """
     reporter = _reporter(quiet, json_lines)
     try:
-        with _polite_kill(), warnings_as_notes(reporter.note, debug), _own_stdout(json_lines):
+        _check_working_directory()
+        with ends_when_asked(), warnings_as_notes(reporter.note, debug), _own_stdout(json_lines):
             yield reporter
     except KeyboardInterrupt:
         reporter.failure("interrupted; nothing half-written was left, finished results are kept", None)
@@ -41,7 +41,7 @@ def session(*, quiet: bool = False, json_lines: bool = False, debug: bool = Fals
     except Exception as error:
         if debug:
             traceback.print_exc()
-        message, hint = describe(error)
+        message, hint = _no_output(error) or describe(error)
         reporter.failure(message, hint)
         raise typer.Exit(2 if isinstance(error, UsageError) else 1) from None
     finally:
@@ -58,21 +58,19 @@ def _reporter(quiet: bool, json_lines: bool) -> Reporter:
     return TerminalReporter()
 
 
-@contextmanager
-def _polite_kill() -> Iterator[None]:
-    """Let SIGTERM unwind the stack like Ctrl-C does, so that no partial file stays behind."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
+def _no_output(error: Exception) -> tuple[str, str | None] | None:
+    """The line and hint where our own stdout or stderr cannot be written, such as on a full disk; else None."""
+    if isinstance(error, OSError) and error.filename is None and error.errno in (errno.ENOSPC, errno.EBADF, errno.EIO):
+        return f"the output cannot be written: {error.strerror}", "look where it is redirected to"
+    return None
 
-    def leave(number: int, frame: FrameType | None) -> NoReturn:
-        raise SystemExit(128 + number)
 
-    before = signal.signal(signal.SIGTERM, leave)
+def _check_working_directory() -> None:
+    """Relative names mean nothing without it, and libraries end the process over it."""
     try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+        os.getcwd()
+    except OSError:
+        raise UsageError("the working directory is not there any more", "change to another one first") from None
 
 
 @contextmanager

@@ -1,9 +1,38 @@
-"""What to do when the reader of our output, such as `head`, has left."""
+"""Standard input, output and error as they are found: closed, not Unicode, or with a reader that has left."""
 
 from __future__ import annotations
 
+import io
 import os
 import sys
+from typing import Any
+
+from ttpose.core.text import ESCAPE
+
+
+def prepare_streams() -> None:
+    """Make output always possible: what the encoding lacks is escaped, and what is closed swallows everything.
+
+    A service or cron may start us with closed streams. Their numbers are taken at once, because a result file that got
+    number 1 or 2 would get libraries' messages as well.
+    """
+    for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+        stream: Any = getattr(sys, name)
+        if stream is None:
+            stream = open(os.devnull, mode, encoding="utf-8")  # noqa: SIM115  open as long as the process
+            setattr(sys, name, stream)
+            setattr(sys, f"__{name}__", stream)
+        if mode == "w" and isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors=ESCAPE)
+
+
+def is_unicode(stream: Any) -> bool:
+    """Whether a stream takes every character."""
+    return str(getattr(stream, "encoding", None) or "utf-8").lower().replace("-", "").startswith("utf")
 
 
 def drop_stdout() -> None:

@@ -10,6 +10,7 @@ import typer
 from ttpose.cli import options
 from ttpose.cli.session import session
 from ttpose.core.errors import UsageError
+from ttpose.core.files import check_folder
 
 
 def synth(
@@ -37,6 +38,7 @@ def synth(
 ) -> None:
     """Render labelled clips of synthetic people; what is finished in OUT is kept, so a run can be resumed."""
     with session(quiet=quiet, debug=debug) as reporter:
+        check_folder(out)
         try:
             from ttpose_synth.generate import RenderSettings, generate
         except ModuleNotFoundError as error:

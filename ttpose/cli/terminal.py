@@ -24,6 +24,7 @@ from rich.text import Text
 
 from ttpose.cli.reporting import Reporter, print_error
 from ttpose.core.progress import Advance, Progress
+from ttpose.core.text import one_line
 from ttpose.core.version import __version__
 from ttpose.jobs.outcome import Outcome
 
@@ -58,7 +59,7 @@ class TerminalReporter(Reporter):
         """Name the input and draw its bars."""
         self._say(f"[{number}/{count}] {source}" if count > 1 else str(source), "bold")
         if self._err.is_terminal and self._bars is None:
-            columns = (SpinnerColumn(finished_text="✓"), TextColumn("{task.description}"), BarColumn(24))
+            columns = (SpinnerColumn(finished_text="✓"), TextColumn("{task.description}", markup=False), BarColumn(24))
             times = (MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
             self._bars = Bars(*columns, *times, console=self._err, transient=True)
             self._bars.start()
@@ -92,9 +93,9 @@ class TerminalReporter(Reporter):
                 print_error(outcome.problem, outcome.hint)
                 return
             took = f" in {outcome.seconds:.1f} s" if outcome.status == "done" else ""
-            self._out.print(Text(f"{outcome.status}: {outcome.folder}{took}", style=_COLOURS[outcome.status]))
+            self._out.print(Text(one_line(f"{outcome.status}: {outcome.folder}{took}"), style=_COLOURS[outcome.status]))
             if outcome.text:
-                self._out.print(Text(f"  {outcome.text}"))
+                self._out.print(Text(f"  {one_line(outcome.text)}"))
 
     @contextmanager
     def _without_bars(self) -> Iterator[None]:
@@ -115,11 +116,11 @@ class TerminalReporter(Reporter):
             table.add_column(column, overflow="fold", justify="right" if column == "seconds" else "left")
         for outcome in outcomes:
             table.add_row(
-                Text(str(outcome.source)),
+                Text(one_line(outcome.source)),
                 Text(outcome.status, style=_COLOURS[outcome.status]),
                 f"{outcome.seconds:.1f}",
-                Text(str(outcome.folder) if outcome.status != "failed" else ""),
-                Text(outcome.text),
+                Text(one_line(outcome.folder) if outcome.status != "failed" else ""),
+                Text(one_line(outcome.text)),
             )
         self._out.print(table)
 
@@ -136,7 +137,7 @@ class TerminalReporter(Reporter):
 
     def _say(self, text: str, style: str = "") -> None:
         """Print above the bars on stderr; Text, because file names may look like rich's markup."""
-        self._err.print(Text(text, style=style))
+        self._err.print(Text(one_line(text), style=style))
 
 
 class _Shown(Progress):
@@ -187,7 +188,9 @@ class _Shown(Progress):
 
     def _task(self, bars: Bars, name: str, total: int | None) -> TaskID:
         if self._name is None or not self._tasks:
-            self._tasks.append(bars.add_task(name if self._name is None else f"{self._name}: {name}", total=total))
+            self._tasks.append(
+                bars.add_task(name if self._name is None else one_line(f"{self._name}: {name}"), total=total)
+            )
         else:
-            bars.reset(self._tasks[0], total=total, description=f"{self._name}: {name}")
+            bars.reset(self._tasks[0], total=total, description=one_line(f"{self._name}: {name}"))
         return self._tasks[-1]

@@ -12,6 +12,7 @@ import typer
 
 from ttpose.cli import options
 from ttpose.cli.session import session
+from ttpose.core.files import check_folder
 
 if TYPE_CHECKING:
     from ttpose.training.joint import TrainingResult
@@ -85,6 +86,7 @@ def train(
     """
     quiet = quiet or int(os.environ.get("RANK", "0")) > 0  # of several processes only the first speaks
     with session(quiet=quiet, debug=debug) as reporter:
+        check_folder(output)
         from ttpose.cli.machine import choose_device
         from ttpose.training.joint import TrainingPlan
         from ttpose.training.joint import train as run

@@ -8,7 +8,6 @@ come from the file's category.
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from ttpose.core.errors import InputError
+from ttpose.core.files import read_json_text
 from ttpose.core.geometry import Box
 from ttpose.core.progress import Progress
 from ttpose.core.skeleton import Skeleton
@@ -60,7 +60,7 @@ def read_coco(path: Path, pictures: Path | None = None, progress: Progress | Non
 def load_coco(path: Path) -> CocoFile:
     """Read a file and check its outline; raises `InputError`."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_json_text(path)
     except FileNotFoundError:
         raise InputError(f"no annotation file {path}") from None
     except OSError as error:

@@ -26,6 +26,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from ttpose.core.errors import InputError, OutputError
+from ttpose.core.files import read_json_text
 from ttpose.core.geometry import Box
 
 LABELS_NAME = "labels.json"
@@ -276,7 +277,7 @@ def _frame_entry(number: int, keypoints: np.ndarray, box: Box, with_mask: bool) 
 def _read_labels(folder: Path) -> dict[str, Any]:
     path = folder / LABELS_NAME
     try:
-        labels = json.loads(path.read_text(encoding="utf-8"))
+        labels = read_json_text(path)
     except FileNotFoundError:
         raise InputError(f"{folder} has no {LABELS_NAME}", "a clip is a folder with JPEG frames and labels") from None
     except OSError as error:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import io
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ttpose.core.errors import InputError, UsageError
+from ttpose.core.files import read_json_text
 from ttpose.data.datasets import Video
 from ttpose.metrics.pck import by_name
 
@@ -73,7 +73,7 @@ def oks_ap(annotations: Path, found: Sequence[tuple[Video, np.ndarray]], keypoin
 def _truth(path: Path) -> dict[str, Any]:
     """The file's content, with the entries that the library needs and files often lack."""
     try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        content: dict[str, Any] = read_json_text(path)
     except (OSError, ValueError) as error:
         raise InputError(f"cannot read {path}: {error}") from error
     people = [entry for entry in content["annotations"] if "keypoints" in entry]

@@ -39,12 +39,13 @@ def predict_frames(
     """
     from ttpose.inference.photos import predict_in_box
     from ttpose.inference.settings import SINGLE_VIEW
+    from ttpose.models.engine import compiled
 
-    found = np.empty((len(frames), len(model.skeleton), 3))
+    network, found = compiled(model), np.empty((len(frames), len(model.skeleton), 3))
     with progress.stage(f"predict {name}", total=len(frames)) as advance:
         for position, frame in enumerate(frames):
             box = frame.box if boxes is None else boxes[position]
-            found[position] = predict_in_box(frame.read(), box, model, SINGLE_VIEW)
+            found[position] = predict_in_box(frame.read(), box, network, SINGLE_VIEW)
             advance(1)
     return found
 

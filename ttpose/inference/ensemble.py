@@ -1,7 +1,7 @@
 """The ensemble's second network, BlazePose: it predicts the pose that the first network found, upright and mirrored.
 
 Two networks that were trained on different pictures err in different places. BlazePose is less accurate by itself;
-beside the first network it tells which of the first one's doubtful joints are wrong (docs/accuracy.md).
+beside the first network it tells which of the first one's doubtful joints are wrong (docs/experiments.md).
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from ttpose.core.geometry import Box
 from ttpose.core.skeleton import Skeleton
 from ttpose.inference.crops import PersonCrop
 from ttpose.models.blazepose import BLAZEPOSE_SIZE, LANDMARKS, BlazePose, load_blazepose
+from ttpose.models.engine import CompiledBlazePose, compiled_blazepose
 from ttpose.models.store import model_path
 
 #: File name of the shipped network.
@@ -32,7 +33,7 @@ _LEAST_SCORE, _LEAST_TORSOS, _LEAST_SHARE = 0.2, 1.2, 0.1
 class EnsembleMember:
     """BlazePose, predicting the joints of a keypoint set."""
 
-    def __init__(self, network: BlazePose, skeleton: Skeleton) -> None:
+    def __init__(self, network: BlazePose | CompiledBlazePose, skeleton: Skeleton) -> None:
         self._network, self._flip = network, list(skeleton.flip)
         self._numbers = np.array([LANDMARKS.get(name, -1) for name in skeleton.keypoints])
         self._torso = [[skeleton.index(f"{side}_{part}") for side in ("left", "right")] for part in ("hip", "shoulder")]
@@ -83,8 +84,7 @@ class EnsembleMember:
     @torch.inference_mode()
     def _landmarks(self, views: np.ndarray) -> np.ndarray:
         """RGB uint8 [B, S, S, 3] to the keypoint set's joints [B, K, 3] in their pixels, with visibilities 0..1."""
-        device = self._network.landmarks.weight.device
-        images = torch.from_numpy(views).to(device).permute(0, 3, 1, 2).float() / 255
+        images = torch.from_numpy(views).to(self._network.device).permute(0, 3, 1, 2).float() / 255
         said = self._network(images).cpu().double()  # MPS has no doubles
         found = torch.cat([said[..., :2], said[..., 3:4].sigmoid()], -1).numpy()[:, self._numbers]
         found[:, self._numbers < 0] = np.nan
@@ -92,8 +92,8 @@ class EnsembleMember:
 
 
 @lru_cache(maxsize=1)
-def _network(device: str) -> BlazePose:
-    return load_blazepose(model_path(BLAZEPOSE_FILE)).to(device)
+def _network(device: str) -> BlazePose | CompiledBlazePose:
+    return compiled_blazepose(load_blazepose(model_path(BLAZEPOSE_FILE)).to(device))
 
 
 def ensemble_member(skeleton: Skeleton, device: str = "cpu") -> EnsembleMember:

@@ -14,7 +14,7 @@ from ttpose.inference.crops import PersonCrop, cut_crop
 from ttpose.inference.prediction import TTAPrediction
 from ttpose.inference.tta import ViewOutput, plain_view, predict_tta
 from ttpose.media import Frame, Source
-from ttpose.models.pose_model import PoseModel
+from ttpose.models.engine import PoseNetwork
 from ttpose.tracking.box_correction import better_box, refine_box
 from ttpose.tracking.detector import Detector
 from ttpose.tracking.track import SubjectTrack
@@ -62,7 +62,7 @@ class BoxedPerson:
 def follow_subject(
     source: Source,
     track: SubjectTrack,
-    model: PoseModel,
+    model: PoseNetwork,
     detector: Detector,
     advance: Advance,
     *,
@@ -91,7 +91,7 @@ def chunks(frames: Iterable[Frame], count: int) -> Iterator[list[Frame]]:
 
 
 def _follow(
-    frames: Sequence[Frame], track: SubjectTrack, model: PoseModel, detector: Detector, margin: bool
+    frames: Sequence[Frame], track: SubjectTrack, model: PoseNetwork, detector: Detector, margin: bool
 ) -> list[FollowedFrame]:
     boxes = [track.box_at(frame.index) for frame in frames]
     known = [(f, box) for f, box in zip(frames, boxes, strict=True) if f.image is not None and box is not None]
@@ -110,7 +110,7 @@ def _followed(frame: Frame, person: BoxedPerson | None) -> FollowedFrame:
 
 
 def predict_boxes(
-    known: Sequence[tuple[Frame, Box]], model: PoseModel, detector: Detector, *, margin: bool = True
+    known: Sequence[tuple[Frame, Box]], model: PoseNetwork, detector: Detector, *, margin: bool = True
 ) -> list[BoxedPerson]:
     """Predict the people in boxes by one plain view, in a better box where the pose asks for one.
 
@@ -135,7 +135,7 @@ def predict_boxes(
     return found
 
 
-def _predict(pairs: Sequence[tuple[Frame, Box]], model: PoseModel, margin: bool) -> list[BoxedPerson]:
+def _predict(pairs: Sequence[tuple[Frame, Box]], model: PoseNetwork, margin: bool) -> list[BoxedPerson]:
     grid, skeleton = model.config.crop, model.skeleton
     crops = [
         cut_crop(frame.image, box, grid, index=frame.index, time_s=frame.time_s, plain=not margin)

@@ -16,7 +16,7 @@ from ttpose.inference.refine.clip import refine
 from ttpose.inference.settings import RefineSettings
 from ttpose.inference.tta import ViewOutput
 from ttpose.media import Frame
-from ttpose.models.pose_model import PoseModel
+from ttpose.models.engine import PoseNetwork
 from ttpose.tracking.box_correction import refine_box
 from ttpose.tracking.detector import Detector, DetectorSettings
 from ttpose.tracking.search import Searcher
@@ -48,10 +48,10 @@ def find_people(image: np.ndarray, detector: Detector) -> list[Box]:
 def predict_people(
     image: np.ndarray,
     boxes: Sequence[Box],
-    base: PoseModel,
+    base: PoseNetwork,
     detector: Detector,
     settings: RefineSettings,
-    model: PoseModel | None = None,
+    model: PoseNetwork | None = None,
 ) -> list[PhotoPerson]:
     """Predict the people in boxes of an image; boxes are corrected by the base's pose, as in videos.
 
@@ -82,13 +82,13 @@ def predict_people(
     return [one for one in people if one.box.side >= _TINY_PX or one.keypoints[:, 2].mean() >= _TINY_SCORE]
 
 
-def predict_in_box(image: np.ndarray, box: Box, model: PoseModel, settings: RefineSettings) -> np.ndarray:
+def predict_in_box(image: np.ndarray, box: Box, model: PoseNetwork, settings: RefineSettings) -> np.ndarray:
     """Keypoints [K, 3] of the person in exactly this box of an RGB uint8 image, in its pixels."""
     plain = settings.views == 1 and not settings.ensemble and not settings.opinions
     seen = predict_crops(model, [cut_crop(image, box, model.config.crop, plain=plain)], settings)
     return _refined(seen, model, settings)[0]
 
 
-def _refined(seen: TTAPrediction, model: PoseModel, settings: RefineSettings) -> np.ndarray:
+def _refined(seen: TTAPrediction, model: PoseNetwork, settings: RefineSettings) -> np.ndarray:
     """[N, K, 3]: each person is a clip of one frame."""
     return np.concatenate([refine(seen.part([i]), [0.0], model.skeleton, settings).keypoints for i in range(len(seen))])

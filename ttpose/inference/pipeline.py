@@ -22,14 +22,14 @@ from ttpose.inference.refine.clip import Refined, refine
 from ttpose.inference.settings import RefineSettings
 from ttpose.inference.tta import TTA_VIEWS, ViewOutput, predict_tta
 from ttpose.media import Frame, Source
-from ttpose.models.pose_model import PoseModel
+from ttpose.models.engine import PoseNetwork
 from ttpose.results.records import FrameRecord
 from ttpose.tracking.detector import Detector
 from ttpose.tracking.track import SubjectTrack
 
 
 def predict_crops(
-    model: PoseModel,
+    model: PoseNetwork,
     crops: Sequence[PersonCrop],
     settings: RefineSettings,
     advance: Advance | None = None,
@@ -68,7 +68,7 @@ def predict_crops(
 
 
 def predict_clip(
-    model: PoseModel,
+    model: PoseNetwork,
     crops: Sequence[PersonCrop],
     settings: RefineSettings,
     progress: Progress | None = None,
@@ -129,12 +129,12 @@ class PredictedClip:
 def predict_video(
     source: Source,
     track: SubjectTrack,
-    base: PoseModel,
+    base: PoseNetwork,
     detector: Detector,
     settings: RefineSettings,
     advance: Advance,
     *,
-    model: PoseModel | None = None,
+    model: PoseNetwork | None = None,
     keep: Callable[[PersonCrop, TTAPrediction], None] | None = None,
     keep_maps: bool = False,
 ) -> PredictedClip:
@@ -171,7 +171,7 @@ def predict_video(
 
 
 def _predict_followed(
-    seen: Sequence[FollowedFrame], base: PoseModel, model: PoseModel, settings: RefineSettings, *, keep_maps: bool
+    seen: Sequence[FollowedFrame], base: PoseNetwork, model: PoseNetwork, settings: RefineSettings, *, keep_maps: bool
 ) -> TTAPrediction:
     """The settings' prediction of followed frames; what the plain view of the base has shown is not computed again."""
     followed = join([frame.prediction for frame in seen if frame.prediction is not None])
@@ -184,7 +184,7 @@ def _predict_followed(
 
 
 def predict_video_again(
-    source: Source, clip: PredictedClip, model: PoseModel, settings: RefineSettings, advance: Advance
+    source: Source, clip: PredictedClip, model: PoseNetwork, settings: RefineSettings, advance: Advance
 ) -> TTAPrediction | None:
     """Other weights' prediction of a clip in the crops of its first prediction, read once more.
 
@@ -207,7 +207,7 @@ def predict_video_again(
     return join(parts)
 
 
-def _cut(frame: Frame, followed: FollowedFrame, model: PoseModel) -> PersonCrop:
+def _cut(frame: Frame, followed: FollowedFrame, model: PoseNetwork) -> PersonCrop:
     """The crop of a followed frame, as it was cut before."""
     assert frame.image is not None and followed.crop_box is not None
     grid = model.config.crop

@@ -21,12 +21,9 @@ def clip_result(
         records: One for each frame.
         guard: The guard's report as JSON-ready values, None where nothing was learned.
     """
-    info = media.info
-    source = {
-        "path": str(info.path), "kind": info.kind, "width": info.width, "height": info.height,
-        "frames": len(records), "duration_s": info.duration_s,
-    }  # fmt: skip
-    return KeypointResult(source, loaded.describe() | {"guard": guard}, loaded.model.skeleton, records)
+    return KeypointResult(
+        media.info.describe(len(records)), loaded.describe() | {"guard": guard}, loaded.model.skeleton, records
+    )
 
 
 def report_damage(media: Source, progress: Progress) -> None:

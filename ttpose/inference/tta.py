@@ -19,7 +19,7 @@ from ttpose.inference.prediction import TTAPrediction, join
 from ttpose.inference.warps import Warp, warped_batch
 from ttpose.models.decode import decode, peaks
 from ttpose.models.device import mixed_precision, moved
-from ttpose.models.pose_model import PoseModel
+from ttpose.models.engine import PoseNetwork
 
 #: Crops a forward: more cost memory and gain no speed on a CPU.
 BATCH = 4
@@ -35,7 +35,7 @@ def tta_view(rotation: float, scale: float, flip: bool) -> Warp:
 
 
 #: The plain view and closer ones, mirrored or turned, in the order in which they pay most: four are better than one in
-#: every set of labelled clips and stills at hand, the fifth and later ones hardly more (docs/accuracy.md).
+#: every set of labelled clips and stills at hand, the fifth and later ones hardly more (docs/experiments.md).
 TTA_VIEWS = (
     tta_view(0, 1.0, False),
     tta_view(0, 0.82, True),
@@ -73,7 +73,7 @@ class ViewOutput(NamedTuple):
 
 @torch.inference_mode()
 def predict_tta(
-    model: PoseModel,
+    model: PoseNetwork,
     crops: Sequence[PersonCrop],
     views: Sequence[Warp] = TTA_VIEWS[:1],
     advance: Advance | None = None,
@@ -105,12 +105,12 @@ def predict_tta(
 
 
 @torch.inference_mode()
-def plain_view(model: PoseModel, crops: Sequence[PersonCrop]) -> ViewOutput:
+def plain_view(model: PoseNetwork, crops: Sequence[PersonCrop]) -> ViewOutput:
     """The network's output for the plain views of crops."""
     return ViewOutput.cat([_view(model, crops[i : i + BATCH], TTA_VIEWS[0])[0] for i in range(0, len(crops), BATCH)])
 
 
-def _view(model: PoseModel, crops: Sequence[PersonCrop], view: Warp) -> tuple[ViewOutput, list[np.ndarray]]:
+def _view(model: PoseNetwork, crops: Sequence[PersonCrop], view: Warp) -> tuple[ViewOutput, list[np.ndarray]]:
     """The output for one view, and each crop's map from the cut-out to the view."""
     images, matrices = warped_batch(crops, [view] * len(crops), model.config.crop)
     with mixed_precision(model.device):
@@ -120,7 +120,7 @@ def _view(model: PoseModel, crops: Sequence[PersonCrop], view: Warp) -> tuple[Vi
 
 
 def _predict_batch(
-    model: PoseModel, crops: Sequence[PersonCrop], views: Sequence[Warp], keep_maps: bool, known: ViewOutput | None
+    model: PoseNetwork, crops: Sequence[PersonCrop], views: Sequence[Warp], keep_maps: bool, known: ViewOutput | None
 ) -> TTAPrediction:
     plain = [crop.matrix(model.config.crop) for crop in crops]
     back = [geometry.compose(c.to_source, geometry.invert(p)) for c, p in zip(crops, plain, strict=True)]
@@ -131,7 +131,7 @@ def _predict_batch(
 
 
 def _prediction(
-    model: PoseModel, decoded: _Decoded, crops: Sequence[PersonCrop], back: Sequence[np.ndarray]
+    model: PoseNetwork, decoded: _Decoded, crops: Sequence[PersonCrop], back: Sequence[np.ndarray]
 ) -> TTAPrediction:
     """In the originals' pixels; `back` leads there from the network's crops."""
     crop, single = model.config.crop, decoded.single_view
@@ -175,7 +175,7 @@ class _Decoded:
     single_view: _Decoded | None = None
 
 
-def _decoded(model: PoseModel, out: ViewOutput) -> _Decoded:
+def _decoded(model: PoseNetwork, out: ViewOutput) -> _Decoded:
     """The plain view alone, in its own cells."""
     agreed = np.zeros(out.heatmaps.shape[:2], np.float32)
     found = decode(out.heatmaps, out.anchors, out.offsets, dark=model.config.decoding == "dark")
@@ -183,7 +183,7 @@ def _decoded(model: PoseModel, out: ViewOutput) -> _Decoded:
 
 
 def _averaged(
-    model: PoseModel,
+    model: PoseNetwork,
     crops: Sequence[PersonCrop],
     views: Sequence[Warp],
     plain: Sequence[np.ndarray],

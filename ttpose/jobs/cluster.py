@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ttpose.core.errors import TTPoseError, UsageError
+from ttpose.core.text import readable
 from ttpose.jobs.outcome import Outcome
 from ttpose.jobs.pool import Begin
 from ttpose.jobs.progress_channel import ProgressReceiver, ProgressSender
@@ -156,7 +157,7 @@ def _do(task: Task, position: int, batch: str) -> Outcome:
 
     def send(message: list[Any]) -> None:
         nonlocal looked
-        worker.log_event(batch, [position, message])
+        worker.log_event(batch, [position, [readable(part) if isinstance(part, str) else part for part in message]])
         if time.monotonic() - looked >= _INTERVAL_S:
             looked = time.monotonic()
             if stop.is_set():

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from ttpose.core.errors import OutputError
-from ttpose.core.files import write_text
+from ttpose.core.files import check_folder, fitting, write_text
+from ttpose.core.text import json_text, readable
 from ttpose.core.version import __version__
 
 RECORD_NAME = "run.json"
@@ -24,7 +25,8 @@ def output_folders(inputs: Sequence[Path], root: Path) -> dict[Path, Path]:
     """Name the result folder of each input: `<stem>_ttpose` in `root`.
 
     Inputs of one run that would share that name say more until none is shared: `clip_mp4_ttpose`, then
-    `day1_clip_mp4_ttpose` with the folder they lie in, then eight digits of their path's hash.
+    `day1_clip_mp4_ttpose` with the folder they lie in, then eight digits of their path's hash. A name that file systems
+    would refuse is shortened, and ends in eight digits of its hash.
     """
     detail = dict.fromkeys(inputs, 0)
     while True:
@@ -33,7 +35,7 @@ def output_folders(inputs: Sequence[Path], root: Path) -> dict[Path, Path]:
         uses = Counter(name.casefold() for name in names.values())
         shared = [path for path in inputs if uses[names[path].casefold()] > 1 and detail[path] < 3]
         if not shared:
-            return {path: root / f"{name}_ttpose" for path, name in names.items()}
+            return {path: root / fitting(name, "_ttpose") for path, name in names.items()}
         for path in shared:
             detail[path] += 1
 
@@ -42,7 +44,7 @@ def _name(path: Path, detail: int) -> str:
     path = path.resolve()
     with_suffix = f"{path.stem}_{path.suffix[1:]}" if path.suffix else path.stem
     if detail == 3:
-        return f"{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
+        return f"{path.stem}_{hashlib.sha256(os.fsencode(path)).hexdigest()[:8]}"
     return (path.stem, with_suffix, f"{path.parent.name}_{with_suffix}")[detail]
 
 
@@ -51,8 +53,13 @@ class ResultFolder:
 
     def __init__(self, path: Path, source: Path) -> None:
         self.path = path
-        self._source = str(source.resolve())
+        self._source = readable(source.resolve())
         self._owner, self._files, self._details = _read_record(path / RECORD_NAME)
+
+    @property
+    def owner(self) -> str | None:
+        """The input that the results in the folder belong to, None where no record tells."""
+        return self._owner
 
     @property
     def other_owner(self) -> str | None:
@@ -83,13 +90,14 @@ class ResultFolder:
         same = self.finished(names) and not self.differences(names, settings)
         return same and all(self._files[name].get("ttpose_version") == __version__ for name in names)
 
-    def check_writable(self) -> None:
+    def check_writable(self, names: Iterable[str] = ()) -> None:
         """Fail before any work is done, not after it; raises OutputError."""
-        existing = next(folder for folder in (self.path, *self.path.absolute().parents) if folder.exists())
-        if not existing.is_dir():
-            raise OutputError(f"cannot write into {self.path}: {existing} is a file", "choose another folder with -o")
-        if not os.access(existing, os.W_OK | os.X_OK):
-            raise OutputError(f"cannot write into {self.path}: no permission", "choose another folder with -o")
+        check_folder(self.path)
+        for name in names:
+            path, is_folder = self.path / name, not Path(name).suffix
+            if path.exists() and path.is_dir() != is_folder:
+                what = "a file" if is_folder else "a folder"
+                raise OutputError(f"cannot write {path}: {what} of that name is there", "choose another folder with -o")
 
     def sweep(self) -> None:
         """Remove what a kill that nothing can tidy up after left half-written."""
@@ -113,7 +121,7 @@ class ResultFolder:
     def _save(self) -> None:
         self._owner = self._source
         record = {"schema": _SCHEMA, "input": self._source, "files": self._files, "details": self._details}
-        write_text(self.path / RECORD_NAME, json.dumps(record, indent=1, ensure_ascii=False) + "\n")
+        write_text(self.path / RECORD_NAME, json_text(record, indent=1) + "\n")
 
 
 def sweep(folder: Path, stem: str = "") -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ttpose.core.progress import Advance, Progress
+from ttpose.core.text import readable
 
 LOG_NAME = "log.txt"
 
@@ -55,7 +56,17 @@ class FileLog(Progress):
     def write(self, text: str) -> None:
         """Add a line, or several, that only the log gets; kept at once, so that a kill loses none."""
         with suppress(OSError), open(self._path, "a", encoding="utf-8") as handle:
-            handle.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text.rstrip()}\n")
+            handle.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {readable(text).rstrip()}\n")
+
+    def withdraw(self) -> str:
+        """Take the log away, and its folder where nothing else is in it; returns what it held."""
+        text = ""
+        with suppress(OSError):
+            text = self._path.read_text(encoding="utf-8")
+            if [path.name for path in self._path.parent.iterdir()] == [self._path.name]:
+                self._path.unlink()
+                self._path.parent.rmdir()
+        return text
 
 
 @contextmanager

@@ -25,6 +25,7 @@ class Outcome:
         hint: What to try after a failure, or None.
         details: More for machines, JSON-ready; of a skipped input what was recorded when it was done.
         trace: Tracebacks of what went wrong, or None.
+        log: Of a failed input its log, which has no folder to lie in; else "".
     """
 
     source: Path
@@ -36,6 +37,7 @@ class Outcome:
     hint: str | None = None
     details: dict[str, Any] = field(default_factory=dict)
     trace: str | None = None
+    log: str = ""
 
     @property
     def problem(self) -> str:

@@ -13,12 +13,11 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
-from types import FrameType
-from typing import NoReturn
 
 from ttpose.core.errors import TTPoseError
 from ttpose.core.memory import keep_freed_memory
 from ttpose.core.progress import Progress
+from ttpose.core.stopping import ends_when_asked
 from ttpose.jobs.folders import ResultFolder
 from ttpose.jobs.outcome import Outcome
 from ttpose.jobs.progress_channel import ProgressReceiver, ProgressSender
@@ -28,6 +27,8 @@ from ttpose.jobs.task import Task, execute
 Begin = Callable[[int], Progress]
 
 _PATIENCE_S = 10.0  # for a worker to tidy up; one step of a large model on a slow machine takes a few seconds
+# A worker that is asked to end does so before its parent's own patience is over, which it would be killed after.
+_PATIENCE_OF_WORKERS: dict[int, float] = {signal.SIGTERM: 0.8}
 
 
 def run_in_processes(
@@ -158,7 +159,11 @@ def _work(connection: Connection, threads: int) -> None:
     """A worker's whole life: take a task, do it, say how it went."""
     keep_freed_memory()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, _leave)
+    with ends_when_asked(_PATIENCE_OF_WORKERS):
+        _work_on(connection, threads)
+
+
+def _work_on(connection: Connection, threads: int) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     sys.stdout = sys.stderr  # stdout is the parent's, which may print JSON lines there
     asked = os.environ.get("OMP_NUM_THREADS", "")
@@ -178,10 +183,6 @@ def use_threads(threads: int) -> None:
         torch.set_num_threads(threads)
     if (cv2 := sys.modules.get("cv2")) is not None:
         cv2.setNumThreads(threads)
-
-
-def _leave(number: int, frame: FrameType | None) -> NoReturn:
-    raise SystemExit(128 + number)
 
 
 def _end_with_parent() -> None:

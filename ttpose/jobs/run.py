@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from ttpose.core.files import check_folder
 from ttpose.core.progress import Progress
 from ttpose.jobs.folders import output_folders
 from ttpose.jobs.outcome import Outcome
 from ttpose.jobs.pool import Begin, run_in_processes
 from ttpose.jobs.summary import Summary
-from ttpose.jobs.task import Task, Work, execute, finished_before
+from ttpose.jobs.task import Task, Work, check_places, execute, finished_before
 
 
 class Listener(Protocol):
@@ -62,6 +63,8 @@ def run_batch(work: Work, inputs: Sequence[Path], root: Path, listener: Listener
     """
     start, folders = time.monotonic(), output_folders(inputs, root)
     tasks = [Task(work, source, folders[source], how.overwrite, how.debug) for source in inputs]
+    check_folder(root)
+    check_places(tasks)
     summary = Summary(root, work.settings, len(inputs)) if len(inputs) > 1 else None
     outcomes: dict[int, Outcome] = {}
     code = None

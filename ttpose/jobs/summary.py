@@ -1,9 +1,8 @@
-"""`summary.csv` and `summary.json`: how each input of a batch went, rewritten after every one."""
+"""`summary.csv` and `summary.json`: how each input of a batch went, rewritten after every one; failures' logs."""
 
 from __future__ import annotations
 
 import csv
-import json
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -11,11 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from ttpose.core.files import atomic_path, write_text
+from ttpose.core.text import json_text, readable
 from ttpose.core.version import __version__
 from ttpose.jobs.folders import sweep
 from ttpose.jobs.outcome import Outcome
 
 CSV_NAME, JSON_NAME = "summary.csv", "summary.json"
+#: The logs of inputs that failed, one after the other; absent if there are none.
+LOG_NAME = "summary.log"
 _SCHEMA = "ttpose.batch/1"
 _COLUMNS = ("input", "status", "seconds", "folder", "text", "hint")
 
@@ -43,7 +45,7 @@ class Summary:
             **counts, "seconds": seconds, "exit_code": code,
             "files": [{**_row(o), "files": list(o.files), "details": o.details} for o in outcomes],
         }  # fmt: skip
-        write_text(self._folder / JSON_NAME, json.dumps(batch, indent=1, ensure_ascii=False) + "\n")
+        write_text(self._folder / JSON_NAME, json_text(batch, indent=1) + "\n")
         rows = [_row(o) | dict(_flat(o.details)) for o in outcomes]
         names = dict.fromkeys([*_COLUMNS, *(name for row in rows for name in row)])
         with (
@@ -52,7 +54,15 @@ class Summary:
         ):
             table = csv.DictWriter(handle, list(names), lineterminator="\n")
             table.writeheader()
-            table.writerows(rows)
+            table.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
+        self._write_logs([o for o in outcomes if o.status == "failed"])
+
+    def _write_logs(self, failed: Sequence[Outcome]) -> None:
+        path = self._folder / LOG_NAME
+        if failed:
+            write_text(path, "\n".join(f"{o.source}: {o.text}\n{o.log}" for o in failed))
+        elif path.is_file():  # of an earlier run
+            path.unlink()
 
 
 def _row(outcome: Outcome) -> dict[str, Any]:
@@ -60,6 +70,10 @@ def _row(outcome: Outcome) -> dict[str, Any]:
         "input": str(outcome.source), "status": outcome.status, "seconds": round(outcome.seconds, 3),
         "folder": str(outcome.folder), "text": outcome.text, "hint": outcome.hint,
     }  # fmt: skip
+
+
+def _cell(value: Any) -> Any:
+    return readable(value) if isinstance(value, str) else value
 
 
 def _flat(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

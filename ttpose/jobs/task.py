@@ -87,10 +87,10 @@ class Task:
 
 def overlay_name(source: Path) -> str:
     """`overlay.jpg` for a photo, `overlay.mp4` for anything else, judged by the file's first bytes."""
-    from ttpose.media.images import is_image
+    from ttpose.media.images import is_photo
 
     with suppress(OSError), open(source, "rb") as handle:  # reading it will say what is wrong with the file
-        return "overlay.jpg" if is_image(handle.read(16)) else "overlay.mp4"
+        return "overlay.jpg" if is_photo(source, handle.read(16)) else "overlay.mp4"
     return "overlay.mp4"
 
 
@@ -120,16 +120,32 @@ def execute(task: Task, progress: Progress) -> Outcome:
     return _attempt(task, lambda task: _make(task, progress))
 
 
+def check_places(tasks: Sequence[Task]) -> None:
+    """Fail where results could not be written, before any work is done; raises OutputError."""
+    for task in tasks:
+        ResultFolder(task.folder, task.source).check_writable(task.work.file_names(task.source))
+
+
+class _Failed(Exception):
+    """One input's failure, with its log."""
+
+    def __init__(self, log: str) -> None:
+        self.log = log
+
+
 def _attempt(task: Task, function: Callable[[Task], Outcome | None]) -> Any:
-    start = time.monotonic()
+    start, log = time.monotonic(), ""
     try:
         return function(task)
-    except Exception as error:
+    except Exception as raised:
+        error: BaseException = raised
+        if isinstance(raised, _Failed) and raised.__cause__ is not None:
+            error, log = raised.__cause__, raised.log
         if isinstance(error, TTPoseError) and not isinstance(error, InputError):
             raise
         message, hint = describe(error)
-        took, trace = time.monotonic() - start, traceback.format_exc()
-        return Outcome(task.source, "failed", task.folder, (), took, message, hint, {}, trace)
+        took, trace = time.monotonic() - start, "".join(traceback.format_exception(error))
+        return Outcome(task.source, "failed", task.folder, (), took, message, hint, {}, trace, log)
 
 
 def _skip(task: Task) -> Outcome | None:
@@ -157,7 +173,7 @@ def _make(task: Task, progress: Progress) -> Outcome:
 
     start, settings, names = time.monotonic(), task.settings, task.work.file_names(task.source)
     folder = ResultFolder(task.folder, task.source)
-    folder.check_writable()
+    folder.check_writable(names)
     folder.sweep()
     log = FileLog(task.folder / LOG_NAME, progress)
     log.write(f"ttpose {__version__} on {task.source.resolve()}\n  {json.dumps(settings, default=str)}")
@@ -171,7 +187,9 @@ def _make(task: Task, progress: Progress) -> Outcome:
                 log.note(f"warning: {name} could not be made: {describe(error)[0]}")
     except Exception as error:
         log.write(f"failed in {time.monotonic() - start:.1f} s: {describe(error)[0]}\n{traceback.format_exc()}")
-        raise
+        if isinstance(error, TTPoseError) and not isinstance(error, InputError):
+            raise
+        raise _Failed(log.withdraw()) from error
     except BaseException:  # Ctrl-C, or asked to end
         log.write(f"stopped after {time.monotonic() - start:.1f} s")
         raise

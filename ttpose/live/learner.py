@@ -19,6 +19,7 @@ from ttpose.core.geometry import Box
 from ttpose.inference.crops import PersonCrop, cut_crop
 from ttpose.inference.tta import TTA_VIEWS, TTAPrediction, join, predict_tta
 from ttpose.media import Frame
+from ttpose.models.engine import PoseNetwork, compiled
 from ttpose.models.person import PersonDelta
 from ttpose.models.pose_model import PoseModel
 
@@ -57,6 +58,7 @@ class LearnerState:
 
     Attributes:
         model: The weights to predict with; the start's where nothing was learned or the checks fell back to it.
+        network: The same for inference.
         steps: Optimiser steps since the beginning.
         checks: How often the learned weights were checked.
         restarts: How often the checks, or another person, made learning start again.
@@ -64,6 +66,7 @@ class LearnerState:
     """
 
     model: PoseModel
+    network: PoseNetwork
     steps: int = 0
     checks: int = 0
     restarts: int = 0
@@ -83,7 +86,8 @@ class Learner:
 
     def __init__(self, start: PoseModel, settings: LearnSettings | None = None, *, polite: bool = True) -> None:
         self._start, self._settings, self._polite = start, settings or LearnSettings(), polite
-        self.learned = LearnerState(start)
+        self._teacher = compiled(start)
+        self.learned = LearnerState(start, self._teacher)
         self.paused = False
         self._news = threading.Condition()
         self._waiting: PersonCrop | None = None
@@ -122,7 +126,7 @@ class Learner:
         with self._news:
             self._waiting, self._restart_wanted, self._offered = None, True, 0
             self._held.clear()
-            self.learned = replace(self.learned, model=self._start)
+            self.learned = replace(self.learned, model=self._start, network=self._teacher)
             self._news.notify()
 
     def close(self) -> LearnerState:
@@ -173,7 +177,7 @@ class Learner:
         """Label a crop, and learn from it and others of the ring."""
         how, adapter = self._settings.how, self._adapter
         self._ring.append(
-            (crop, predict_tta(self._start, [crop], TTA_VIEWS[: how.teacher_views], keep_maps=how.distillation > 0))
+            (crop, predict_tta(self._teacher, [crop], TTA_VIEWS[: how.teacher_views], keep_maps=how.distillation > 0))
         )
         if len(self._ring) < self._settings.least:
             return
@@ -202,7 +206,8 @@ class Learner:
         report = select_weights(self._start, delta, held)
         refused = report.decision == "base"
         model = self._start if refused else delta.apply(self._start, INTERPOLATION[report.decision]).eval()
-        self._tell(model=model, checks=self.learned.checks + 1, report=report)
+        network = self._teacher if refused else compiled(model)
+        self._tell(model=model, network=network, checks=self.learned.checks + 1, report=report)
         if refused:
             self._again()
 

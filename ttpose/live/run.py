@@ -103,7 +103,7 @@ class Live:
         self._window, self._save = window, save
         self._progress, self._say = progress or Progress(), status
         self._follower = Follower(detector, loaded.model.skeleton, self._settings.subject)
-        self._personal = loaded.model
+        self._personal = loaded.network
         self._show_base = False
         self._frames = self._seen = self._dropped = self._person = 0
         self._size = (1, 1)
@@ -169,7 +169,7 @@ class Live:
 
     def _do(self, frame: Frame, learner: Learner, recorder: Recorder | None) -> None:
         """One frame. Weights change between frames only, never within one."""
-        self._personal = learner.learned.model
+        self._personal = learner.learned.network
         sight = None
         if frame.image is not None:
             self._size = frame.image.shape[1::-1]
@@ -189,8 +189,8 @@ class Live:
             self._window.show(image, self._status(learner))
 
     def _predict(self, image: np.ndarray, box: Box) -> np.ndarray:
-        model = self._loaded.model if self._show_base else self._personal
-        return predict_in_box(image, box, model, SINGLE_VIEW)
+        network = self._loaded.network if self._show_base else self._personal
+        return predict_in_box(image, box, network, SINGLE_VIEW)
 
     def _learn(self, frame: Frame, sight: Sight, learner: Learner) -> None:
         if sight.person != self._person:

@@ -3,12 +3,13 @@
 from ttpose.media.images import read_image, write_image
 from ttpose.media.inputs import find_inputs
 from ttpose.media.opening import open_source
-from ttpose.media.source import Frame, Source, SourceInfo
+from ttpose.media.source import Frame, Reading, Source, SourceInfo
 from ttpose.media.writer import OverlayWriter
 
 __all__ = [
     "Frame",
     "OverlayWriter",
+    "Reading",
     "Source",
     "SourceInfo",
     "find_inputs",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -17,6 +18,11 @@ VIDEO_SUFFIXES = frozenset(
 )
 #: The ending of the folders that hold our own results, which are never inputs.
 RESULT_ENDING = "_ttpose"
+REGULAR_HINT = "copy what it gives into a file first"
+# What else a name can stand for, by the file type bits of its mode.
+_OTHER_KINDS = {
+    stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device",
+}  # fmt: skip
 
 
 def find_inputs(paths: Iterable[Path | str]) -> list[Path]:
@@ -26,13 +32,16 @@ def find_inputs(paths: Iterable[Path | str]) -> list[Path]:
     any case); hidden files and folders and the `*_ttpose` folders of results are passed over.
 
     Raises:
-        UsageError: Nothing was given, a name does not exist, or a folder holds nothing usable.
+        UsageError: Nothing was given, a name does not exist or is no regular file (which may have no end, and can be
+            read but once), or a folder holds nothing usable.
     """
     found: dict[Path, Path] = {}
     for path in map(Path, paths):
         files = sorted(_walk(path), key=_natural) if path.is_dir() else [path]
         if not path.exists():
             raise UsageError(f"no such file or folder: {path}", "check the spelling")
+        if (what := not_regular(path)) is not None:
+            raise UsageError(f"{path} is {what}, not a regular file", REGULAR_HINT)
         if not files:
             known = " ".join(sorted(suffix[1:] for suffix in IMAGE_SUFFIXES | VIDEO_SUFFIXES))
             raise UsageError(f"no video or image in folder {path}", f"known suffixes: {known}")
@@ -41,6 +50,15 @@ def find_inputs(paths: Iterable[Path | str]) -> list[Path]:
     if not found:
         raise UsageError("no input was given", "name a video, an image or a folder of them")
     return list(found.values())
+
+
+def not_regular(path: Path) -> str | None:
+    """What a name stands for that is neither file nor folder, such as "a pipe"; nothing is opened. Else None."""
+    try:
+        kind = stat.S_IFMT(path.stat().st_mode)
+    except OSError:
+        return None
+    return None if kind in (stat.S_IFREG, stat.S_IFDIR) else _OTHER_KINDS.get(kind, "something else")
 
 
 def _walk(folder: Path) -> Iterator[Path]:

@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ttpose.core.errors import InputError, UsageError
-from ttpose.media.images import is_animated_webp, is_heic, is_image, read_image
-from ttpose.media.source import Frame, Source, SourceInfo
+from ttpose.media.images import is_animated_webp, is_heic, is_photo, read_samples
+from ttpose.media.inputs import REGULAR_HINT, not_regular
+from ttpose.media.samples import stretched
+from ttpose.media.source import Frame, Reading, Source, SourceInfo
 from ttpose.media.video import VideoSource
 
 
@@ -15,26 +17,34 @@ class ImageSource(Source):
     """A still image: one frame at time 0."""
 
     def __init__(self, path: Path) -> None:
-        self._image = read_image(path)
+        self._image, bits = read_samples(path)
         height, width = self._image.shape[:2]
-        self.info = SourceInfo(path, "image", width, height, 1, None, None, 0)
+        self.info = SourceInfo(path, "image", width, height, 1, None, None, 0, bits=bits)
         self.decoder = "opencv"
-        self.warnings = []
+        self.warnings = [] if bits is None else [stretched(bits)]
 
     def frames(self, step: int = 1) -> Iterator[Frame]:
         """Give the image."""
+        self.passed = 1
         yield Frame(0, 0.0, self._image)
 
 
-def open_source(path: Path | str) -> Source:
+def open_source(path: Path | str, reading: Reading | None = None) -> Source:
     """Open a video or image, told apart by content, whatever the name's suffix.
 
+    Args:
+        path: The file.
+        reading: What the user says about a video beyond what the file says.
+
     Raises:
-        InputError: The file is missing, empty, no media, or damaged beyond reading; one line that names it.
+        InputError: The file is missing, empty, no regular file, no media, or damaged beyond reading; one line that
+            names it.
     """
     path = Path(path)
     if path.is_dir():
         raise UsageError(f"{path} is a folder", "name the files in it")
+    if (what := not_regular(path)) is not None:
+        raise InputError(f"{path} is {what}, not a regular file", REGULAR_HINT)
     try:
         with open(path, "rb") as handle:
             head = handle.read(32)
@@ -44,9 +54,9 @@ def open_source(path: Path | str) -> Source:
         raise InputError(f"{path} is empty (0 bytes)", "copy or export it again")
     if is_heic(head):
         raise InputError(f"{path} is a HEIC photo, which is not supported", "convert it to JPEG or PNG")
-    if is_image(head):
+    if is_photo(path, head):
         source = ImageSource(path)
         if is_animated_webp(head):
             source.warnings.append("animated WebP: only its first picture is used")
         return source
-    return VideoSource(path)
+    return VideoSource(path, reading=reading)

@@ -5,10 +5,35 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
+from itertools import islice
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
+
+#: Who says how many frames a second there are: the container with a time for each frame; the coded stream where there
+#: is no container; nobody, so that it is assumed; or the user.
+RateFrom = Literal["container", "stream", "assumed", "given"]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What the user says about an input that the file does not say, or says wrongly.
+
+    Attributes:
+        fps: Frames per second, evenly spaced; None keeps the file's times.
+        stream: Which of the file's tracks is the picture, counted from 0 over all of them; None takes the main one.
+    """
+
+    fps: float | None = None
+    stream: int | None = None
+
+    @classmethod
+    def of(cls, source: dict[str, Any]) -> Reading:
+        """How an input was read, from the `source` of its keypoint file."""
+        given = source.get("fps") if source.get("fps_from") == "given" else None
+        return cls(given, source.get("stream"))
 
 
 @dataclass(frozen=True)
@@ -18,12 +43,17 @@ class SourceInfo:
     Attributes:
         path: The file.
         kind: "image" or "video".
-        width: Pixels, after the file's rotation is applied.
-        height: Pixels, after rotation.
+        width: Square pixels, after the file's rotation is applied.
+        height: Square pixels, after rotation.
         frames: How many frames `frames()` will give, None if the container does not say.
         duration_s: Seconds, None for an image or if not known.
         fps: Average frames per second, None for an image or if not known.
         rotation: Clockwise degrees that the file asks for and that are applied already.
+        fps_from: Who says so.
+        stored: Width and height as stored, before pixels were made square and turned; None where they are the same.
+        pixel_aspect: Width of a stored pixel divided by its height.
+        stream: Number of the track, where the file has several with pictures.
+        bits: How many of 16 bits the samples use, where they were stretched to the whole range.
     """
 
     path: Path
@@ -34,6 +64,28 @@ class SourceInfo:
     duration_s: float | None
     fps: float | None
     rotation: int
+    fps_from: RateFrom = "container"
+    stored: tuple[int, int] | None = None
+    pixel_aspect: Fraction = Fraction(1)
+    stream: int | None = None
+    bits: int | None = None
+
+    def describe(self, frames: int) -> dict[str, Any]:
+        """The `source` of a keypoint file (docs/keypoints-json.md) with so many frames; JSON-ready."""
+        found: dict[str, Any] = {
+            "path": str(self.path), "kind": self.kind, "width": self.width, "height": self.height,
+            "frames": frames, "duration_s": self.duration_s,
+        }  # fmt: skip
+        if self.stored is not None:
+            found |= {"stored_width": self.stored[0], "stored_height": self.stored[1]}
+            found["pixel_aspect_ratio"] = f"{self.pixel_aspect.numerator}:{self.pixel_aspect.denominator}"
+        if self.fps_from != "container":
+            found |= {"fps": self.fps, "fps_from": self.fps_from}
+        if self.stream is not None:
+            found["stream"] = self.stream
+        if self.bits is not None:
+            found["bits_used"] = self.bits
+        return found
 
 
 @dataclass(frozen=True)
@@ -42,8 +94,9 @@ class Frame:
 
     Attributes:
         index: Position in the order shown, from 0.
-        time_s: Seconds since the first frame, rising with the index.
-        image: RGB uint8 [H, W, 3], upright; None where the file is damaged.
+        time_s: Seconds on the file's clock, rising with the index. It starts at 0 with whatever comes first, picture
+            or sound.
+        image: RGB uint8 [H, W, 3], upright, in square pixels; None where the file is damaged.
         note: What is wrong with it, or None.
     """
 
@@ -58,13 +111,15 @@ class Source(ABC):
 
     Attributes:
         info: Size, count and so on.
+        passed: How many frames the last reading has passed over so far, those between steps included.
         decoder: The library that reads the pixels ("decord", "pyav" or "opencv"); may change when one fails.
-        warnings: One line for each kind of damage met so far.
+        warnings: One line for each thing that is odd about the file, and for each kind of damage met so far.
     """
 
     info: SourceInfo
     decoder: str
     warnings: list[str]
+    passed: int = 0
 
     @abstractmethod
     def frames(self, step: int = 1) -> Iterator[Frame]:
@@ -73,3 +128,10 @@ class Source(ABC):
         Each call opens the file anew and closes it at the end, or when the iterator is closed or dropped. Memory does
         not grow with the length of the video.
         """
+
+    def part(self, start: int, stop: int) -> Iterator[Frame]:
+        """Frames `start` to `stop` - 1 (fewer where the input ends), the same as `frames` gives them.
+
+        Videos whose container lists its frames are read from the key frame before; all others from the start.
+        """
+        return islice(self.frames(), start, stop)

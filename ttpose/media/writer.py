@@ -13,7 +13,7 @@ import numpy as np
 
 from ttpose.core.errors import InputError, OutputError
 from ttpose.core.files import atomic_path
-from ttpose.media.timeline import open_container
+from ttpose.media.container import file_url, open_container, others_start
 
 if TYPE_CHECKING:
     import av
@@ -59,7 +59,7 @@ class OverlayWriter(AbstractContextManager["OverlayWriter"]):
         with ExitStack() as stack:
             stack.enter_context(self._errors())
             partial = stack.enter_context(atomic_path(self._path))
-            self._out = stack.enter_context(av.open(str(partial), "w", options={"movflags": "+faststart"}))
+            self._out = stack.enter_context(av.open(file_url(partial), "w", options={"movflags": "+faststart"}))
             rate = Fraction(self._fps).limit_denominator(1001)
             self._video: Any = self._out.add_stream("libx264", rate=rate, options=dict(_X264))
             self._video.width, self._video.height = self._width + self._width % 2, self._height + self._height % 2
@@ -129,7 +129,9 @@ class _Sound:
         source: Any = container.streams.best("audio")
         if source is None or source.codec_context is None or source.codec_context.name not in _SOUND_CODECS:
             return
-        self._start = (picture.start_time or 0) * Fraction(picture.time_base or 0)  # times count from the first frame
+        first = (picture.start_time or 0) * Fraction(picture.time_base or 0)
+        others = others_start(container, picture)
+        self._start = first if others is None else min(first, others)  # where the clock of frames starts, too
         self._out, self._track = out, out.add_stream_from_template(source)
         self._packets = container.demux(source)
 

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from ttpose.core.errors import WeightsError
 from ttpose.models.checkpoint import read_tensors
 from ttpose.models.mobile_blocks import ConvAct, InvertedResidual, upsample
+from ttpose.models.uninitialised import Uninitialised
 
 #: Crops are squares of so many pixels.
 BLAZEPOSE_SIZE = 256
@@ -104,6 +105,11 @@ class BlazePose(nn.Module):
         )
         self.landmarks = nn.Conv2d(288, _POINTS * _VALUES, 2)
 
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.landmarks.weight.device
+
     def forward(self, images: Tensor) -> Tensor:
         """Landmarks [B, 39, 5]: x, y and depth in the crop's pixels, logits of visibility and of presence."""
         x, kept = self.stem_pw(self.stem_dw(self.stem(images))), []
@@ -129,7 +135,8 @@ def load_blazepose(path: Path) -> BlazePose:
         WeightsError: The file is missing, damaged, or holds another network.
     """
     tensors, _ = read_tensors(path)
-    model = BlazePose()
+    with Uninitialised():
+        model = BlazePose()
     try:
         model.load_state_dict({name: value.float() for name, value in tensors.items()}, strict=True)
     except RuntimeError as error:

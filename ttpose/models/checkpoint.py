@@ -15,9 +15,11 @@ from torch import Tensor
 
 from ttpose.core.errors import WeightsError
 from ttpose.core.files import atomic_path
+from ttpose.core.text import readable
 from ttpose.models.config import ModelConfig
 from ttpose.models.paper_checkpoint import import_reference
 from ttpose.models.pose_model import PoseModel
+from ttpose.models.uninitialised import Uninitialised
 
 __all__ = ["import_reference", "load_model", "read_metadata", "read_tensors", "save_model", "write_tensors"]
 
@@ -41,7 +43,7 @@ def write_tensors(path: Path | str, tensors: dict[str, Tensor], metadata: dict[s
     Raises:
         OutputError: The file cannot be written.
     """
-    data = save(tensors, metadata)
+    data = save(tensors, {key: readable(value) for key, value in metadata.items()})
     # The library writes the metadata in a random order, and no fingerprint of the file would ever come twice.
     length = int.from_bytes(data[:8], "little")
     header = json.loads(data[8 : 8 + length])
@@ -74,14 +76,15 @@ def load_model(path: Path | str, device: str | torch.device = "cpu") -> PoseMode
 
 
 def _described(path: Path | str, metadata: dict[str, str]) -> PoseModel:
-    """The model, with random weights, that the metadata describes."""
+    """The model that the metadata describes, with any weights."""
     try:
         config = ModelConfig.from_json(metadata["config"])
         if config.encoder == "own":
             from ttpose.models.base import known_network
 
             return PoseModel(config, known_network(config.preset))
-        return PoseModel(config)
+        with Uninitialised():
+            return PoseModel(config)
     # What a network's constructor raises for numbers that do not go together.
     except (WeightsError, LookupError, TypeError, ValueError, RuntimeError, AssertionError) as error:
         reason = " ".join(str(error).split())
@@ -100,9 +103,17 @@ def read_tensors(path: Path | str) -> tuple[dict[str, Tensor], dict[str, str]]:
         tensors = {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118
         metadata = dict(handle.metadata() or {})
     for name, value in tensors.items():
-        if value.is_floating_point() and not bool(value.isfinite().all()):
+        if not _is_finite(value):
             raise WeightsError(f"{path} is damaged: {name} holds values that are no numbers", "make or copy it again")
     return tensors, metadata
+
+
+def _is_finite(value: Tensor) -> bool:
+    """Whether there is neither NaN nor infinity in a tensor."""
+    if not value.is_floating_point():
+        return True
+    # One that holds them has no finite sum. The sum is the faster look; it may overflow, so it can only clear a tensor.
+    return bool(value.sum(dtype=torch.float32).isfinite()) or bool(value.isfinite().all())
 
 
 def read_metadata(path: Path | str) -> dict[str, str]:

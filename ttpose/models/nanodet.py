@@ -6,6 +6,7 @@ aggregation neck without weights of its own, and one small head per level. Batch
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ttpose.core.errors import WeightsError
+from ttpose.models.uninitialised import Uninitialised
 
 #: Distances to the four box edges are distributions over 0..7 cells upstream in the small models, 0..10 in this one.
 BINS = 11
@@ -114,7 +116,12 @@ class NanoDet(nn.Module):
         Returns:
             Scores [B, N] in 0..1, and boxes [B, N, 4] as x0, y0, x1, y1 in pixels of the given images.
         """
-        scores, boxes = zip(*(_decode(raw, s) for raw, s in zip(self.raw(images), STRIDES, strict=True)), strict=True)
+        return self.decode(self.raw(images))
+
+    @staticmethod
+    def decode(levels: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        """Scores [B, N] and boxes [B, N, 4], as in `forward`, of what `raw` gives."""
+        scores, boxes = zip(*(_decode(raw, s) for raw, s in zip(levels, STRIDES, strict=True)), strict=True)
         return torch.cat(scores, dim=1), torch.cat(boxes, dim=1)
 
     def raw(self, images: Tensor) -> list[Tensor]:
@@ -156,7 +163,8 @@ def load_nanodet(path: Path) -> NanoDet:
         weights = load_file(path)
     except (OSError, SafetensorError) as error:
         raise WeightsError(f"cannot read the person finder's weights {path}: {error}", "reinstall ttpose") from error
-    model = NanoDet()
+    with Uninitialised():
+        model = NanoDet()
     try:
         model.load_state_dict({name: value.float() for name, value in weights.items()}, strict=True)
     except RuntimeError as error:

@@ -12,6 +12,7 @@ from ttpose.core.geometry import CROP_PAD, Box, CropGrid
 from ttpose.core.skeleton import Skeleton
 from ttpose.models.decode import decode
 from ttpose.models.device import mixed_precision, moved
+from ttpose.models.engine import PoseNetwork
 from ttpose.models.pose_model import PoseModel
 
 __all__ = ["CROP_PAD", "Predictor", "to_image"]
@@ -23,11 +24,11 @@ class Predictor:
     """Keypoints of crops, or of boxes in an image.
 
     Args:
-        model: A pose model; it is used in evaluation mode, where it is.
+        model: A pose model, which is used in evaluation mode, where it is; or a compiled one.
     """
 
-    def __init__(self, model: PoseModel) -> None:
-        self.model = model.eval()
+    def __init__(self, model: PoseNetwork) -> None:
+        self.model = model.eval() if isinstance(model, PoseModel) else model
 
     @property
     def skeleton(self) -> Skeleton:

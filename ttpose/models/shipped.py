@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from ttpose.core.files import sha256_of
 from ttpose.models.checkpoint import load_model, read_metadata
+from ttpose.models.engine import PoseNetwork, compiled
 from ttpose.models.person import PERSON_FORMAT, PersonDelta
 from ttpose.models.pose_model import PoseModel
 from ttpose.models.store import model_path
@@ -39,6 +41,16 @@ class LoadedModel:
     def follows(self) -> PoseModel:
         """The weights that correct boxes: the base's, so that they do not depend on what was learned."""
         return self.model if self.base_model is None else self.base_model
+
+    @cached_property
+    def network(self) -> PoseNetwork:
+        """`model` for inference: compiled where that is possible."""
+        return compiled(self.model)
+
+    @cached_property
+    def follow_network(self) -> PoseNetwork:
+        """`follows` for inference; `network` itself where the weights are the same."""
+        return self.network if self.base_model is None else compiled(self.base_model)
 
     def describe(self) -> dict[str, object]:
         """The `model` part of a keypoint file, before any guard."""

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ttpose.report.motion import off_straight
 from ttpose.results import KeypointResult
+from ttpose.results.series import off_straight
 
 # The score below which the overlay leaves a keypoint out.
 _LOW = 0.2

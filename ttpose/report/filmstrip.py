@@ -10,6 +10,7 @@ import numpy as np
 
 from ttpose.core.progress import Advance
 from ttpose.media import Source
+from ttpose.media.images import encode_jpeg
 
 
 @dataclass(frozen=True)
@@ -90,16 +91,6 @@ def _resized(image: np.ndarray, width: int, height: int) -> np.ndarray:
     if image.shape[:2] == (height, width):
         return image
     return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
-
-
-def encode_jpeg(image: np.ndarray, quality: int) -> bytes:
-    """An RGB uint8 image [H, W, 3] as a JPEG file's bytes."""
-    import cv2
-
-    options = [cv2.IMWRITE_JPEG_QUALITY, quality, cv2.IMWRITE_JPEG_OPTIMIZE, 1]
-    _, data = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), options)
-    encoded: bytes = data.tobytes()
-    return encoded
 
 
 def jpeg_uri(data: bytes) -> str:

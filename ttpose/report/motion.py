@@ -6,12 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ttpose.core.skeleton import torso_lengths
-from ttpose.results import KeypointResult
-
-_TRUNK = {f"{side}_{part}" for side in ("left", "right") for part in ("shoulder", "hip")}
-# A person's torso in shares of the longer side of the box, where a keypoint set has no hips (upper-body sets).
-_TORSO_OF_BOX = 0.3
+from ttpose.results.series import off_straight
 
 
 @dataclass(frozen=True)
@@ -30,43 +25,6 @@ class Motion:
     jitter: np.ndarray
 
 
-def subject_keypoints(result: KeypointResult, smoothed: bool = False) -> np.ndarray:
-    """The first person's keypoints (or smoothed ones) in every frame [N, K, 3]; NaN, score 0, where nobody is."""
-    keypoints = np.full((len(result.frames), len(result.skeleton), 3), np.nan)
-    keypoints[..., 2] = 0.0
-    for row, frame in zip(keypoints, result.frames, strict=True):
-        if frame.people:
-            person = frame.people[0]
-            row[:] = person.smoothed if smoothed and person.smoothed is not None else person.keypoints
-    return keypoints
-
-
-def frame_times(result: KeypointResult) -> np.ndarray:
-    """Seconds of every frame [N], rising; frames whose time a damaged file does not tell lie between their neighbours.
-
-    A clip without any usable time counts frames at 30 a second.
-    """
-    times = np.array([frame.time_s for frame in result.frames], dtype=np.float64)
-    known = np.isfinite(times)
-    positions = np.arange(len(times))
-    if not known.any() or (known.sum() > 1 and np.ptp(times[known]) == 0):
-        return positions / 30.0
-    times = np.interp(positions, positions[known], times[known])
-    # Curves need every x once.
-    return np.maximum.accumulate(times + positions * 1e-9)
-
-
-def torso_length(result: KeypointResult, keypoints: np.ndarray) -> float:
-    """Median distance of mid-shoulder to mid-hip over the clip in pixels; by the box where there are no hips."""
-    known = set(result.skeleton.keypoints) >= _TRUNK
-    lengths = torso_lengths(keypoints, result.skeleton) if known else np.zeros(0)
-    lengths = lengths[np.isfinite(lengths)]
-    if not len(lengths):
-        sides = [frame.people[0].box.side for frame in result.frames if frame.people]
-        lengths = np.array(sides or [1.0]) * _TORSO_OF_BOX
-    return float(max(np.median(lengths), 1.0))
-
-
 def motion_of(keypoints: np.ndarray, times: np.ndarray, torso: float, side: float) -> Motion:
     """Curves of keypoints [N, K, 3] at times [N]; `torso` and the box's `side` in the keypoints' pixels."""
     points, seen = keypoints[..., :2], np.isfinite(keypoints[..., 0]).any(axis=1)
@@ -77,22 +35,6 @@ def motion_of(keypoints: np.ndarray, times: np.ndarray, torso: float, side: floa
         speed[1:] = _mean(way) / np.maximum(np.diff(times), 1e-6)
     # Twice the distance from the middle is the acceleration, where frames come evenly.
     return Motion(confidence, speed, _median(2 * off_straight(keypoints, times) / side))
-
-
-def off_straight(keypoints: np.ndarray, times: np.ndarray) -> np.ndarray:
-    """How far each keypoint is from the straight way between the frames before and after [N, K], pixels.
-
-    NaN in the first and the last frame, and beside frames without the keypoint.
-    """
-    points = keypoints[..., :2]
-    off = np.full(points.shape[:2], np.nan)
-    if len(times) > 2:
-        steps = np.diff(times)
-        # Where frames come at varying times, half-way in time is not half-way in count.
-        share = (steps[:-1] / np.maximum(steps[:-1] + steps[1:], 1e-9))[:, None, None]
-        straight = points[:-2] + (points[2:] - points[:-2]) * share
-        off[1:-1] = np.linalg.norm(points[1:-1] - straight, axis=-1)
-    return off
 
 
 def _mean(values: np.ndarray) -> np.ndarray:

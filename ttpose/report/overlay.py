@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ttpose.core.progress import Advance, Progress
-from ttpose.media import OverlayWriter, Source, open_source, write_image
+from ttpose.media import OverlayWriter, Reading, Source, open_source, write_image
 from ttpose.report.drawing import MIN_SCORE, draw_skeleton
 from ttpose.results import FrameRecord, KeypointResult
 
@@ -38,7 +38,7 @@ def write_overlay(
         InputError: The source cannot be read.
         OutputError: The overlay cannot be written.
     """
-    _write(open_source(source), _Drawing([result], (), min_score), Path(path), progress)
+    _write(open_source(source, Reading.of(result.source)), _Drawing([result], (), min_score), Path(path), progress)
 
 
 def write_side_by_side(
@@ -66,7 +66,12 @@ def write_side_by_side(
         InputError: The source cannot be read.
         OutputError: The file cannot be written.
     """
-    _write(open_source(source), _Drawing([before, after], labels, min_score), Path(path), progress)
+    _write(
+        open_source(source, Reading.of(before.source)),
+        _Drawing([before, after], labels, min_score),
+        Path(path),
+        progress,
+    )
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -14,20 +15,24 @@ import numpy as np
 from ttpose.core.files import sha256_of, write_text
 from ttpose.core.progress import Progress
 from ttpose.core.version import __version__
-from ttpose.media import Source, open_source
+from ttpose.media import Reading, Source, open_source
+from ttpose.media.images import encode_jpeg
+from ttpose.media.inputs import RESULT_ENDING
 from ttpose.metrics.jitter import jitter
 from ttpose.report import words
 from ttpose.report.affinity import change_map, weights_map
+from ttpose.report.corrections import corrections_values
 from ttpose.report.curves import film_values, plot_values, poses, skeleton_values
 from ttpose.report.doubts import find_doubts
-from ttpose.report.filmstrip import FilmLimits, encode_jpeg, film, jpeg_uri
+from ttpose.report.filmstrip import FilmLimits, film, jpeg_uri
 from ttpose.report.inside import Pair, look_inside
-from ttpose.report.motion import Motion, frame_times, median, motion_of, subject_keypoints, torso_length
+from ttpose.report.motion import Motion, median, motion_of
+from ttpose.results.series import frame_times, subject_keypoints, torso_length
 
 if TYPE_CHECKING:
     from ttpose.adaptation.session import Personalization
 
-_SCRIPTS = ("uplot.min.js", "skeleton.js", "player.js", "plots.js", "page.js")
+_SCRIPTS = ("uplot.min.js", "skeleton.js", "player.js", "plots.js", "corrections.js", "page.js")
 _STYLES = ("uplot.min.css", "report.css")
 _QUALITY = 85  # of the few pictures that are looked at closely
 
@@ -48,7 +53,9 @@ def write_report(source: Path | str, made: Personalization, path: Path | str, pr
         OutputError: The page cannot be written.
     """
     path = Path(path)
-    write_text(path, render(open_source(source), made, path.parent, progress or Progress()))
+    write_text(
+        path, render(open_source(source, Reading.of(made.keypoints.source)), made, path.parent, progress or Progress())
+    )
 
 
 def render(source: Source, made: Personalization, folder: Path, progress: Progress) -> str:
@@ -65,6 +72,9 @@ def render(source: Source, made: Personalization, folder: Path, progress: Progre
         "losses": [step.get("total") for step in made.history],
     }
     context = _story(source, made, tracks) | _inside(made) | _tables(source, made, folder)
+    values["corrections"] = corrections_values(
+        source.info, context["sha256"], result.skeleton, tracks.keypoints[1], context["doubts"]
+    )
     return _template().render(context, values=values, styles=_assets(_STYLES), scripts=_scripts())
 
 
@@ -165,7 +175,8 @@ def _pictures(pair: Pair) -> dict[str, Any]:
 def _tables(source: Source, made: Personalization, folder: Path) -> dict[str, Any]:
     """Settings, files and timings."""
     model = made.keypoints.model
-    files = [("Input", source.info.path.name, sha256_of(source.info.path))]
+    digest = sha256_of(source.info.path)
+    files = [("Input", source.info.path.name, digest)]
     files.append(("Base weights", f"{model['base']}.safetensors", str(model["base_sha256"])))
     for label, name in (("Person file", "person.safetensors"), ("Keypoints", "keypoints.json")):
         if (folder / name).is_file():
@@ -174,10 +185,18 @@ def _tables(source: Source, made: Personalization, folder: Path) -> dict[str, An
     return {
         "settings": words.setting_rows(made.person.notes),
         "files": files,
+        "sha256": digest,
+        "correct": f"ttpose correct {shlex.quote(_result_folder(source, folder))}",
         "stages": stages,
         "total_s": sum(seconds for _, seconds in stages),
         "steps": len(made.history),
     }
+
+
+def _result_folder(source: Source, folder: Path) -> str:
+    """The name of the folder that the page is for, as results are put; a page may lie elsewhere, too."""
+    name = folder.resolve().name
+    return name if name.endswith(RESULT_ENDING) else source.info.path.stem + RESULT_ENDING
 
 
 @cache

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ttpose.core.files import write_text
+from ttpose.core.text import readable
 from ttpose.results.records import FrameRecord, KeypointResult, PersonRecord, plain
 
 
@@ -44,7 +45,7 @@ def to_coco(result: KeypointResult) -> dict[str, Any]:
 
 
 def _image(frame: FrameRecord, source: dict[str, Any]) -> dict[str, Any]:
-    name = Path(str(source.get("path", ""))).name
+    name = readable(Path(str(source.get("path", ""))).name)
     if source.get("kind") == "video":
         name = f"{name}#{frame.index}"
     record = frame.to_dict()

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ttpose.core.errors import InputError
-from ttpose.core.files import atomic_path
+from ttpose.core.files import atomic_path, read_json_text
 from ttpose.results.records import SCHEMA, KeypointResult
 
 _HINT = "keypoint files are made by `ttpose predict` and `ttpose personalize`"
@@ -39,7 +39,7 @@ def read_json(path: Path | str) -> KeypointResult:
     """
     path = Path(path)
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = read_json_text(path)
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror or error}", f"check the path; {_HINT}") from error
     except ValueError as error:  # JSONDecodeError and UnicodeDecodeError

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ttpose.core.files import atomic_folder
+from ttpose.core.files import atomic_folder, fitting
 from ttpose.core.skeleton import Skeleton, convert
 from ttpose.results.records import KeypointResult, PersonRecord
 
@@ -35,6 +35,8 @@ _NOTHING = (
 def write_openpose(result: KeypointResult, folder: Path | str, *, keypoints: str = "body25") -> None:
     """Write a folder of `<stem>_<frame, 12 digits>_keypoints.json`, all frames or none, also those without people.
 
+    A stem that is too long for file names is shortened and ends in a hash.
+
     Args:
         result: Keypoints of any set.
         folder: The folder; one that is there is replaced.
@@ -51,7 +53,7 @@ def write_openpose(result: KeypointResult, folder: Path | str, *, keypoints: str
         for frame in result.frames:
             people = [_person(person, result.skeleton, target) for person in frame.people if not person.filled]
             text = json.dumps({"version": 1.3, "people": people}, allow_nan=False)
-            (partial / f"{stem}_{frame.index:012d}_keypoints.json").write_text(text, encoding="utf-8")
+            (partial / fitting(stem, f"_{frame.index:012d}_keypoints.json")).write_text(text, encoding="utf-8")
 
 
 def _person(person: PersonRecord, source: Skeleton, target: Skeleton) -> dict[str, Any]:

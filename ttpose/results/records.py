@@ -11,12 +11,14 @@ import numpy as np
 from ttpose.core.errors import InputError
 from ttpose.core.geometry import Box
 from ttpose.core.skeleton import Skeleton, skeleton_named
+from ttpose.core.text import readable
 
 #: Name and version of the file format; a change that breaks readers raises the number.
 SCHEMA = "ttpose.keypoints/1"
 
 _PIXEL_DIGITS = 2  # a hundredth of a pixel is far below any pose model's error
 _SCORE_DIGITS = 4
+_DISTANCE_DIGITS = 1  # of a disagreement, which is a hint and no measurement
 _TIME_DIGITS = 6  # microseconds, the finest clock of common containers (Matroska, MP4) that matters here
 
 # Spread given to the keypoints of a set that this version does not know: COCO's shoulder, a middle value.
@@ -36,6 +38,8 @@ class PersonRecord:
         filled: Nobody was found in this frame: the box and `smoothed` lie between the frames around, and
             `keypoints` has no positions.
         filled_keypoints: Positions in the skeleton of the smoothed keypoints that were filled in.
+        disagreement: float [K]: how far each keypoint is, in pixels, from the base's prediction from a single view;
+            NaN where either has no place. None where that is not known.
 
     Raises:
         ValueError: The keypoints are not [K, 3] or the box is not finite.
@@ -47,11 +51,14 @@ class PersonRecord:
     smoothed: np.ndarray | None = None
     filled: bool = False
     filled_keypoints: tuple[int, ...] = ()
+    disagreement: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         for keypoints in (self.keypoints, self.keypoints if self.smoothed is None else self.smoothed):
             if keypoints.ndim != 2 or keypoints.shape[1] != 3 or len(keypoints) != len(self.keypoints):
                 raise ValueError(f"keypoints must be [K, 3], not {list(keypoints.shape)}")
+        if self.disagreement is not None and self.disagreement.shape != self.keypoints.shape[:1]:
+            raise ValueError(f"a disagreement must be [K], not {list(self.disagreement.shape)}")
         if not all(math.isfinite(value) for value in self.box.as_list()):
             raise ValueError(f"a person's box must be finite, not {self.box.as_list()}")
 
@@ -65,6 +72,9 @@ class PersonRecord:
             record["filled"] = True
         if self.filled_keypoints:
             record["filled_keypoints"] = [int(k) for k in self.filled_keypoints]
+        if self.disagreement is not None:
+            distances = self.disagreement.tolist()
+            record["disagreement"] = [round(d, _DISTANCE_DIGITS) if math.isfinite(d) else None for d in distances]
         return record
 
     @classmethod
@@ -78,6 +88,7 @@ class PersonRecord:
             _points_from_json(data["smoothed"]) if "smoothed" in data else None,
             bool(data.get("filled", False)),
             tuple(int(k) for k in data.get("filled_keypoints", ())),
+            _distances_from_json(data["disagreement"]) if "disagreement" in data else None,
         )
 
 
@@ -106,7 +117,7 @@ class FrameRecord:
             "people": [person.to_dict() for person in self.people],
         }
         if self.note is not None:
-            record["note"] = self.note
+            record["note"] = readable(self.note)
         return record
 
     @classmethod
@@ -122,7 +133,8 @@ class KeypointResult:
     """The keypoints of one video or photo: what `ttpose.keypoints/1` files hold.
 
     Attributes:
-        source: path, kind ("video" or "image"), width, height (as shown, after rotation), frames, duration_s.
+        source: path, kind ("video" or "image"), width, height (square pixels as shown, after rotation), frames,
+            duration_s, and what `ttpose.media.SourceInfo.describe` adds for an odd file.
         model: base, base_sha256, person, person_sha256 (None for the base model), guard (None, or what the check
             of the personalization decided and measured).
         skeleton: The keypoint set.
@@ -188,7 +200,10 @@ class KeypointResult:
 
 
 def plain(value: Any) -> Any:
-    """Turn nested dicts, lists, numpy values and paths into JSON-ready values; NaN and infinity become None."""
+    """Turn nested dicts, lists, numpy values and paths into JSON-ready values; NaN and infinity become None.
+
+    Bytes in file names that are no text are escaped (`ttpose.core.text`).
+    """
     if isinstance(value, dict):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple, np.ndarray)):
@@ -197,7 +212,7 @@ def plain(value: Any) -> Any:
         value = value.item()
     if isinstance(value, float):
         return float(f"{value:.9g}") if math.isfinite(value) else None
-    return value if value is None or isinstance(value, (str, int)) else str(value)
+    return value if value is None or isinstance(value, int) else readable(value)
 
 
 def _points_to_json(keypoints: np.ndarray) -> list[list[float | None]]:
@@ -207,6 +222,10 @@ def _points_to_json(keypoints: np.ndarray) -> list[list[float | None]]:
 def _points_from_json(points: list[list[float | None]]) -> np.ndarray:
     rows = [[math.nan if value is None else float(value) for value in point] for point in points]
     return np.array(rows, dtype=np.float64)
+
+
+def _distances_from_json(values: list[float | None]) -> np.ndarray:
+    return np.array([math.nan if value is None else float(value) for value in values], dtype=np.float64)
 
 
 def _point_to_json(row: list[float]) -> list[float | None]:

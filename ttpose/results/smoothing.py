@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from typing import Literal
@@ -19,6 +20,8 @@ SmoothingMethod = Literal["one-euro", "savgol", "none"]
 
 #: Longest gap that is filled, in seconds: a limb rarely changes its direction twice in it.
 MAX_GAP_S = 0.25
+#: Frames a second of keypoints without times: what most cameras film at.
+ASSUMED_FPS = 30
 
 _FILTERS: dict[str, Callable[[], OneEuro | SavitzkyGolay]] = {"one-euro": OneEuro, "savgol": SavitzkyGolay}
 
@@ -91,12 +94,19 @@ def only_smoothed(result: KeypointResult) -> KeypointResult:
     return replace(result, frames=frames, smoothing=None)
 
 
+def untimed(result: KeypointResult) -> str | None:
+    """A note on keypoints none of which says when; None where at least two frames do, or there is nothing to time."""
+    if len(result.frames) < 2 or sum(math.isfinite(frame.time_s) for frame in result.frames) > 1:
+        return None
+    return f"the keypoints do not say when their frames were shown: {ASSUMED_FPS} frames a second are assumed"
+
+
 def frame_times(result: KeypointResult) -> np.ndarray:
     """Presentation times [T] in seconds that always rise: unknown ones are put between, or after, their neighbours."""
     times = np.array([frame.time_s for frame in result.frames], dtype=np.float64)
     known, index = np.isfinite(times), np.arange(len(times))
     steps = np.diff(times[known]) / np.diff(index[known])
-    step = float(np.median(steps[steps > 0])) if (steps > 0).any() else 1 / 30
+    step = float(np.median(steps[steps > 0])) if (steps > 0).any() else 1 / ASSUMED_FPS
     if not known.any():
         return index * step
     first, last = index[known][0], index[known][-1]

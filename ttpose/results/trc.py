@@ -13,7 +13,7 @@ from ttpose.core.files import atomic_path
 from ttpose.core.skeleton import Skeleton
 from ttpose.results.angles import MIN_SCORE
 from ttpose.results.records import KeypointResult
-from ttpose.results.smoothing import frame_times, track_of
+from ttpose.results.smoothing import frame_times, track_of, untimed
 
 _KEYS = (
     "DataRate", "CameraRate", "NumFrames", "NumMarkers", "Units", "OrigDataRate", "OrigDataStartFrame",
@@ -45,8 +45,8 @@ def write_trc(
         min_score: 0..1.
 
     Returns:
-        Notes in plain words about what the file does not hold as asked for: people left out, resampling, pixels in
-        spite of `height_m` because the person's height cannot be measured in them.
+        Notes in plain words about what the file does not hold as asked for: people left out, times assumed, resampling,
+        pixels in spite of `height_m` because the person's height cannot be measured in them.
 
     Raises:
         UsageError: `height_m` is not positive.
@@ -58,6 +58,7 @@ def write_trc(
     notes: list[str] = []
     points = _markers(result, min_score, notes)
     height = None if height_m is None else height_in_pixels(points, result.skeleton)
+    notes += filter(None, [untimed(result)])
     rate, times, points = _even(frame_times(result), points, notes)
     if height_m is None or height is None:
         units = "px"

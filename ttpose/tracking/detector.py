@@ -12,6 +12,7 @@ import numpy as np
 from ttpose.core.geometry import Box
 
 if TYPE_CHECKING:
+    from ttpose.models.engine import CompiledDetector
     from ttpose.models.nanodet import NanoDet
 
 
@@ -49,7 +50,7 @@ class Detector(Protocol):
 class PersonDetector:
     """NanoDet with its pre- and post-processing."""
 
-    def __init__(self, model: NanoDet, *, settings: DetectorSettings | None = None) -> None:
+    def __init__(self, model: NanoDet | CompiledDetector, *, settings: DetectorSettings | None = None) -> None:
         self.settings = settings or DetectorSettings()
         self._model = model
 
@@ -60,10 +61,12 @@ class PersonDetector:
         Raises:
             WeightsError: The file is missing, damaged or of another architecture.
         """
+        from ttpose.models.engine import compiled_detector
         from ttpose.models.nanodet import load_nanodet
         from ttpose.models.store import model_path
 
-        return cls(load_nanodet(Path(path) if path else model_path("nanodet_416.safetensors")).to(device))
+        network = load_nanodet(Path(path) if path else model_path("nanodet_416.safetensors")).to(device)
+        return cls(compiled_detector(network))
 
     def find(
         self, images: Sequence[np.ndarray], min_score: float | None = None, sizes: Sequence[int] | None = None

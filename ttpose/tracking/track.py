@@ -122,8 +122,10 @@ def _survey(
     width, height = source.info.width, source.info.height
     before: Glance | None = None
     with progress.stage("finding the subject", source.info.frames) as advance:
+        passed = 0
         for frame in source.frames(step):
-            advance(step)
+            advance(frame.index + 1 - passed)
+            passed = frame.index + 1
             if frame.image is None:
                 continue
             height, width = frame.image.shape[:2]
@@ -140,6 +142,7 @@ def _survey(
             samples.append(frame.index)
             shots.append((shots[-1] if shots else 0) + cut)
             linker.add(frame.index, frame.time_s, shots[-1], people, looks)
+        advance(max(getattr(source, "passed", 0) - passed, 0))  # those after the last sample
     linker.cut()
     persons = join(linker.finished, settings)
     if len(samples) >= settings.least_samples:

@@ -74,7 +74,7 @@ def rows_of(
             part, times = replace(seen, boxes=boxes).part(rows), clip.times[rows]
             _, swapped = correct_swaps(part.keypoints, part.side_odds, times, COCO17)
             given = candidates(apply_swaps(part, swapped, COCO17), times, COCO17)
-            error = np.linalg.norm(given.places - truth[rows][:, given.joints, None, :2], axis=-1)
+            error = np.linalg.norm(given.positions - truth[rows][:, given.joints, None, :2], axis=-1)
             usable = given.worth & (truth[rows][:, given.joints, 2] > 0)[..., None]
             yield given.features[usable], (error < settings.within * lengths[rows][:, None, None])[usable]
 

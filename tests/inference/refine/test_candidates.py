@@ -9,8 +9,8 @@ import pytest
 from tests.observed import misled, observation, walking
 from ttpose.core.geometry import Box
 from ttpose.core.skeleton import BBC7, COCO17, H36M16, LSP14, PENN13
+from ttpose.inference.prediction import TTAPrediction
 from ttpose.inference.refine.candidates import candidates, limb_joints
-from ttpose.inference.tta import TTAPrediction
 
 # A person who faces the camera, its left on the right of the picture; a torso of 100 pixels.
 _FIGURE = {
@@ -52,7 +52,7 @@ def two_peaks():
     seen = observation(_figure(5))
     seen.peaks[2, LEFT_WRIST, 1] = 50, 60, 0.3
     seen.spread[2, LEFT_WRIST] = 0.02
-    seen.alone[2, LEFT_WRIST] = 53, 104, 0.7
+    seen.single_view_keypoints[2, LEFT_WRIST] = 53, 104, 0.7
     return seen, np.arange(5) / 25
 
 
@@ -76,7 +76,7 @@ def test_places_by_hand(two_peaks):
     wrist = _at(given, "left_wrist")
     here, mirrored = [50, 100], [-10, 100]
     wanted = [here, mirrored, here, here, [50, 60], here, here, [53, 104], mirrored]
-    assert given.places[2, wrist] == pytest.approx(np.array(wanted), abs=1e-9)
+    assert given.positions[2, wrist] == pytest.approx(np.array(wanted), abs=1e-9)
     assert given.scores[2, wrist].tolist() == pytest.approx([0.8, 0, 0, 0.8, 0.3, 0, 0, 0.7, 0.6])
     # (3, 4) pixels are a twentieth of the torso.
     assert np.flatnonzero(given.worth[2, wrist]).tolist() == [FOUND, MIRRORED, SECOND, ALONE_MIRRORED]
@@ -169,7 +169,7 @@ def test_places_within_a_tenth_of_the_torso_are_the_same():
 
 
 def _line(keypoints, times):
-    return candidates(observation(keypoints), times, COCO17).places[:, :, LINE]
+    return candidates(observation(keypoints), times, COCO17).positions[:, :, LINE]
 
 
 def test_the_line_through_the_neighbours_follows_a_steady_movement():
@@ -212,7 +212,7 @@ def test_neighbours_more_than_half_a_second_away_are_unknown():
     assert known(1) == ["1 before", "score 1 before", "mirror 1 before"]
     assert known(2) == ["1 after", "score 1 after", "mirror 1 after"]
     # The line's neighbours are as near.
-    assert given.places[1, :, LINE] == pytest.approx(clip[0, given.joints, :2])
+    assert given.positions[1, :, LINE] == pytest.approx(clip[0, given.joints, :2])
     assert _features(given, 1, "left_wrist", FOUND)["line's support"] == pytest.approx(
         0.65 * math.exp(-0.5 / 0.06), rel=0.01
     )
@@ -222,7 +222,7 @@ def test_one_frame_alone():
     given = candidates(observation(_figure(1)), np.array([3.2]), COCO17)
     found = _features(given, 0, "left_wrist", MIRRORED)
     assert {name for name, value in found.items() if math.isnan(value)} == set(OF_NEIGHBOURS)
-    assert given.places[0, :, LINE] == pytest.approx(given.places[0, :, FOUND])
+    assert given.positions[0, :, LINE] == pytest.approx(given.positions[0, :, FOUND])
     assert found["line's support"] == 0
     assert found["inner length"] == pytest.approx(math.hypot(60, 50) / 50)
 
@@ -232,12 +232,12 @@ def busy():
     """Twelve frames of a walk with other peaks, views that disagree and scores of all kinds; and their times."""
     rng = np.random.default_rng(0)
     seen = observation(walking(12))
-    seen.keypoints[..., 2], seen.alone[..., 2] = rng.uniform(0.1, 0.9, (2, 12, 17))
+    seen.keypoints[..., 2], seen.single_view_keypoints[..., 2] = rng.uniform(0.1, 0.9, (2, 12, 17))
     seen.keypoints[..., :2] += rng.normal(0, 6, (12, 17, 2))
-    seen.alone[..., :2] += rng.normal(0, 20, (12, 17, 2))
+    seen.single_view_keypoints[..., :2] += rng.normal(0, 20, (12, 17, 2))
     seen.peaks[:, :, 1:, :2] += rng.normal(0, 50, (12, 17, 3, 2))
     seen.peaks[..., 2] = np.sort(rng.uniform(0, 0.9, (12, 17, 4)))[..., ::-1]
-    seen.sides[:], seen.spread[:] = rng.normal(size=(12, 17)), rng.uniform(0, 0.1, (12, 17))
+    seen.side_odds[:], seen.spread[:] = rng.normal(size=(12, 17)), rng.uniform(0, 0.1, (12, 17))
     return seen, np.cumsum(rng.uniform(0.02, 0.2, 12))
 
 
@@ -247,7 +247,13 @@ def _carried(seen: TTAPrediction, matrix: np.ndarray, shift: tuple[float, float]
 
     corners = [Box(*row).corners @ matrix.T + shift for row in seen.boxes]
     boxes = np.array([Box.around(pair).as_list() for pair in corners])
-    return replace(seen, keypoints=carry(seen.keypoints), alone=carry(seen.alone), peaks=carry(seen.peaks), boxes=boxes)
+    return replace(
+        seen,
+        keypoints=carry(seen.keypoints),
+        single_view_keypoints=carry(seen.single_view_keypoints),
+        peaks=carry(seen.peaks),
+        boxes=boxes,
+    )
 
 
 def _turned(degrees: float) -> np.ndarray:
@@ -272,7 +278,7 @@ def test_features_do_not_depend_on_where_the_person_is(busy, matrix, shift):
     told = slice(None) if (matrix == 0).any() else slice(FEATURES.index("in the box"))
     assert np.allclose(carried.features[..., told], given.features[..., told], atol=1e-4, equal_nan=True)
     assert np.array_equal(carried.worth, given.worth)
-    assert np.allclose(carried.places, given.places @ matrix.T + shift)
+    assert np.allclose(carried.positions, given.positions @ matrix.T + shift)
 
 
 def test_features_do_not_depend_on_the_clock(busy):
@@ -284,7 +290,7 @@ def test_features_do_not_depend_on_the_clock(busy):
 def test_in_a_mirror_the_other_side_has_the_same_features(busy):
     seen, times = busy
     turned = _carried(seen, np.diag([-1.0, 1.0]), (640.0, 0.0))
-    names = ("keypoints", "sides", "spread", "alone", "peaks")
+    names = ("keypoints", "side_odds", "spread", "single_view_keypoints", "peaks")
     mirrored = TTAPrediction(*(getattr(turned, name)[:, FLIP] for name in names), turned.boxes)
     given, found = candidates(seen, times, COCO17), candidates(mirrored, times, COCO17)
     other = np.arange(12) ^ 1  # left and right follow each other
@@ -317,7 +323,7 @@ def test_the_second_peak_is_told_in_shares_of_the_highest():
     seen = misled(observation(_figure(3)), 1, "left_knee", (60, 0), 0.25, 0.2)
     given = candidates(seen, np.arange(3) / 25, COCO17)
     assert _features(given, 1, "left_knee", FOUND)["second peak"] == pytest.approx(0.2 / 0.3)
-    assert given.places[1, _at(given, "left_knee"), SECOND].tolist() == [20, 150]
+    assert given.positions[1, _at(given, "left_knee"), SECOND].tolist() == [20, 150]
 
 
 def test_how_far_out_of_the_box_a_place_is(two_peaks):
@@ -349,15 +355,15 @@ def asked(two_peaks):
     second[2, LEFT_WRIST] = 50, 70, 0.4, 30
     arms = [COCO17.index(f"{side}_{part}") for part in ("shoulder", "elbow", "wrist") for side in ("left", "right")]
     second[3, arms] = second[3, FLIP[arms]]
-    return replace(seen, second=second), times
+    return replace(seen, ensemble=second), times
 
 
 def test_a_second_opinion_is_one_more_place(asked, two_peaks):
     given, without = candidates(*asked, COCO17), candidates(*two_peaks, COCO17)
     wrist = _at(given, "left_wrist")
-    assert given.places[2, wrist, OTHER].tolist() == [50, 70] and given.scores[2, wrist, OTHER] == 0.4
+    assert given.positions[2, wrist, OTHER].tolist() == [50, 70] and given.scores[2, wrist, OTHER] == 0.4
     assert given.worth[2, wrist, OTHER] and not given.worth[:2, :, OTHER].any()
-    assert np.array_equal(given.places[:, :, :OTHER], without.places)
+    assert np.array_equal(given.positions[:, :, :OTHER], without.positions)
     assert np.array_equal(given.worth[:, :, :OTHER], without.worth)
     assert np.array_equal(given.features[:, :, :OTHER, : len(FEATURES)], without.features, equal_nan=True)
 
@@ -389,7 +395,7 @@ def test_keypoint_sets_with_arms_and_legs():
 def test_other_keypoint_sets_have_the_same_features(busy):
     seen, times = busy
     columns = [COCO17.index("nose" if name == "head" else name) for name in PENN13.keypoints]
-    names = ("keypoints", "sides", "spread", "alone", "peaks")
+    names = ("keypoints", "side_odds", "spread", "single_view_keypoints", "peaks")
     penn = TTAPrediction(*(getattr(seen, name)[:, columns] for name in names), seen.boxes)
     assert np.array_equal(
         candidates(penn, times, PENN13).features, candidates(seen, times, COCO17).features, equal_nan=True

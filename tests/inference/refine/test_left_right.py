@@ -34,8 +34,8 @@ def no_odds():
 
 def test_a_clean_clip_is_left_alone(clip, no_odds):
     keypoints, times = clip
-    refine_prediction, swapped = correct_swaps(keypoints, no_odds + 0.1, times, COCO17)
-    assert np.array_equal(refine_prediction, keypoints)
+    corrected, swapped = correct_swaps(keypoints, no_odds + 0.1, times, COCO17)
+    assert np.array_equal(corrected, keypoints)
     assert not swapped.any()
 
 
@@ -50,8 +50,8 @@ def test_random_exchanges_are_repaired(clip, no_odds, seed):
     odds = no_odds + 0.3
     odds[np.ix_(legs, LEGS)] *= -1
     odds[np.ix_(arms, ARMS)] *= -1
-    refine_prediction, swapped = correct_swaps(broken, odds, times, COCO17)
-    assert np.array_equal(refine_prediction, keypoints)
+    corrected, swapped = correct_swaps(broken, odds, times, COCO17)
+    assert np.array_equal(corrected, keypoints)
     assert np.flatnonzero(swapped[:, 0]).tolist() == legs.tolist()
     assert np.flatnonzero(swapped[:, 1]).tolist() == arms.tolist()
 
@@ -60,16 +60,16 @@ def test_faces_and_scores_stay_with_their_points(clip, no_odds):
     keypoints, times = clip
     keypoints[:, :, 2] = np.linspace(0.5, 0.9, 17)
     broken = _exchanged(keypoints, [20, 21], LEGS)
-    refine_prediction, _ = correct_swaps(broken, no_odds + 0.1, times, COCO17)
-    assert np.array_equal(refine_prediction, keypoints)
+    corrected, _ = correct_swaps(broken, no_odds + 0.1, times, COCO17)
+    assert np.array_equal(corrected, keypoints)
 
 
 def test_the_maps_decide_what_the_whole_clip_is_called(clip, no_odds):
     keypoints, times = clip
     wrong = _exchanged(_exchanged(keypoints, range(60), LEGS), range(60), ARMS)
-    refine_prediction, swapped = correct_swaps(wrong, no_odds - 1.0, times, COCO17)
+    corrected, swapped = correct_swaps(wrong, no_odds - 1.0, times, COCO17)
     assert swapped.all()
-    assert np.array_equal(refine_prediction, keypoints)
+    assert np.array_equal(corrected, keypoints)
     assert not correct_swaps(wrong, no_odds + 1.0, times, COCO17)[1].any()
 
 
@@ -111,9 +111,9 @@ def test_what_was_settled_before_is_kept_to(clip, no_odds):
     reference = np.full((60, 17, 2), np.nan)
     reference[::10] = keypoints[::10, :, :2] + 3.0  # for some frames, nearly where they are found now
     assert not correct_swaps(wrong, no_odds + 0.5, times, COCO17)[1].any()
-    refine_prediction, swapped = correct_swaps(wrong, no_odds + 0.5, times, COCO17, reference=reference)
+    corrected, swapped = correct_swaps(wrong, no_odds + 0.5, times, COCO17, reference=reference)
     assert swapped.all()
-    assert np.array_equal(refine_prediction, keypoints)
+    assert np.array_equal(corrected, keypoints)
     nothing = np.full((60, 17, 2), np.nan)
     assert not correct_swaps(wrong, no_odds + 0.5, times, COCO17, reference=nothing)[1].any()
 
@@ -137,14 +137,14 @@ def test_keypoints_nobody_is_sure_of_do_not_tie(clip, no_odds):
 @pytest.mark.parametrize("count", [0, 1, 2])
 def test_too_few_frames_come_back_as_they_are(clip, no_odds, count):
     keypoints, times = clip
-    refine_prediction, swapped = correct_swaps(keypoints[:count], no_odds[:count], times[:count], COCO17)
-    assert np.array_equal(refine_prediction, keypoints[:count]) and swapped.shape == (count, 2)
+    corrected, swapped = correct_swaps(keypoints[:count], no_odds[:count], times[:count], COCO17)
+    assert np.array_equal(corrected, keypoints[:count]) and swapped.shape == (count, 2)
 
 
 def test_a_skeleton_without_legs_comes_back_as_it_is():
     keypoints = np.random.default_rng(0).random((5, 7, 3))
-    refine_prediction, swapped = correct_swaps(keypoints, np.zeros((5, 7)), np.arange(5) / 25, BBC7)
-    assert np.array_equal(refine_prediction, keypoints) and not swapped.any()
+    corrected, swapped = correct_swaps(keypoints, np.zeros((5, 7)), np.arange(5) / 25, BBC7)
+    assert np.array_equal(corrected, keypoints) and not swapped.any()
 
 
 def test_other_skeletons_with_legs_are_settled(clip):
@@ -155,8 +155,8 @@ def test_other_skeletons_with_legs_are_settled(clip):
     knee = [PENN13.index(f"{side}_{part}") for part in ("hip", "knee", "ankle") for side in ("left", "right")]
     broken = penn.copy()
     broken[10, knee] = penn[10, flip[knee]]
-    refine_prediction, swapped = correct_swaps(broken, np.full((60, 13), 0.1), times, PENN13)
-    assert np.array_equal(refine_prediction, penn)
+    corrected, swapped = correct_swaps(broken, np.full((60, 13), 0.1), times, PENN13)
+    assert np.array_equal(corrected, penn)
     assert swapped.sum() == 1
 
 
@@ -165,7 +165,7 @@ def distinct():
     """Three frames in which every number of an observation is another one."""
     count = iter(range(1, 10_000))
     seen = observation(np.zeros((3, 17, 3)))
-    for part in (seen.keypoints, seen.sides, seen.spread, seen.alone, seen.peaks):
+    for part in (seen.keypoints, seen.side_odds, seen.spread, seen.single_view_keypoints, seen.peaks):
         part[:] = np.array([next(count) for _ in range(part.size)]).reshape(part.shape)
     return seen
 
@@ -181,23 +181,25 @@ def test_exchanged_limbs_take_all_that_was_seen_along(distinct):
             assert np.array_equal(getattr(found, name)[row], getattr(distinct, name)[row, order]), name
         # The odds were for the name that is gone.
         sign = np.where(np.isin(np.arange(17), limbs), -1, 1)
-        assert np.array_equal(found.sides[row], sign * distinct.sides[row, order])
-    assert np.array_equal(found.alone, distinct.alone), "the plain view alone keeps its own names"
+        assert np.array_equal(found.side_odds[row], sign * distinct.side_odds[row, order])
+    assert np.array_equal(found.single_view_keypoints, distinct.single_view_keypoints), (
+        "the plain view alone keeps its own names"
+    )
 
 
 def test_exchanging_twice_changes_nothing(distinct):
     swapped = np.array([[True, False], [False, True], [True, True]])
     twice = apply_swaps(apply_swaps(distinct, swapped, COCO17), swapped, COCO17)
-    for name in ("keypoints", "sides", "spread", "alone", "peaks"):
+    for name in ("keypoints", "side_odds", "spread", "single_view_keypoints", "peaks"):
         assert np.array_equal(getattr(twice, name), getattr(distinct, name)), name
 
 
 def test_exchanging_gives_the_keypoints_that_settling_gives(clip, no_odds):
     keypoints, times = clip
     broken = _exchanged(_exchanged(keypoints, [10, 11, 40], LEGS), [40], ARMS)
-    refine_prediction, swapped = correct_swaps(broken, no_odds + 0.1, times, COCO17)
+    corrected, swapped = correct_swaps(broken, no_odds + 0.1, times, COCO17)
     assert swapped.any()
-    assert np.array_equal(apply_swaps(observation(broken), swapped, COCO17).keypoints, refine_prediction)
+    assert np.array_equal(apply_swaps(observation(broken), swapped, COCO17).keypoints, corrected)
 
 
 def test_a_skeleton_without_legs_has_arms_to_exchange():

@@ -10,11 +10,11 @@ from tests.small_models import small_config
 from ttpose.adaptation.methods import fitted, method_named
 from ttpose.adaptation.settings import PRESETS
 from ttpose.core.skeleton import BBC7, COCO17, PENN13, torso_lengths
+from ttpose.inference.prediction import TTAPrediction
 from ttpose.inference.refine import rescoring as module
 from ttpose.inference.refine.candidates import candidates, limb_joints
-from ttpose.inference.refine.rescoring import between, can_rescore, load_rescorer, rescore
+from ttpose.inference.refine.rescoring import average_where_close, can_rescore, load_rescorer, rescore
 from ttpose.inference.refine.viterbi import ViterbiCosts
-from ttpose.inference.tta import TTAPrediction
 from ttpose.models.config import mobile_config
 
 TIMES = np.arange(20) / 25
@@ -148,7 +148,7 @@ def test_no_block_is_short(monkeypatch):
 
 def _with_second(seen: TTAPrediction, true: np.ndarray) -> TTAPrediction:
     """The observation, and a second network that sees the truth."""
-    return replace(seen, second=np.concatenate([true, np.full((*true.shape[:2], 1), 2.0)], -1))
+    return replace(seen, ensemble=np.concatenate([true, np.full((*true.shape[:2], 1), 2.0)], -1))
 
 
 @pytest.mark.parametrize("second", [False, True])
@@ -195,15 +195,15 @@ def asked():
     """A walk, and a second network that sees each joint 4 pixels further to the right."""
     seen = observation(walking(20))
     around = np.concatenate([seen.keypoints[..., :2] + [4, 0], np.full((20, 17, 1), 0.9), np.zeros((20, 17, 1))], -1)
-    return replace(seen, second=around)
+    return replace(seen, ensemble=around)
 
 
 def test_keypoints_lean_towards_a_second_opinion_that_is_near(asked):
     far, nowhere = COCO17.index("right_knee"), COCO17.index("left_ankle")
     torso = candidates(asked, TIMES, COCO17).torso
-    asked.second[3, far, 0] += 0.4 * torso
-    asked.second[3, LEFT_WRIST, :2] = asked.keypoints[3, LEFT_WRIST, :2] + [0, 0.28 * torso]
-    asked.second[5, nowhere] = np.nan
+    asked.ensemble[3, far, 0] += 0.4 * torso
+    asked.ensemble[3, LEFT_WRIST, :2] = asked.keypoints[3, LEFT_WRIST, :2] + [0, 0.28 * torso]
+    asked.ensemble[5, nowhere] = np.nan
     before = asked.keypoints.copy()
     found, moved = rescore(asked, TIMES, COCO17, _ByKind(kind0=1.0))
     assert not moved.any(), "it is the same place, a little further"
@@ -217,15 +217,15 @@ def test_keypoints_lean_towards_a_second_opinion_that_is_near(asked):
 
 
 def test_a_second_opinion_may_be_the_likeliest_place(asked):
-    asked.second[10, LEFT_WRIST] = *(asked.keypoints[10, LEFT_WRIST, :2] + [60, 0]), 0.9, 0.0
+    asked.ensemble[10, LEFT_WRIST] = *(asked.keypoints[10, LEFT_WRIST, :2] + [60, 0]), 0.9, 0.0
     found, moved = rescore(asked, TIMES, COCO17, _ByKind(kind0=0.2, kind9=0.9), costs=STRAY)
     assert np.argwhere(moved).tolist() == [[10, LEFT_WRIST]]
-    assert found[10, LEFT_WRIST].tolist() == pytest.approx([*asked.second[10, LEFT_WRIST, :2], 0.9])
+    assert found[10, LEFT_WRIST].tolist() == pytest.approx([*asked.ensemble[10, LEFT_WRIST, :2], 0.9])
 
 
 def test_with_a_second_opinion_another_place_must_be_likelier_by_more(asked):
-    asked.second[10, LEFT_WRIST, :2] += [60, 0]
-    without = misled(replace(asked, second=None), 10, "left_wrist", (90, 60), score=0.3, spare=0.2)
+    asked.ensemble[10, LEFT_WRIST, :2] += [60, 0]
+    without = misled(replace(asked, ensemble=None), 10, "left_wrist", (90, 60), score=0.3, spare=0.2)
     for chance, moves in ((0.59, (True, False)), (0.71, (True, True))):
         trees = _ByKind(kind0=0.5, kind4=chance, kind9=chance)
         told = [rescore(seen, TIMES, COCO17, trees, costs=STRAY)[1].any() for seen in (without, asked)]
@@ -233,7 +233,7 @@ def test_with_a_second_opinion_another_place_must_be_likelier_by_more(asked):
 
 
 def test_an_unknown_opinion_is_no_place(asked):
-    asked.second[10, LEFT_WRIST] = np.nan
+    asked.ensemble[10, LEFT_WRIST] = np.nan
     assert not candidates(asked, TIMES, COCO17).worth[10, 4, 9]
     found, _ = rescore(asked, TIMES, COCO17)
     assert np.isfinite(found).all()
@@ -242,7 +242,7 @@ def test_an_unknown_opinion_is_no_place(asked):
 def test_trees_are_chosen_by_what_there_is_to_know(asked, monkeypatch):
     told = []
     monkeypatch.setattr(module, "load_rescorer", lambda second: told.append(second) or _ByKind(kind0=1.0))
-    for seen in (asked, replace(asked, second=None)):
+    for seen in (asked, replace(asked, ensemble=None)):
         rescore(seen, TIMES, COCO17)
     assert told == [True, False]
 
@@ -253,7 +253,7 @@ def test_half_way_between_two_results_where_they_are_close():
     other = np.add(found, [0.1 * torso, -0.1 * torso, 0.1])
     far = COCO17.index("right_ankle")
     other[2, far, 0] = found[2, far, 0] + 0.2 * torso
-    mean = between(found, other, COCO17)
+    mean = average_where_close(found, other, COCO17)
     shift = (mean - found) / torso
     assert np.allclose(shift[:, LIMBS[0]], [0.05, -0.05, 0]), "scores stay"
     assert not shift[2, far].any() and shift[3, far].any()
@@ -271,16 +271,16 @@ def test_only_maps_that_the_trees_know_are_rescored():
 @pytest.mark.parametrize("preset", ["fast", "balanced", "thorough"])
 def test_ours_rescore_where_the_model_can(preset):
     settings = method_named("ours", preset=preset)
-    assert settings.rescore and settings.correct_swaps
+    assert settings.refine.rescore and settings.refine.correct_swaps
     assert fitted(settings, mobile_config()) == settings
-    assert fitted(replace(settings, mode="online"), mobile_config()).rescore
+    assert fitted(replace(settings, mode="online"), mobile_config()).refine.rescore
     other = small_config(skeleton=COCO17.name)
-    assert fitted(settings, other) == replace(settings, rescore=False, ensemble=False)
-    assert settings.ensemble == (preset != "fast")
-    assert not fitted(settings, replace(mobile_config(), skeleton=BBC7.name)).rescore
+    assert fitted(settings, other).refine == replace(settings.refine, rescore=False, ensemble=False)
+    assert settings.refine.ensemble == (preset != "fast")
+    assert not fitted(settings, replace(mobile_config(), skeleton=BBC7.name)).refine.rescore
 
 
 def test_the_paper_and_what_it_is_compared_with_do_not_rescore():
-    assert not PRESETS["paper"].rescore
+    assert not PRESETS["paper"].refine.rescore
     for name in ("paper", "tent", "rotation", "confident"):
-        assert not method_named(name).rescore, name
+        assert not method_named(name).refine.rescore, name

@@ -1,10 +1,10 @@
-"""The guard: label-free checks on held-out frames decide between personalized, interpolated and base weights."""
+"""The guard's metrics: what can be measured of weights without labels, on held-out frames."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -17,21 +17,25 @@ from ttpose.core import geometry
 from ttpose.core.geometry import CropGrid
 from ttpose.core.skeleton import Skeleton, torso_lengths
 from ttpose.inference.crops import PersonCrop, by_clip
+from ttpose.inference.prediction import TTAPrediction
+from ttpose.inference.refine.clip import refine
+from ttpose.inference.settings import SINGLE_VIEW, RefineSettings
 from ttpose.inference.tta import BATCH, TTA_VIEWS, predict_tta
 from ttpose.inference.warps import PLAIN, warped_batch
+from ttpose.models.engine import compiled
 from ttpose.models.perceptual_features import perceptual_loss
 from ttpose.models.pose_model import PoseModel
 
 Decision = Literal["personalized", "interpolated", "base"]
-#: How much of the change each verdict keeps.
+#: How much of the change each decision keeps.
 INTERPOLATION: dict[Decision, float] = {"personalized": 1.0, "interpolated": 0.5, "base": 0.0}
 
-_VIEWS = TTA_VIEWS[:3]  # plain, closer and mirrored, closer, mirrored and turned
+_FEWEST_VIEWS = 3  # plain; closer and mirrored; closer, mirrored and turned: one alone cannot disagree
 
 
 @dataclass(frozen=True)
 class GuardMetrics:
-    """What can be said of weights without labels, on held-out frames; lower is better, except for the score.
+    """What can be measured of weights without labels, on held-out frames; lower is better, except for the score.
 
     Attributes:
         disagreement: How far mirrored, turned and scaled views differ, in shares of the torso.
@@ -39,7 +43,7 @@ class GuardMetrics:
         limb_spread: Spread of limb lengths over the frames, relative to their means.
         score: Mean keypoint score.
         moved: Mean distance from the base's keypoints in shares of the torso.
-        reconstruction: Error of repainting held-out frames, or None where the decoder was not adapted.
+        reconstruction: Error of reconstructing held-out frames, or None where the decoder was not adapted.
     """
 
     disagreement: float
@@ -52,10 +56,10 @@ class GuardMetrics:
 
 @dataclass(frozen=True)
 class GuardReport:
-    """The choice, why, and the figures behind it.
+    """The decision, why, and the figures behind it.
 
     Attributes:
-        verdict: Which weights the result uses.
+        decision: Which weights the result uses.
         reason: One line in plain words.
         checks: Figures of each candidate.
     """
@@ -66,7 +70,7 @@ class GuardReport:
 
     @property
     def figures(self) -> dict[str, dict[str, float | None]]:
-        """Each check's value by candidate."""
+        """Each metric's value by candidate."""
         names = [field.name for field in dataclasses.fields(GuardMetrics)]
         return {name: {kind: getattr(c, name) for kind, c in self.checks.items()} for name in names}
 
@@ -81,58 +85,65 @@ def measure(
     crops: Sequence[PersonCrop],
     reconstructor: PoseModel | None,
     perceptual: str | None = None,
+    settings: RefineSettings = SINGLE_VIEW,
+    ensemble: np.ndarray | None = None,
 ) -> tuple[GuardMetrics, np.ndarray]:
-    """Check one set of weights, on each clip by itself.
+    """Measure one set of weights, refined as the result will be, on each clip by itself.
 
     Args:
         model: The weights.
-        base_keypoints: The base's keypoints of the same crops [N, K, 3], or None when `model` is the base.
+        base_keypoints: The base's refined keypoints of the same crops [N, K, 3], or None when `model` is the base.
         crops: Held-out crops, in each clip runs of neighbours in order.
         reconstructor: A model whose reconstruction nets were adapted to the clip, or None.
-        perceptual: How repainted frames are compared, as in the settings.
+        perceptual: How reconstructed frames are compared, as in the settings.
+        settings: How keypoints are refined; the heatmaps of fewer than three views are measured by three.
+        ensemble: [N, K, 4] what the ensemble's second network predicted for the crops; None leaves it out.
 
     Returns:
-        The figures, means over the clips, and the keypoints [N, K, 3] in original pixels.
+        The figures, means over the clips, and the refined keypoints [N, K, 3] in original pixels.
     """
-    found = [
-        _check_clip(
-            model, None if base_keypoints is None else base_keypoints[part], crops[part], reconstructor, perceptual
-        )
-        for part in by_clip(crops)
-    ]
+    network = compiled(model)
+    found = []
+    for part in by_clip(crops):
+        prediction = predict_tta(network, crops[part], TTA_VIEWS[: max(settings.views, _FEWEST_VIEWS)])
+        prediction = replace(prediction, ensemble=None if ensemble is None else ensemble[part])
+        before = None if base_keypoints is None else base_keypoints[part]
+        found.append(_measure_clip(model, prediction, before, crops[part], reconstructor, perceptual, settings))
     keypoints = np.concatenate([points for _, points in found])
     return _mean([checks for checks, _ in found], [len(points) for _, points in found]), keypoints
 
 
 def _mean(checks: Sequence[GuardMetrics], frames: Sequence[int]) -> GuardMetrics:
-    """Means over clips, weighted by frames; single frames tell nothing of movement, of lengths and of repainting."""
+    """Means over clips, weighted by frames; single frames tell nothing of movement, lengths and reconstruction."""
     if len(checks) == 1:
         return checks[0]
-    moving, repainted = ([n if n >= least else 0 for n in frames] for least in (RUN, 2))
+    moving, paired = ([n if n >= least else 0 for n in frames] for least in (RUN, 2))
 
     def mean(name: str, weights: Sequence[int]) -> float:
         return float(np.average([getattr(c, name) for c in checks], weights=weights)) if any(weights) else 0.0
 
-    painted = checks[0].reconstruction is not None
+    reconstructed = checks[0].reconstruction is not None
     return GuardMetrics(
         disagreement=mean("disagreement", frames),
         jumps=mean("jumps", moving),
         limb_spread=mean("limb_spread", moving),
         score=mean("score", frames),
         moved=mean("moved", frames),
-        reconstruction=mean("reconstruction", repainted if any(repainted) else frames) if painted else None,
+        reconstruction=mean("reconstruction", paired if any(paired) else frames) if reconstructed else None,
     )
 
 
-def _check_clip(
+def _measure_clip(
     model: PoseModel,
+    seen: TTAPrediction,
     base_keypoints: np.ndarray | None,
     crops: Sequence[PersonCrop],
     reconstructor: PoseModel | None,
     perceptual: str | None,
+    settings: RefineSettings,
 ) -> tuple[GuardMetrics, np.ndarray]:
-    seen = predict_tta(model, crops, _VIEWS)
-    keypoints, skeleton = seen.keypoints, model.skeleton
+    skeleton = model.skeleton
+    keypoints = refine(seen, [crop.time_s for crop in crops], skeleton, settings).keypoints
     torso = _torso(keypoints, skeleton)
     crop_sides = np.array([_original_height(crop, model.config.crop) for crop in crops])
     disagreement = np.minimum(seen.spread * crop_sides[:, None] / torso, 0.5)
@@ -146,7 +157,9 @@ def _check_clip(
         limb_spread=_limb_spread(keypoints, skeleton, torso),
         score=float(keypoints[..., 2].mean()),
         moved=moved,
-        reconstruction=None if reconstructor is None else _repainting_error(model, reconstructor, crops, perceptual),
+        reconstruction=None
+        if reconstructor is None
+        else _reconstruction_error(model, reconstructor, crops, perceptual),
     )
     return checks, keypoints
 
@@ -181,10 +194,10 @@ def _limb_spread(keypoints: np.ndarray, skeleton: Skeleton, torso: float) -> flo
 
 
 @torch.inference_mode()
-def _repainting_error(
+def _reconstruction_error(
     model: PoseModel, reconstructor: PoseModel, crops: Sequence[PersonCrop], perceptual: str | None
 ) -> float:
-    """Perceptual error of repainting each crop from another one, with the same decoder for all candidates."""
+    """Perceptual error of reconstructing each crop from another one, with the same decoder for all candidates."""
     grid, side = model.config.crop, model.config.reconstruction_size
     loss = perceptual_loss(reconstructor, perceptual).eval()
     images = model.normalise(warped_batch(crops, [PLAIN] * len(crops), grid)[0].to(model.device))

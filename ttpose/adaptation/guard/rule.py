@@ -15,14 +15,14 @@ class GuardRule:
     Attributes:
         most_moved: Mean movement of keypoints, in torsos, beyond which weights are refused.
         most_worse: Largest ratio to the base of a check that may get worse.
-        most_repainting: Largest rise of the logarithm of the repainting error.
+        most_reconstruction: Largest rise of the logarithm of the reconstruction error.
         clear: All of the change is kept only if its views do not disagree by more than this ratio to half of it:
             half of a change often keeps the gain and loses the noise.
     """
 
     most_moved: float = 0.35
     most_worse: float = 1.15
-    most_repainting: float = 0.05
+    most_reconstruction: float = 0.05
     clear: float = 1.05
 
 
@@ -58,8 +58,8 @@ def _objection(base: GuardMetrics, found: GuardMetrics, rule: GuardRule) -> str 
             return f"{words} ({before:.3f} before, {after:.3f} after)"
     if found.reconstruction is not None and base.reconstruction is not None:
         rise = found.reconstruction - base.reconstruction
-        if not rise <= rule.most_repainting:
-            return f"frames are repainted worse (logarithm of the error up by {rise:.3f})"
+        if not rise <= rule.most_reconstruction:
+            return f"frames are reconstructed worse (logarithm of the error up by {rise:.3f})"
     return None
 
 

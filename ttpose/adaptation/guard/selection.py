@@ -1,4 +1,4 @@
-"""What the guard makes of a change: its checks on crops, its choice, and what of the change is left."""
+"""Guard selection: candidates are measured on held-out crops, one is chosen, and the change is scaled to it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from ttpose.adaptation.guard.rule import decide
 from ttpose.adaptation.settings import PersonalizeSettings
 from ttpose.core.progress import Progress
 from ttpose.inference.crops import PersonCrop
+from ttpose.inference.ensemble import ensemble_member
+from ttpose.inference.settings import SINGLE_VIEW, RefineSettings
+from ttpose.inference.tta import predict_tta
 from ttpose.models.person import PersonDelta
 from ttpose.models.pose_model import PoseModel
 
@@ -24,10 +27,10 @@ def run_guard(
     learned_from: bool = False,
     progress: Progress | None = None,
 ) -> GuardReport:
-    """`judge`, where the settings want a guard; `learned_from` says that the crops were not held out."""
+    """`select_weights`, where the settings want a guard; `learned_from` says that the crops were not held out."""
     if not settings.guard:
         return GuardReport("personalized", "the guard was off", {})
-    report = select_weights(base, delta, crops, reconstructor, settings.perceptual, progress)
+    report = select_weights(base, delta, crops, settings.refine, reconstructor, settings.perceptual, progress)
     if not learned_from:
         return report
     return replace(report, reason=f"{report.reason}; no frames could be held out, so learning frames were checked")
@@ -37,18 +40,23 @@ def select_weights(
     base: PoseModel,
     delta: PersonDelta,
     crops: Sequence[PersonCrop],
+    refine: RefineSettings = SINGLE_VIEW,
     reconstructor: PoseModel | None = None,
     perceptual: str | None = None,
     progress: Progress | None = None,
 ) -> GuardReport:
-    """Check the base, half of a change and all of it on crops, and choose; arguments as for `measure`."""
+    """Measure the base, half of a change and all of it on crops, and choose; arguments as for `measure`."""
     checks: dict[str, GuardMetrics] = {}
-    with (progress or Progress()).stage("check", 3) as advance:
-        checks["base"], base_keypoints = measure(base, None, crops, reconstructor, perceptual)
+    ensemble = None
+    if refine.ensemble:  # once, by the base's pose: it is the same for all candidates
+        pose = predict_tta(base, crops).keypoints
+        ensemble = ensemble_member(base.skeleton, str(base.device)).predict(crops, pose)
+    with (progress or Progress()).stage("compare weights on held-out frames", 3) as advance:
+        checks["base"], base_keypoints = measure(base, None, crops, reconstructor, perceptual, refine, ensemble)
         advance(1)
         for decision in ("interpolated", "personalized"):
             candidate = delta.apply(base, INTERPOLATION[decision])
-            checks[decision], _ = measure(candidate, base_keypoints, crops, reconstructor, perceptual)
+            checks[decision], _ = measure(candidate, base_keypoints, crops, reconstructor, perceptual, refine, ensemble)
             advance(1)
     return decide(checks)
 

@@ -1,8 +1,8 @@
-"""Where each keypoint of a clip may be, and what speaks for each of these places.
+"""Candidate positions of each limb joint of a clip, and the features by which boosted trees score them.
 
-The highest peak of a heatmap is often wrong where another peak, the mirror's place, the plain view alone, the way
-between the neighbouring frames or a second network is right. What tells them apart is not one number but many small
-ones: how high the peaks are, where the limb was just before and after, how long it would become.
+The highest peak of a heatmap is often wrong where another peak, the mirror joint's position, the plain view alone, a
+line through the neighbouring frames or a second network is right. What tells them apart is not one number but many
+small ones: how high the peaks are, where the limb was just before and after, how long it would become.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 from ttpose.core.skeleton import Skeleton, torso_lengths
 from ttpose.inference.prediction import TTAPrediction
 
-# A place nearer to the keypoint than this, in torsos, is the same place.
+# A candidate nearer to the keypoint than this, in torsos, is the same position.
 _SAME = 0.1
 # Frames further apart than this say nothing about each other.
 _REACH_S = 0.5
@@ -42,20 +42,20 @@ PARTS = {
 
 @dataclass(frozen=True)
 class Candidates:
-    """Places for the L limb joints of N frames; the first place is the keypoint as it is.
+    """Candidate positions of the L limb joints of N frames; the first one is the keypoint as it is.
 
     Attributes:
         joints: [L] numbers of the joints in the keypoint set.
-        places: [N, L, C, 2] pixels.
-        scores: [N, L, C] heatmap values, 0 where none belongs to the place.
-        worth: bool [N, L, C]: the keypoint itself, and places that differ from it; a peak that the map does not have
+        positions: [N, L, C, 2] pixels.
+        scores: [N, L, C] heatmap values, 0 where none belongs to the candidate.
+        worth: bool [N, L, C]: the keypoint itself, and positions that differ from it; a peak that the map does not have
             is none.
         features: float32 [N, L, C, F], NaN where unknown.
         torso: Length of the torso, pixels.
     """
 
     joints: np.ndarray
-    places: np.ndarray
+    positions: np.ndarray
     scores: np.ndarray
     worth: np.ndarray
     features: np.ndarray
@@ -69,10 +69,10 @@ def limb_joints(skeleton: Skeleton) -> list[int]:
 
 
 def candidates(seen: TTAPrediction, times: np.ndarray, skeleton: Skeleton) -> Candidates:
-    """Gather places and features.
+    """Gather candidates and their features.
 
     Args:
-        seen: Of N frames in order of time, under settled names.
+        seen: Of N frames in order of time, left/right corrected.
         times: [N] seconds.
         skeleton: A keypoint set with all `limb_joints`.
     """
@@ -81,16 +81,16 @@ def candidates(seen: TTAPrediction, times: np.ndarray, skeleton: Skeleton) -> Ca
     line, support = _line_through_neighbours(found, score, times)
     nothing = np.zeros_like(score)[..., None]
     alone = [seen.single_view_keypoints, seen.single_view_keypoints[:, mirror]]
-    places = [found, found[:, mirror], line, *np.moveaxis(seen.peaks[..., :2], 2, 0), *(a[..., :2] for a in alone)]
+    positions = [found, found[:, mirror], line, *np.moveaxis(seen.peaks[..., :2], 2, 0), *(a[..., :2] for a in alone)]
     values = [score[..., None], nothing, nothing, seen.peaks[..., 2], *(a[..., 2:] for a in alone)]
     if seen.ensemble is not None:
-        # Where it is not known it is the keypoint's own place, and so none.
-        places.append(np.where(np.isnan(seen.ensemble[..., :2]), found, seen.ensemble[..., :2]))
+        # Where it is not known it is the keypoint's own position, and so none.
+        positions.append(np.where(np.isnan(seen.ensemble[..., :2]), found, seen.ensemble[..., :2]))
         values.append(np.nan_to_num(seen.ensemble[..., 2:3]))
-    at, value = np.stack(places, 2)[:, joints], np.concatenate(values, 2)[:, joints]
+    at, value = np.stack(positions, 2)[:, joints], np.concatenate(values, 2)[:, joints]
     size = _torso(found, skeleton)
     worth = np.linalg.norm(at - at[:, :, :1], axis=-1) / size > _SAME
-    peaks = slice(3, 3 + seen.peaks.shape[2])  # after the keypoint's, the mirror's and the line's place
+    peaks = slice(3, 3 + seen.peaks.shape[2])  # after the keypoint's, the mirror's and the line's position
     worth[:, :, peaks] &= value[:, :, peaks] > 0  # a map may have fewer
     worth[:, :, 0] = True
     features = [
@@ -107,7 +107,7 @@ def candidates(seen: TTAPrediction, times: np.ndarray, skeleton: Skeleton) -> Ca
 
 
 def _of_the_maps(seen: TTAPrediction, joints: np.ndarray, mirror: np.ndarray, value: np.ndarray) -> list[np.ndarray]:
-    """Heights of peaks, odds of sides, agreement of views, and what kind of place it is."""
+    """Heights of peaks, odds of sides, agreement of views, and what kind of candidate it is."""
     score, alone = seen.keypoints[..., 2], seen.single_view_keypoints[..., 2]
     height = seen.peaks[..., 2][:, joints]
     kinds = value.shape[-1]
@@ -128,7 +128,7 @@ def _of_the_maps(seen: TTAPrediction, joints: np.ndarray, mirror: np.ndarray, va
 def _of_the_body(
     at: np.ndarray, found: np.ndarray, score: np.ndarray, skeleton: Skeleton, joints: np.ndarray, size: float
 ) -> list[np.ndarray]:
-    """Lengths of the limbs that would end there in shares of their own, and the place seen from the torso."""
+    """Lengths of the limbs that would end there in shares of their own, and the position seen from the torso."""
     out = []
     for end in (0, 1):
         other = np.array([_joined(skeleton, int(joint), end) for joint in joints])
@@ -158,7 +158,7 @@ def _of_the_distances(
     mirror: np.ndarray,
     size: float,
 ) -> list[np.ndarray]:
-    """How far the place is from the other places, in torsos."""
+    """How far the position is from the other positions, in torsos."""
     others = (
         seen.keypoints[:, joints, :2],
         seen.keypoints[:, mirror[joints], :2],
@@ -178,7 +178,7 @@ def _of_the_neighbours(
     mirror: np.ndarray,
     size: float,
 ) -> list[np.ndarray]:
-    """How far the place is from where the joint, or its mirror, was in the frames around, and how sure that was."""
+    """How far the position is from where the joint, or its mirror, was in the frames around, and how sure that was."""
     out, frames = [], np.arange(len(times))
     for step in _NEIGHBOURS:
         there = np.clip(frames + step, 0, len(times) - 1)
@@ -207,7 +207,7 @@ def _of_the_box(at: np.ndarray, boxes: np.ndarray, size: float) -> list[np.ndarr
 def _of_the_ensemble(
     at: np.ndarray, ensemble: np.ndarray, found: np.ndarray, joints: np.ndarray, mirror: np.ndarray, size: float
 ) -> list[np.ndarray]:
-    """How far the place is from where another network sees the joint or its mirror; how far the two networks agree.
+    """How far the position is from where another network sees the joint or its mirror; how far the two networks agree.
 
     They agree on a limb's names where its joints are nearer to the other network's own than to their mirrors.
     """
@@ -233,12 +233,12 @@ def _line_through_neighbours(found: np.ndarray, score: np.ndarray, times: np.nda
         trust = np.clip(score[near] - _LINE_SCORE, 0, 1) * np.exp(-np.abs(away) / _LINE_FADE_S)[:, None] + 1e-6
         total = trust.sum(0)
         mean_time = (trust * away[:, None]).sum(0) / total
-        mean_place = (trust[..., None] * found[near]).sum(0) / total[:, None]
+        mean_position = (trust[..., None] * found[near]).sum(0) / total[:, None]
         off = away[:, None] - mean_time
         varied = (trust * off**2).sum(0) / total
-        together = (trust[..., None] * off[..., None] * (found[near] - mean_place)).sum(0) / total[:, None]
+        together = (trust[..., None] * off[..., None] * (found[near] - mean_position)).sum(0) / total[:, None]
         # The small number keeps the slope from one or two frames near zero.
-        line[frame] = mean_place - together / (varied[:, None] + 2e-4) * mean_time[:, None]
+        line[frame] = mean_position - together / (varied[:, None] + 2e-4) * mean_time[:, None]
         support[frame] = total
     return line, support
 

@@ -1,10 +1,10 @@
-"""Left and right made consistent over time: the cheapest of all namings of the legs and of the arms of a clip.
+"""Left/right swap correction over time, of the legs and of the arms of a clip.
 
 A single frame of a back view or a profile often does not tell left from right, and a network then guesses anew in
-every frame. Over a clip the guesses are tied together: a leg does not jump to the other leg's place. Dynamic
-programming (Viterbi) over four namings a frame (legs as found or swapped, arms likewise) finds the sequence with
-the least movement, and the least change of movement, that the maps' own odds still support. The second term is what
-tells limbs that pass each other from limbs that turn back.
+every frame. Over a clip the guesses bind each other: a leg does not jump to the other leg's position. Viterbi over four
+states a frame (legs as found or swapped, arms likewise) finds the sequence with the least movement, and the least
+change of velocity, that the heatmaps' own odds still support. The second term is what tells limbs that pass each other
+from limbs that turn back.
 """
 
 from __future__ import annotations
@@ -15,13 +15,14 @@ import numpy as np
 
 from ttpose.core.skeleton import Skeleton, torso_lengths
 from ttpose.inference.prediction import TTAPrediction
+from ttpose.inference.refine.viterbi import second_order_viterbi
 
 _SWAPS = ((False, False), (False, True), (True, False), (True, True))
 
 
 @dataclass(frozen=True)
 class SwapCosts:
-    """Weights of the path's cost, in nats of the maps' odds.
+    """Weights of a sequence's costs, in nats of the heatmaps' odds.
 
     Attributes:
         evidence: Weight of the maps' log-odds. Small, since a network that confuses sides is confident about it.
@@ -29,21 +30,21 @@ class SwapCosts:
         movement: Cost of a limb's mean movement by one torso length between frames.
         turning: Cost of a limb's mean distance of one torso length from where its last movement would have led.
         longest: Both distances are counted up to this many torso lengths, so that a lost keypoint costs no more.
-        cross: Cost of legs and arms that are named oppositely.
-        rename: Cost of exchanging a limb, which decides where nothing else does.
-        close_s: Frames up to this far apart are tied fully, others less in proportion.
-        reach_s: Frames further apart in time than this are not tied together.
+        cross: Cost of swapping only the legs or only the arms.
+        swap: Cost of swapping a limb, which decides where nothing else does.
+        close_s: Frames up to this far apart in time count fully, others less in proportion.
+        reach_s: Frames further apart in time than this do not bind each other.
     """
 
     # In the middle of a plateau on labelled and rendered clips, with eight choices of views: more evidence loses back
-    # views, less follows fast dancers wrongly; without the turning, PCK@0.2 is 1.7 points lower (docs/accuracy.md).
+    # views, less follows fast dancers wrongly; without the turning, PCK@0.2 is 1.7 points lower (docs/experiments.md).
     evidence: float = 0.2
-    sure: float = 1.0  # four views are hardly ever that sure of a wrong name (docs/accuracy.md)
+    sure: float = 1.0  # four TTA views are hardly ever that sure of a wrong side (docs/experiments.md)
     movement: float = 80.0
     turning: float = 80.0
     longest: float = 0.3  # more of it follows fast limbs wrongly where frames are far apart (12 a second)
     cross: float = 1.5
-    rename: float = 1e-3
+    swap: float = 1e-3
     close_s: float = 0.04
     reach_s: float = 0.5
 
@@ -56,7 +57,7 @@ def correct_swaps(
     costs: SwapCosts | None = None,
     reference: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Choose the naming of every frame's legs and arms.
+    """Choose in every frame whether legs and arms are swapped.
 
     Args:
         keypoints: [N, K, 3] in image pixels, frames in order; further columns go along.
@@ -64,8 +65,8 @@ def correct_swaps(
         times: [N] seconds.
         skeleton: The keypoint set.
         costs: Weights.
-        named: [N, K, 2] image pixels, what was settled for these frames before, NaN where nothing was; being away from
-            it costs as much as movement does.
+        reference: [N, K, 2] image pixels, where left and right are known, such as corrected frames, NaN elsewhere;
+            being away from it costs as much as movement does.
 
     Returns:
         The keypoints with swapped limbs where that is cheaper [N, K, 3], and which limbs were swapped, bool
@@ -75,20 +76,22 @@ def correct_swaps(
     groups = limb_groups(skeleton)
     if len(keypoints) < 3 or not all(groups):
         return keypoints, np.zeros((len(keypoints), 2), bool)
-    candidates = np.stack([_renamed(keypoints, naming, groups, skeleton) for naming in _SWAPS], 1)
+    candidates = np.stack([_swapped(keypoints, state, groups, skeleton) for state in _SWAPS], 1)
     own = _own_costs(side_odds, groups, costs)
     if reference is not None:
         own += _away_costs(candidates, reference, groups, skeleton, costs)
-    path = _cheapest_path(
-        own,
-        _move_costs(candidates, times, groups, skeleton, costs),
-        _turn_costs(candidates, times, groups, skeleton, costs),
-    )
+    moves = _move_costs(candidates, times, groups, skeleton, costs)
+    turns = _turn_costs(candidates, times, groups, skeleton, costs)
+
+    def bound(frame: int) -> np.ndarray:
+        return np.asarray(turns[frame - 2] + moves[frame - 1])[None]
+
+    path = second_order_viterbi(own[:, None], moves[:1], bound)[:, 0]
     return candidates[np.arange(len(path)), path], np.array(_SWAPS)[path]
 
 
 def apply_swaps(seen: TTAPrediction, swapped: np.ndarray, skeleton: Skeleton) -> TTAPrediction:
-    """An observation under the names that were settled.
+    """A prediction with left and right swapped where they were wrong.
 
     Args:
         seen: Of N frames.
@@ -96,7 +99,7 @@ def apply_swaps(seen: TTAPrediction, swapped: np.ndarray, skeleton: Skeleton) ->
         skeleton: The keypoint set.
 
     Returns:
-        The observation without maps; what the plain view says alone stays under its own names.
+        The prediction without maps; what the plain view alone predicts stays as it is.
     """
     rows = np.arange(len(swapped))[:, None]
     order = np.tile(np.arange(len(skeleton)), (len(swapped), 1))
@@ -116,22 +119,22 @@ def limb_groups(skeleton: Skeleton) -> tuple[list[int], list[int]]:
     return members("hip", "knee", "ankle"), members("shoulder", "elbow", "wrist")
 
 
-def _renamed(
-    keypoints: np.ndarray, naming: tuple[bool, bool], groups: tuple[list[int], list[int]], skeleton: Skeleton
+def _swapped(
+    keypoints: np.ndarray, state: tuple[bool, bool], groups: tuple[list[int], list[int]], skeleton: Skeleton
 ) -> np.ndarray:
     order = np.arange(len(skeleton))
-    for swapped, group in zip(naming, groups, strict=True):
+    for swapped, group in zip(state, groups, strict=True):
         if swapped:
             order[group] = np.array(skeleton.flip)[group]
     return keypoints[:, order]
 
 
 def _own_costs(side_odds: np.ndarray, groups: tuple[list[int], list[int]], costs: SwapCosts) -> np.ndarray:
-    """[N, 4]: what a frame's own maps say against each naming."""
+    """[N, 4]: what a frame's own heatmaps say against each state."""
     odds = np.stack([side_odds[:, group].mean(1) for group in groups], 1)
     said = costs.evidence * odds + np.maximum(odds - costs.sure, 0)
-    against = [(said * np.array(naming)).sum(1) for naming in _SWAPS]
-    always = [costs.cross * (naming[0] != naming[1]) + costs.rename * sum(naming) for naming in _SWAPS]
+    against = [(said * np.array(state)).sum(1) for state in _SWAPS]
+    always = [costs.cross * (state[0] != state[1]) + costs.swap * sum(state) for state in _SWAPS]
     return np.stack(against, 1) + np.array(always)
 
 
@@ -142,7 +145,7 @@ def _away_costs(
     skeleton: Skeleton,
     costs: SwapCosts,
 ) -> np.ndarray:
-    """[N, 4]: how far each naming is from what was settled before."""
+    """[N, 4]: how far each state is from the reference."""
     size, there = _torso_length(candidates[:, 0], skeleton), np.isfinite(reference).all(-1)[:, None]
     away = candidates[..., :2] - np.where(there[..., None], reference[:, None], 0.0)
     return costs.movement * _mean_distance(away, candidates[..., 2] * there, size, groups, costs)
@@ -155,7 +158,7 @@ def _move_costs(
     skeleton: Skeleton,
     costs: SwapCosts,
 ) -> np.ndarray:
-    """[N - 1, 4 before, 4 after]: how far the limbs move between frames under each pair of namings."""
+    """[N - 1, 4 before, 4 after]: how far the limbs move between frames in each pair of states."""
     size = _torso_length(candidates[:, 0], skeleton)
     before, after = candidates[:-1, :, None], candidates[1:, None, :]
     total = _mean_distance(
@@ -171,7 +174,7 @@ def _turn_costs(
     skeleton: Skeleton,
     costs: SwapCosts,
 ) -> np.ndarray:
-    """[N - 2, 4 two before, 4 before, 4 after]: how far the limbs end from where they were heading."""
+    """[N - 2, 4 two before, 4 before, 4 after]: how far the limbs end from where their velocity would have led."""
     size, gaps = _torso_length(candidates[:, 0], skeleton), np.diff(times)
     first, second, third = (
         candidates[:-2, :, None, None],
@@ -202,18 +205,3 @@ def _mean_distance(
 def _torso_length(keypoints: np.ndarray, skeleton: Skeleton) -> float:
     """Median distance of mid-shoulder to mid-hip over the clip, pixels."""
     return float(max(np.median(torso_lengths(keypoints, skeleton)), 1e-3))
-
-
-def _cheapest_path(own: np.ndarray, moves: np.ndarray, turns: np.ndarray) -> np.ndarray:
-    """Viterbi over pairs: least sum of own [N, S], move [N - 1, S, S] and turn [N - 2, S, S, S] costs; N >= 3."""
-    cost = own[0][:, None] + moves[0] + own[1][None]  # of the best path to each pair of states at frames 0 and 1
-    origins = []
-    for here, move, turn in zip(own[2:], moves[1:], turns, strict=True):
-        total = cost[:, :, None] + turn
-        origins.append(total.argmin(0))
-        cost = total.min(0) + move + here[None]
-    before, last = np.unravel_index(cost.argmin(), cost.shape)
-    path = [int(last), int(before)]
-    for origin in reversed(origins):
-        path.append(int(origin[path[-1], path[-2]]))
-    return np.array(path[::-1])

@@ -1,4 +1,4 @@
-"""Each keypoint put where it most likely is: trained trees weigh the candidates of a clip, paths run through them."""
+"""Rescoring: boosted trees give each candidate position a probability, Viterbi chooses among them over the clip."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from ttpose.models.boosted_trees import Forest
 from ttpose.models.config import ModelConfig
 from ttpose.models.store import model_path
 
-# How much more likely another candidate must be, by trees without and with the ensemble's prediction: less gains more
-# on rendered people, and risks more on real ones, among whom other people stand (docs/accuracy.md).
+# How much more probable another candidate must be, by trees without and with the ensemble's prediction: less gains more
+# on rendered people, and risks more on real ones, among whom other people stand (docs/experiments.md).
 _MARGINS = (0.05, 0.15)
 
 # The same by heatmap values alone, which weigh less: a wrong peak is often nearly as high as the right one.
@@ -31,7 +31,7 @@ _BLOCK = 500
 # is better than either, on rendered people and on real ones.
 _NEAR, _SHARE = 0.3, 0.25
 
-# What all views and what the plain one give is the same place if it is no further apart than this, in torsos.
+# What all views and what the plain one give is the same position if it is no further apart than this, in torsos.
 _SAME = 0.15
 
 #: File names of the shipped trees, without and with the ensemble's prediction among a candidate's features.
@@ -59,21 +59,21 @@ def rescore(
     *,
     trees: bool = True,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Choose among the candidates of every limb joint: the likeliest path over the clip.
+    """Choose among the candidates of every limb joint, over the whole clip.
 
     Args:
         seen: Of N frames in order of time, left/right corrected; the ensemble's prediction counts where there is one.
         times: [N] seconds.
         skeleton: The keypoint set, with arms and legs.
-        forest: Tells a place's probability from its features; None takes the shipped trees.
-        margin: How much more likely another place must be than the keypoint's own; None takes the default.
-        costs: Of the paths; None takes the default.
-        trees: Whether the shipped trees are taken where no forest is given; else the heatmaps' values say how likely a
-            place is, for bases that the trees do not know.
+        forest: Gives a candidate's probability from its features; None takes the shipped trees.
+        margin: How much more probable another candidate must be than the keypoint's own; None takes the default.
+        costs: Of Viterbi; None takes the default.
+        trees: Whether the shipped trees are taken where no forest is given; else the heatmaps' values say how probable
+            a candidate is, for bases that the trees do not know.
 
     Returns:
-        Keypoints [N, K, 3] in original pixels, and which were moved to another place, bool [N, K]. A keypoint that was
-        moved has its new place's probability as its score; the others keep theirs.
+        Keypoints [N, K, 3] in original pixels, and which were moved to another candidate, bool [N, K]. A keypoint that
+        was moved has its new position's probability as its score; the others keep theirs.
     """
     asked = seen.ensemble is not None
     judge: Forest | HeatmapOdds = forest or (load_rescorer(asked) if trees else _odds(seen))
@@ -100,19 +100,19 @@ def _rescore_block(
     costs: ViterbiCosts | None,
 ) -> tuple[np.ndarray, np.ndarray]:
     given = candidates(seen, times, skeleton)
-    # A keypoint that has no other place to go needs no judging.
+    # A keypoint without another candidate needs no probability.
     judged = given.worth & (given.worth.sum(2, keepdims=True) > 1)
     probability = np.where(judged, 0.0, 1.0)
     probability[judged] = forest.probability(given.features[judged])
     lead = np.where(np.arange(probability.shape[2]) == 0, margin, 0.0)
-    best = likeliest_paths(probability + lead, given.worth, given.places, times, given.torso, costs)[..., None]
+    best = likeliest_paths(probability + lead, given.worth, given.positions, times, given.torso, costs)[..., None]
     moved = np.zeros(seen.keypoints.shape[:2], bool)
     moved[:, given.joints] = best[..., 0] > 0
     found = seen.keypoints.copy()
-    place = np.take_along_axis(given.places, best[..., None], 2)[:, :, 0]
+    position = np.take_along_axis(given.positions, best[..., None], 2)[:, :, 0]
     chance = np.take_along_axis(probability, best, 2)
     found[:, given.joints] = np.where(
-        moved[:, given.joints, None], np.concatenate([place, chance], -1), found[:, given.joints]
+        moved[:, given.joints, None], np.concatenate([position, chance], -1), found[:, given.joints]
     )
     if seen.ensemble is not None and isinstance(forest, Forest):  # how much it counts was measured beside the trees
         found = _nearer(found, seen.ensemble, given.joints, _NEAR * given.torso, _SHARE)
@@ -127,7 +127,7 @@ def _odds(seen: TTAPrediction) -> HeatmapOdds:
 def average_where_close(found: np.ndarray, other: np.ndarray, skeleton: Skeleton) -> np.ndarray:
     """Keypoints [N, K, 3] with each limb joint half-way to another result's where the two are close.
 
-    The views' mean moves many joints a little, in some people always to the same side: half of it harms fewer of them.
+    Test-time augmentation moves many joints a little, in some people always to the same side: half of it harms fewer.
     """
     torso = float(np.median(torso_lengths(found, skeleton)))
     return _nearer(found, other, limb_joints(skeleton), _SAME * torso, 0.5)

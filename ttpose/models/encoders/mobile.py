@@ -37,14 +37,15 @@ class MobileEncoder(nn.Module):
 
 def person_anchors(out: MoveNetOutput) -> Tensor:
     """Regressed keypoints [B, 17, 2], (x, y) in cells, of the person nearest to the middle of the crop."""
-    batch, _, h, w = out.center.shape
+    h, w = out.center.shape[2:]
     ys = torch.arange(h, device=out.center.device, dtype=torch.float32)[:, None]
     xs = torch.arange(w, device=out.center.device, dtype=torch.float32)[None, :]
     closeness = 1 / (torch.hypot(ys - h / 2, xs - w / 2) + _CENTER_SOFTNESS)
     peak = (torch.sigmoid(out.center[:, 0].float()) * closeness).flatten(1).argmax(1)
     cell = torch.stack([peak % w, peak // w], -1)
-    regress = out.regress.float().flatten(2)[torch.arange(batch), :, peak].unflatten(1, (-1, 2)).flip(2)
-    return regress + cell[:, None]
+    everywhere = out.regress.float().flatten(2)
+    regress = everywhere.gather(2, peak[:, None, None].expand(-1, everywhere.shape[1], 1))[..., 0]
+    return regress.unflatten(1, (-1, 2)).flip(2) + cell[:, None]
 
 
 def _upsample(x: Tensor) -> Tensor:

@@ -52,6 +52,7 @@
     select.addEventListener("change", () => { plots.choice[choice] = select.value; plots.build(); });
   }
 
+  Corrections.bind(values);
   document.querySelectorAll("button[data-frame]").forEach((button) => {
     button.addEventListener("click", () => {
       player.play(false);

@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tests.observed import misled, observation, walking
+from tests.small_models import small_config
+from ttpose.core.skeleton import COCO17, torso_lengths
+from ttpose.inference.refine.clip import fitted_refinement, refine
+from ttpose.inference.refine.left_right import correct_swaps
+from ttpose.inference.settings import REFINE_PRESETS, SINGLE_VIEW, RefineSettings
+from ttpose.models.config import mobile_config
+
+TIMES = np.arange(20) / 25
+FLIP = np.array(COCO17.flip)
+LEGS = [COCO17.index(f"{side}_{part}") for part in ("hip", "knee", "ankle") for side in ("left", "right")]
+ANKLES, WRIST = [COCO17.index("left_ankle"), COCO17.index("right_ankle")], COCO17.index("left_wrist")
+LIMBS = np.arange(5, 17)
+
+
+@pytest.fixture
+def confused():
+    """20 frames of a walk: true keypoints; a wrist is thrown in frame 10, and the legs are swapped in frame 5."""
+    true = walking(20)
+    seen = misled(observation(true), 10, "left_wrist", (90, 60), score=0.3, spare=0.2)
+    for part in (seen.keypoints, seen.peaks):
+        part[5, LEGS] = part[5, FLIP[LEGS]]
+    seen.side_odds[5, LEGS] *= -0.2
+    return true, seen
+
+
+def _with_ensemble(true):
+    """What a second network says that finds every joint."""
+    return np.concatenate([true, np.zeros((*true.shape[:2], 1))], -1)
+
+
+@pytest.mark.parametrize("swaps", [True, False])
+@pytest.mark.parametrize("rescored", [True, False])
+def test_steps_are_taken_as_the_settings_say(confused, swaps, rescored):
+    true, seen = confused
+    found = refine(seen, TIMES, COCO17, RefineSettings(correct_swaps=swaps, rescore=rescored))
+    away = np.linalg.norm(found.keypoints[..., :2] - true[..., :2], axis=-1)
+    assert (away[10, WRIST] < 5) == rescored
+    assert found.swapped.shape == (20, 2)
+    assert np.argwhere(found.swapped).tolist() == ([[5, 0]] if swaps else [])
+    if swaps:
+        assert away[5, ANKLES].max() == 0
+    elif not rescored:
+        assert np.array_equal(found.keypoints, seen.keypoints)
+
+
+def test_without_steps_keypoints_are_as_the_network_says(confused):
+    _, seen = confused
+    assert np.array_equal(refine(seen, TIMES, COCO17, SINGLE_VIEW).keypoints, seen.keypoints)
+
+
+def test_without_rescoring_nothing_but_left_and_right_changes(confused):
+    _, seen = confused
+    found = refine(seen, TIMES, COCO17, RefineSettings(rescore=False))
+    corrected, swapped = correct_swaps(seen.keypoints, seen.side_odds, TIMES, COCO17)
+    assert np.array_equal(found.keypoints, corrected) and np.array_equal(found.swapped, swapped)
+
+
+def test_a_prediction_stays_as_it_was(confused):
+    _, seen = confused
+    before = [getattr(seen, name).copy() for name in ("keypoints", "peaks", "side_odds")]
+    refine(seen, TIMES, COCO17, RefineSettings())
+    for name, kept in zip(("keypoints", "peaks", "side_odds"), before, strict=True):
+        assert np.array_equal(getattr(seen, name), kept)
+
+
+def test_times_count(confused):
+    _, seen = confused
+    seen = replace(seen, side_odds=np.where(seen.side_odds < 0, 0.5, seen.side_odds))  # sure of the wrong side
+    near, far = (refine(seen, TIMES * pace, COCO17, RefineSettings(rescore=False)).swapped for pace in (1, 100))
+    assert near[5, 0] and not far.any(), "frames four seconds apart say nothing of each other"
+
+
+def test_left_and_right_follow_a_reference(confused):
+    true, _ = confused
+    seen = observation(true[:, FLIP])  # everything is on the wrong side, and the maps are even
+    seen = replace(seen, side_odds=np.full((20, 17), 0.1))
+    reference = np.full((20, 17, 2), np.nan)
+    assert not refine(seen, TIMES, COCO17, RefineSettings(), reference).swapped.any()
+    reference[::5] = true[::5, :, :2]
+    found = refine(seen, TIMES, COCO17, RefineSettings(), reference)
+    assert found.swapped.all()
+    assert np.abs(found.keypoints[:, LIMBS] - true[:, LIMBS])[..., :2].max() < 5
+
+
+def test_with_views_and_ensemble_joints_go_half_way_to_the_single_view(confused):
+    true, seen = confused
+    single, ensemble = observation(np.add(true, [4, 0, 0])), _with_ensemble(true)
+    settings = REFINE_PRESETS["balanced"]
+    by_views = refine(replace(seen, ensemble=ensemble), TIMES, COCO17, settings).keypoints
+    by_one = refine(replace(single, ensemble=ensemble), TIMES, COCO17, settings).keypoints
+    both = refine(replace(seen, ensemble=ensemble, single_view=single), TIMES, COCO17, settings)
+    assert both.swapped[5, 0], "of all views"
+    torso = np.median(torso_lengths(by_views, COCO17))
+    close = np.linalg.norm(by_views - by_one, axis=-1) < 0.15 * torso
+    assert close[:, LIMBS].mean() > 0.9
+    half = (by_views + by_one)[..., :2] / 2
+    at = close.copy()
+    at[:, :5] = False
+    assert np.allclose(both.keypoints[at][:, :2], half[at])
+    assert np.array_equal(both.keypoints[:, :5], by_views[:, :5]), "faces are left alone"
+
+
+def test_a_joint_that_the_single_view_has_elsewhere_stays(confused):
+    true, seen = confused
+    single = observation(true)
+    knee = COCO17.index("left_knee")
+    single.keypoints[:, knee, 0] += 150
+    single.peaks[:, knee, :, 0] += 150
+    single.single_view_keypoints[:, knee, 0] += 150
+    settings, ensemble = REFINE_PRESETS["balanced"], _with_ensemble(true)
+    alone = refine(replace(seen, ensemble=ensemble), TIMES, COCO17, settings).keypoints
+    both = refine(replace(seen, ensemble=ensemble, single_view=single), TIMES, COCO17, settings).keypoints
+    assert np.abs(both[:, knee] - true[:, knee])[:, :2].max() < 10
+    assert np.abs(both[:, knee] - alone[:, knee]).max() < 10
+
+
+@pytest.mark.parametrize("missing", ["single_view", "ensemble"])
+def test_half_way_needs_both(confused, missing):
+    true, seen = confused
+    parts = {"single_view": observation(np.add(true, [4, 0, 0])), "ensemble": _with_ensemble(true)}
+    some = replace(seen, **{name: None if name == missing else part for name, part in parts.items()})
+    plain = replace(some, single_view=None)
+    settings = REFINE_PRESETS["balanced"]
+    assert np.array_equal(
+        refine(some, TIMES, COCO17, settings).keypoints, refine(plain, TIMES, COCO17, settings).keypoints
+    )
+
+
+@pytest.mark.parametrize("frames", [1, 2])
+def test_a_photo_is_a_clip_of_one_frame(frames):
+    true = walking(frames)
+    found = refine(observation(true), TIMES[:frames], COCO17, RefineSettings())
+    assert np.array_equal(found.keypoints, true) and not found.swapped.any()
+
+
+def test_a_model_runs_what_the_trees_know():
+    balanced = REFINE_PRESETS["balanced"]
+    assert fitted_refinement(balanced, mobile_config()) == balanced
+    other = small_config(skeleton=COCO17.name)
+    assert fitted_refinement(balanced, other) == replace(balanced, rescore=False, ensemble=False)
+    assert fitted_refinement(SINGLE_VIEW, other) == SINGLE_VIEW

@@ -1,0 +1,216 @@
+"""Frozen networks, compiled: what inference runs on a CPU in place of torch, in half of the time.
+
+`compiled(model)` is called as the model is, and gives the same within rounding. torch stays for learning, on GPUs, and
+where OpenVINO is not installed or cannot compile a network: then `compiled` gives back what it was given.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
+
+import torch
+from torch import Tensor
+
+from ttpose.core.skeleton import Skeleton
+from ttpose.core.threads import free_threads
+from ttpose.models.config import ModelConfig
+from ttpose.models.encoders.output import EncoderOutput
+from ttpose.models.pose_model import PoseModel, PoseOutput
+
+if TYPE_CHECKING:
+    from ttpose.models.blazepose import BlazePose
+    from ttpose.models.engine.graph import Graph
+    from ttpose.models.nanodet import NanoDet
+
+#: How pose networks are computed; see `use_precision`.
+Precision = Literal["auto", "float32", "bfloat16"]
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
+
+# Compiling takes as long as torch takes for so many images: a photo is not worth it, a clip is.
+_PAYS_AFTER = 8
+
+_log = logging.getLogger(__name__)
+
+
+class PoseNetwork(Protocol):
+    """What inference needs of a pose network: a `PoseModel`, or a compiled one."""
+
+    @property
+    def config(self) -> ModelConfig:
+        """Structure."""
+
+    @property
+    def skeleton(self) -> Skeleton:
+        """The keypoint set."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where images are expected."""
+
+    def normalise(self, images: Tensor) -> Tensor:
+        """RGB 0..255 [B, 3, S, S] to what a call takes."""
+
+    def __call__(self, images: Tensor) -> PoseOutput:
+        """The pose path of what `normalise` gives."""
+
+
+def available() -> bool:
+    """Whether OpenVINO is installed."""
+    return importlib.util.find_spec("openvino") is not None
+
+
+class _Compiled:
+    """A network that is compiled for each shape of images once it has seen enough of them; until then torch runs it.
+
+    Args:
+        forward: From images [B, H, W, 3] (float, RGB 0..255) to a tuple of tensors.
+        bfloat16: Whether to compute in 16 bits.
+        pays_after: Images of a shape after which it is compiled.
+    """
+
+    def __init__(self, forward: Callable[[Any], Sequence[Any]], *, bfloat16: bool, pays_after: int) -> None:
+        self._forward, self._bfloat16, self._pays_after = forward, bfloat16, pays_after
+        self._seen: Counter[tuple[int, ...]] = Counter()
+        self._graphs: dict[tuple[int, ...], Graph | None] = {}
+
+    def __call__(self, images: Tensor) -> Sequence[Tensor]:
+        """What the forward gives."""
+        shape = tuple(images.shape[1:])
+        graph = self._graph(shape)
+        self._seen[shape] += len(images)
+        if graph is None:
+            with torch.inference_mode():
+                return self._forward(images)
+        return [torch.from_numpy(values) for values in graph(images.numpy())]
+
+    def _graph(self, shape: tuple[int, ...]) -> Graph | None:
+        if shape not in self._graphs and self._seen[shape] >= self._pays_after:
+            self._graphs[shape] = self._built(shape)
+        return self._graphs.get(shape)
+
+    def _built(self, shape: tuple[int, ...]) -> Graph | None:
+        from ttpose.models.engine.graph import Graph
+
+        try:
+            # Unlike learning's, the graph's results do not hang on the number of threads.
+            threads = min(torch.get_num_threads(), free_threads())
+            return Graph(self._forward, shape, bfloat16=self._bfloat16, threads=threads)
+        except (NotImplementedError, AttributeError, TypeError, RuntimeError) as error:
+            # Slower, and nothing else: a processor or a network that OpenVINO does not know.
+            _log.debug("torch goes on with a network that could not be compiled: %s", error)
+            return None
+
+
+class CompiledPose:
+    """A frozen `PoseModel`, compiled; called like one.
+
+    Of the output it gives what keypoints are decoded from: supervised maps, anchors and offsets. `self_supervised` and
+    `features` have no channels and `affinity` no rows, as writing them out costs a twentieth of the time.
+
+    Args:
+        model: On the CPU; it must not learn on.
+        bfloat16: Whether to compute in 16 bits.
+        pays_after: Crops after which it is compiled; the first ones run in torch.
+    """
+
+    device = torch.device("cpu")
+
+    def __init__(self, model: PoseModel, *, bfloat16: bool = False, pays_after: int = _PAYS_AFTER) -> None:
+        self.model = model.eval()
+        self._run = _Compiled(self._forward, bfloat16=bfloat16, pays_after=pays_after)
+
+    @property
+    def config(self) -> ModelConfig:
+        """Structure."""
+        return self.model.config
+
+    @property
+    def skeleton(self) -> Skeleton:
+        """The keypoint set."""
+        return self.model.skeleton
+
+    def normalise(self, images: Tensor) -> Tensor:
+        """RGB 0..255 [B, 3, S, S] as float; the graph itself does the rest."""
+        return images.float()
+
+    def __call__(self, images: Tensor) -> PoseOutput:
+        """What can be decoded of crops [B, 3, S, S] from `normalise`."""
+        supervised, *more = self._run(images.permute(0, 2, 3, 1))
+        nothing = supervised[:, :0]
+        if not more:
+            return PoseOutput(supervised, nothing, nothing.flatten(2), EncoderOutput(nothing))
+        anchors, offsets = more
+        encoded = EncoderOutput(nothing, anchors=anchors, offsets=offsets)
+        return PoseOutput(supervised, nothing, nothing.flatten(2), encoded)
+
+    def _forward(self, images: Any) -> Sequence[Any]:
+        out = self.model(self.model.normalise(images.permute(0, 3, 1, 2)))
+        anchors, offsets = out.encoded.anchors, out.encoded.offsets
+        return [out.supervised] if anchors is None or offsets is None else [out.supervised, anchors, offsets]
+
+
+class CompiledDetector:
+    """NanoDet, compiled; called like it. `mean` tells callers the device, as the network's does."""
+
+    def __init__(self, network: NanoDet, *, pays_after: int = _PAYS_AFTER) -> None:
+        self.mean = network.mean
+        self._decoded = network.decode
+        self._run = _Compiled(network.raw, bfloat16=False, pays_after=pays_after)
+
+    def __call__(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Scores and boxes of RGB images [B, H, W, 3], as `NanoDet` gives them."""
+        return self._decoded(self._run(images.float()))
+
+
+class CompiledBlazePose:
+    """BlazePose, compiled; called like it."""
+
+    device = torch.device("cpu")
+
+    def __init__(self, network: BlazePose, *, bfloat16: bool = False, pays_after: int = _PAYS_AFTER) -> None:
+        self._network = network
+        self._run = _Compiled(self._forward, bfloat16=bfloat16, pays_after=pays_after)
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """Landmarks [B, 39, 5] of crops [B, 3, 256, 256], as `BlazePose` gives them."""
+        return self._run(images.permute(0, 2, 3, 1))[0]
+
+    def _forward(self, images: Any) -> Sequence[Any]:
+        return [self._network(images.permute(0, 3, 1, 2))]
+
+
+def compiled(model: PoseNetwork) -> PoseNetwork:
+    """A frozen pose model for inference: compiled where that is possible, else the model itself."""
+    if not isinstance(model, PoseModel) or not _can_compile(model.device):
+        return model
+    return CompiledPose(model, bfloat16=_bfloat16)
+
+
+def compiled_detector(network: NanoDet) -> NanoDet | CompiledDetector:
+    """The person detector for inference: compiled where that is possible, else the network itself."""
+    return CompiledDetector(network) if _can_compile(network.mean.device) else network
+
+
+def compiled_blazepose(network: BlazePose) -> BlazePose | CompiledBlazePose:
+    """BlazePose for inference: compiled where that is possible, else the network itself."""
+    return CompiledBlazePose(network, bfloat16=_bfloat16) if _can_compile(network.device) else network
+
+
+def _can_compile(device: torch.device) -> bool:
+    return device.type == "cpu" and available()
+
+
+_bfloat16 = False
+
+
+def use_precision(precision: Precision) -> None:
+    """Compute the pose networks that this process compiles from now on in 32 or in 16 bits.
+
+    "auto" is float32 today: bfloat16 moves PCK@0.05 by more than a tenth of a point (benchmarks/engine.md).
+    """
+    global _bfloat16
+    _bfloat16 = precision == "bfloat16"
