@@ -18,7 +18,7 @@ class HeatmapOdds:
         self._ensemble_kind = ensemble_kind
 
     def probability(self, features: np.ndarray) -> np.ndarray:
-        """[N] of rows of `candidates`' features: a peak is as likely as it is high; places without one are not."""
+        """[N] of rows of `candidates`' features: a peak is as likely as it is high, a place without one hardly."""
         value, kind = np.nan_to_num(features[:, 0]).clip(0, 1), features[:, 2]
         chance = np.where(np.isin(kind, MIRROR_AND_LINE), 0.0, value)
         if self._ensemble_kind is not None:
