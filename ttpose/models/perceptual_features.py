@@ -43,6 +43,9 @@ def perceptual_loss(model: PoseModel, form: str | None = None) -> PerceptualLoss
     features: nn.Module = _NoFeatures()
     if name == "encoder":
         mobile = isinstance(model.encoder, MobileEncoder)
+        if not mobile and not isinstance(model.encoder, ResNetEncoder):
+            raise UsageError(f"the encoder {model.config.encoder} has no first stages that compare images",
+                             "use --perceptual vgg16 or none")  # fmt: skip
         features = TrunkFeatures(model.encoder) if mobile else StageFeatures(model.encoder)  # type: ignore[arg-type]
     return PerceptualLoss(features.to(model.device))
 
