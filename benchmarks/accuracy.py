@@ -26,25 +26,31 @@ from ttpose.inference.pipeline import predict_clip
 _BALANCED = PRESETS["balanced"]
 _ALONE = replace(_BALANCED, guard=False)
 
-_UNASKED = replace(_BALANCED, ensemble=False)
-_LOOKING = replace(_UNASKED, rescore=False)
 
-#: Settings by method; those in `_UNTRAINED` only look, settle sides and, where the name says so, rescore, perhaps with
-#: a second opinion.
+def _refined(**changes: Any) -> PersonalizeSettings:
+    """The preset balanced with another refinement."""
+    return replace(_BALANCED, refine=replace(_BALANCED.refine, **changes))
+
+
+_NO_ENSEMBLE = _refined(ensemble=False)
+_SWAPS_ONLY = _refined(ensemble=False, rescore=False)
+
+#: Settings by method; those in `_UNTRAINED` only predict, correct left/right and, where the name says so, rescore,
+#: perhaps with the ensemble.
 METHODS: dict[str, PersonalizeSettings] = {
-    "sides": replace(_LOOKING, predict_views=1),
-    "views+sides": _LOOKING,
-    "6 views+sides": replace(_LOOKING, predict_views=6),
-    "sides+rescoring": replace(_UNASKED, predict_views=1),
-    "views+sides+rescoring": _UNASKED,
-    "sides+rescoring+second": replace(_BALANCED, predict_views=1),
-    "2 views+sides+rescoring+second": replace(_BALANCED, predict_views=2),
-    "views+sides+rescoring+second": _BALANCED,
+    "sides": _refined(ensemble=False, rescore=False, views=1),
+    "views+sides": _SWAPS_ONLY,
+    "6 views+sides": _refined(ensemble=False, rescore=False, views=6),
+    "sides+rescoring": _refined(ensemble=False, views=1),
+    "views+sides+rescoring": _NO_ENSEMBLE,
+    "sides+rescoring+ensemble": _refined(views=1),
+    "2 views+sides+rescoring+ensemble": _refined(views=2),
+    "views+sides+rescoring+ensemble": _BALANCED,
     "fast": PRESETS["fast"],
     "balanced": _BALANCED,
-    "balanced without second": _UNASKED,
+    "balanced without ensemble": _NO_ENSEMBLE,
     "balanced without guard": _ALONE,
-    "balanced without rescoring": _LOOKING,
+    "balanced without rescoring": _SWAPS_ONLY,
     "balanced with all of the change": replace(_ALONE, interpolation=1.0),
     "labels": replace(_ALONE, distillation=0.0, self_training=1.0),
     "distillation+reconstruction": replace(_ALONE, reconstruction=0.001, decoder_warmup=15),
@@ -58,7 +64,7 @@ METHODS: dict[str, PersonalizeSettings] = {
 _UNTRAINED = {name for name in METHODS if "sides" in name}
 
 
-def look_only(
+def predict_only(
     model: Any,
     images: Sequence[np.ndarray] | Callable[[int], np.ndarray],
     boxes: Sequence[Box],
@@ -66,12 +72,12 @@ def look_only(
     settings: PersonalizeSettings,
     progress: Any,
 ) -> PersonalizedClip:
-    """The base seen through the settings' views and cleaned over time; nothing learns."""
+    """The base's prediction, refined as the settings say; nothing learns."""
     read = images if callable(images) else images.__getitem__
     size = model.config.input_size
     crops = [cut_crop(read(i), box, size, index=i, time_s=i / 25) for i, box in enumerate(boxes)]
-    keypoints = predict_clip(model, crops, settings, progress)
-    return PersonalizedClip(keypoints, GuardReport("base", "nothing was learned", {}), {}, model)
+    keypoints = predict_clip(model, crops, settings.refine, progress).keypoints
+    return PersonalizedClip(keypoints, keypoints, GuardReport("base", "nothing was learned", {}), {}, model)
 
 
 def main() -> None:
@@ -88,19 +94,19 @@ def main() -> None:
             options.clips,
             personalize=True,
             settings=replace(METHODS[name], seed=options.seed),
-            personalizer=look_only if name in _UNTRAINED else None,
+            personalizer=predict_only if name in _UNTRAINED else None,
         ).to_dict()
         reports[name] = report
         options.output.write_text(json.dumps(reports, indent=1))
         if len(reports) == 1:
             names = [clip["clip"] for clip in report["clips"]]
             print("| method | " + " | ".join(names) + " | mean |\n" + "|---" * (len(names) + 2) + "|")
-            print(_row("base", report, "before"), flush=True)
-        print(_row(name, report, "after"), flush=True)
+            print(_row("base", report, "base"), flush=True)
+        print(_row(name, report, "personalized"), flush=True)
 
 
 def _row(name: str, report: dict[str, Any], when: str) -> str:
-    cells = [_cell(clip[when], clip["guard"] if when == "after" else None) for clip in report["clips"]]
+    cells = [_cell(clip[when], clip["guard"] if when == "personalized" else None) for clip in report["clips"]]
     return f"| {name} | " + " | ".join([*cells, _cell(report["mean"][when], None)]) + " |"
 
 

@@ -62,8 +62,8 @@ def _draw_methods(reports: dict[str, Any], output: Path) -> None:
 def _panel(axis: Any, reports: dict[str, Any], measure: str) -> None:
     first = next(iter(reports.values()))
     names = [clip["clip"] for clip in first["clips"]] + ["mean"]
-    rows = {"base": _values(first, "before", measure)}
-    rows |= {method: _values(report, "after", measure) for method, report in reports.items()}
+    rows = {"base": _values(first, "base", measure)}
+    rows |= {method: _values(report, "personalized", measure) for method, report in reports.items()}
     width = 0.8 / len(rows)
     for number, (method, values) in enumerate(rows.items()):
         places = np.arange(len(names)) + (number - (len(rows) - 1) / 2) * width

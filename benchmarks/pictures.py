@@ -14,18 +14,19 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from ttpose.adaptation.personalize import personalize_model
 from ttpose.adaptation.settings import PRESETS
 from ttpose.core import geometry
 from ttpose.data.labelled_clip import read_clip
 from ttpose.inference.crops import PersonCrop, cut_crop
-from ttpose.inference.pipeline import personalize_model, predict_clip
+from ttpose.inference.pipeline import predict_clip
 from ttpose.inference.tta import TTA_VIEWS, predict_tta
 from ttpose.inference.warps import warped_batch
 from ttpose.media import write_image
 from ttpose.models.pose_model import PoseModel
 from ttpose.models.shipped import load
 from ttpose.report.drawing import draw_skeleton
-from ttpose.report.inside import repainted
+from ttpose.report.inside import reconstructed
 
 _FRAMES = 6
 _SIDE = 224
@@ -43,7 +44,7 @@ def main() -> None:
         crops = _crops(folder, base.config.input_size)
         shown = np.linspace(0, len(crops) - 1, _FRAMES).round().astype(int).tolist()
         done = personalize_model(base, crops, PRESETS["balanced"])
-        after = predict_clip(done.model, crops, PRESETS["balanced"], reference=done.reference)
+        after = predict_clip(done.model, crops, PRESETS["balanced"].refine).keypoints
         for keypoints in (predict_tta(base, crops).keypoints, after):
             compared.append(np.concatenate([_drawn(crops[i], keypoints[i], base) for i in shown], 1))
         painted += _repainted(base, [crops[i] for i in shown])
@@ -73,7 +74,7 @@ def _repainted(model: PoseModel, crops: Sequence[PersonCrop]) -> list[np.ndarray
     points = model.points(model(targets).self_supervised)
     side, order = model.config.reconstruction_size, np.roll(np.arange(len(crops)), len(crops) // 2).tolist()
     shown = [crop.view(crop.matrix(side), side) for crop in crops]
-    painted = repainted(model, targets, points, order)
+    painted = reconstructed(model, targets, points, order)
     return [np.concatenate(row, 1) for row in ([shown[i] for i in order], shown, painted)]
 
 

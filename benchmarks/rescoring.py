@@ -31,7 +31,7 @@ def main() -> None:
     """Measure every clip, then print the tables."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("observed", type=Path)
-    parser.add_argument("--second", action="store_true", help="with the second opinion")
+    parser.add_argument("--second", action="store_true", help="with the ensemble's prediction")
     parser.add_argument("--forest", type=Path, help="default: the shipped one")
     parser.add_argument("--margins", default="0,0.05,0.1", help="how much likelier another place must be")
     parser.add_argument("--turns", default="0,2", help="prices of a turn of one torso; 0: each frame by itself")
@@ -41,7 +41,7 @@ def main() -> None:
     margins, turns = ([float(text) for text in texts.split(",")] for texts in (options.margins, options.turns))
     ways = list(product(margins, turns))
     clips = [thinned(read_clip(path), options.every) for path in sorted(options.observed.glob("identity_*.npz"))]
-    clips = [clip if options.second else clip.without_second() for clip in clips]
+    clips = [clip if options.second else clip.without_ensemble() for clip in clips]
     rows = np.array([measure_clip(clip, forest, ways) for clip in clips])
     known = np.isfinite(rows).all((1, 2))  # nothing can be said of somebody whose torso is never in the picture
     new = np.array([clip.motion in RescorerSettings().left_out for clip in clips])
@@ -60,13 +60,11 @@ def measure_clip(clip: ObservedClip, forest: Forest, ways: Sequence[tuple[float,
     """PCK@0.1 and @0.2 [1 + looks * (1 + ways), 2]: alone, then for each look settled and rescored in each way."""
     found = [clip.seen[0].keypoints]
     for seen in clip.seen:
-        _, swapped = correct_swaps(seen.keypoints, seen.sides, clip.times, COCO17)
-        refine_prediction = apply_swaps(seen, swapped, COCO17)
-        found.append(refine_prediction.keypoints)
+        _, swapped = correct_swaps(seen.keypoints, seen.side_odds, clip.times, COCO17)
+        corrected = apply_swaps(seen, swapped, COCO17)
+        found.append(corrected.keypoints)
         for margin, turning in ways:
-            found.append(
-                rescore(refine_prediction, clip.times, COCO17, forest, margin, ViterbiCosts(turning=turning))[0]
-            )
+            found.append(rescore(corrected, clip.times, COCO17, forest, margin, ViterbiCosts(turning=turning))[0])
     measured = [measure(points, clip.truth, COCO17.keypoints, CLIP_RULE, _LIMBS) for points in found]
     return np.array([[one.tally(limit).mean() for limit in (0.1, 0.2)] for one in measured])
 
@@ -78,10 +76,10 @@ def _table(rows: np.ndarray, ways: Sequence[tuple[float, float]]) -> None:
     for number, looks in enumerate(LOOKS):
         start = 1 + number * (1 + len(ways))
         for offset, (margin, turning) in enumerate([("not rescored", ""), *ways]):
-            here, refine_prediction, alone = rows[:, start + offset], rows[:, start], rows[:, 0]
-            over = (here - refine_prediction).mean(0)
+            here, corrected, alone = rows[:, start + offset], rows[:, start], rows[:, 0]
+            over = (here - corrected).mean(0)
             gain = bootstrap_mean((here - alone)[:, 1])
-            lost = [(gained[:, 1] < -0.5).mean() for gained in (here - refine_prediction, here - alone)]
+            lost = [(gained[:, 1] < -0.5).mean() for gained in (here - corrected, here - alone)]
             print(
                 f"| {looks} | {margin} | {turning} | {here[:, 0].mean():.1f} / {here[:, 1].mean():.1f} |"
                 f" {over[0]:+.2f} / {over[1]:+.2f} ({lost[0]:.0%} lose) |"

@@ -12,19 +12,22 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ttpose.adaptation.personalize import personalize_model
 from ttpose.adaptation.settings import PRESETS, PersonalizeSettings
 from ttpose.core.skeleton import COCO17
 from ttpose.data.shards import Shard, read_shard
 from ttpose.inference.crops import PersonCrop
-from ttpose.inference.pipeline import personalize_model, predict_crops, refine_prediction
-from ttpose.inference.tta import TTAPrediction, predict_tta
+from ttpose.inference.pipeline import predict_crops
+from ttpose.inference.prediction import TTAPrediction
+from ttpose.inference.refine.clip import refine
+from ttpose.inference.tta import predict_tta
 from ttpose.metrics.pck import CLIP_RULE, bootstrap_mean, measure
 from ttpose.models.pose_model import PoseModel
 from ttpose.models.shipped import load
@@ -73,13 +76,13 @@ def measure_person(base: PoseModel, shard: Shard, settings: PersonalizeSettings,
     row: dict[str, Any] = {"verdict": found.guard.decision, "motion": shard.motion[:2]}
     row["seconds"] = sum(found.timings.values())
     row["checks"] = {kind: asdict(checks) for kind, checks in found.guard.checks.items()}
-    row |= figures("base", look(base, clips, settings), truth, settings, every=every)
-    row |= figures("person", look(found.model, clips, settings), truth, settings, found.reference, every)
+    row |= figures("base", look(base, clips, settings), truth, settings, every)
+    row |= figures("person", look(found.model, clips, settings), truth, settings, every)
     if found.guard.decision == "personalized":
         row["clip0_whole_full"] = row["clip0_person_full"]
     else:
         whole = found.whole.apply(base).eval()
-        everything = figures("whole", look(whole, clips, settings), truth, settings, found.reference, every)
+        everything = figures("whole", look(whole, clips, settings), truth, settings, every)
         row["clip0_whole_full"] = everything["clip0_whole_full"]
     return row
 
@@ -95,7 +98,9 @@ class Looks:
 
 def look(model: PoseModel, clips: Sequence[Sequence[PersonCrop]], settings: PersonalizeSettings) -> Looks:
     """Look at both clips."""
-    return Looks(predict_tta(model, clips[0]), predict_crops(model, clips[0], settings), predict_tta(model, clips[1]))
+    return Looks(
+        predict_tta(model, clips[0]), predict_crops(model, clips[0], settings.refine), predict_tta(model, clips[1])
+    )
 
 
 def figures(
@@ -103,26 +108,22 @@ def figures(
     seen: Looks,
     truth: Sequence[np.ndarray],
     settings: PersonalizeSettings,
-    reference: Mapping[int, np.ndarray] | None = None,
     every: int = 1,
 ) -> dict[str, list[float]]:
-    """PCK by what was done to the observations; `named` as in `Personalized`, for the first clip through all views."""
+    """PCK by what was done to the predictions."""
 
-    def cleaned(part: TTAPrediction, rescored: bool, known: Mapping[int, np.ndarray] | None = None) -> np.ndarray:
-        frames = [i * every for i in range(len(part.keypoints))]
-        rows = [(known or {}).get(i) for i in frames]
-        return refine_prediction(
-            part, [i * FRAME_S for i in frames], COCO17, replace(settings, rescore=rescored), rows
-        )[0]
+    def cleaned(part: TTAPrediction, rescored: bool) -> np.ndarray:
+        times = [i * every * FRAME_S for i in range(len(part.keypoints))]
+        return refine(part, times, COCO17, replace(settings.refine, rescore=rescored)).keypoints
 
     return {
         f"clip0_{name}_alone": _pck(seen.first.keypoints, truth[0]),
         f"clip0_{name}_sides": _pck(cleaned(seen.first, False), truth[0]),
-        f"clip0_{name}_settled": _pck(cleaned(seen.full, False, reference), truth[0]),
-        f"clip0_{name}_plain": _pck(cleaned(seen.first, settings.rescore), truth[0]),
-        f"clip0_{name}_unasked": _pck(cleaned(replace(seen.full, second=None), settings.rescore, reference), truth[0]),
-        f"clip0_{name}_full": _pck(cleaned(seen.full, settings.rescore, reference), truth[0]),
-        f"clip1_{name}_plain": _pck(cleaned(seen.second, settings.rescore), truth[1]),
+        f"clip0_{name}_settled": _pck(cleaned(seen.full, False), truth[0]),
+        f"clip0_{name}_plain": _pck(cleaned(seen.first, settings.refine.rescore), truth[0]),
+        f"clip0_{name}_unasked": _pck(cleaned(replace(seen.full, ensemble=None), settings.refine.rescore), truth[0]),
+        f"clip0_{name}_full": _pck(cleaned(seen.full, settings.refine.rescore), truth[0]),
+        f"clip1_{name}_plain": _pck(cleaned(seen.second, settings.refine.rescore), truth[1]),
     }
 
 
@@ -146,7 +147,7 @@ def _summarise(rows: Sequence[dict[str, Any]]) -> None:
         ("the same: base alone → four views, sides and rescoring", "clip0_base_alone", "clip0_base_full"),
         ("the same: four views, sides and rescoring → personalized", "clip0_base_full", "clip0_person_full"),
         ("the same: personalized, before rescoring → after", "clip0_person_settled", "clip0_person_full"),
-        ("the same: personalized, without second opinion → with", "clip0_person_unasked", "clip0_person_full"),
+        ("the same: personalized, without ensemble → with", "clip0_person_unasked", "clip0_person_full"),
         ("the same: base → personalized, one view each, all else alike", "clip0_base_plain", "clip0_person_plain"),
         ("second clip: base → personalized, one view each, all else alike", "clip1_base_plain", "clip1_person_plain"),
     ):

@@ -21,7 +21,9 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "benc
 
 @lru_cache
 def options(command: str) -> set[str]:
-    shown = CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "200"})
+    parameters = {param.name for param in get_command(app).commands[command].params}
+    every = "--help-all" if "help_all" in parameters else "--help"
+    shown = CliRunner().invoke(app, [command, every], env={"COLUMNS": "200"})
     assert shown.exit_code == 0, f"there is no command {command}"
     return set(re.findall(r"--?[a-z][a-z-]*", shown.stdout))
 
@@ -72,7 +74,8 @@ def test_the_command_reference_has_every_option() -> None:
     for name, command in get_command(app).commands.items():
         written = set(re.findall(r"--[a-z][a-z-]*", sections[name]))
         parts = [command, *getattr(command, "commands", {}).values()]
-        names = {name for part in parts for p in part.params for name in (*p.opts, *p.secondary_opts)}
+        shown = [param for part in parts for param in part.params if not getattr(param, "hidden", False)]
+        names = {name for param in shown for name in (*param.opts, *param.secondary_opts)}
         assert {name for name in names if name.startswith("--")} <= written, name
 
 

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ttpose.adaptation.same_person import OnBad, SharedPerson
-from ttpose.adaptation.session import Personalization, PersonalizationSession
-from ttpose.adaptation.settings import Mode, PersonalizeSettings, preset_named
-from ttpose.adaptation.weights import PersonalizedWeights
 from ttpose.core.errors import InputError, NoPersonError, UsageError
 from ttpose.core.geometry import Box
 from ttpose.core.progress import Named, Progress
 from ttpose.core.skeleton import Skeleton
-from ttpose.evaluation.clips import evaluate_clips
-from ttpose.evaluation.report import EvaluationReport
+from ttpose.corrections.model import Corrections
 from ttpose.inference.opinions import with_opinions
 from ttpose.inference.photos import find_people, predict_in_box, predict_people
 from ttpose.inference.pipeline import predict_video
@@ -32,11 +28,18 @@ from ttpose.models.device import choose_device
 from ttpose.models.pose_model import PoseModel
 from ttpose.models.shipped import LoadedModel
 from ttpose.people.weights import load_weights
-from ttpose.report.overlay import write_overlay, write_side_by_side
-from ttpose.report.page import write_report
 from ttpose.results import FrameRecord, KeypointResult, PersonRecord
 from ttpose.tracking.detector import PersonDetector
 from ttpose.tracking.track import track_subject
+
+if TYPE_CHECKING:
+    from ttpose.adaptation.same_person import OnBad, SharedPerson
+    from ttpose.adaptation.session import Personalization
+    from ttpose.adaptation.settings import Mode, PersonalizeSettings
+    from ttpose.evaluation.clips import evaluate_clips
+    from ttpose.evaluation.report import EvaluationReport
+    from ttpose.report.overlay import write_overlay, write_side_by_side
+    from ttpose.report.page import write_report
 
 __all__ = [
     "EvaluationReport", "Personalization", "Pose", "SharedPerson", "evaluate_clips", "learn_person", "load_model",
@@ -45,6 +48,23 @@ __all__ = [
 
 #: A base by file or by name, or a model itself.
 Base = Path | str | PoseModel | None
+
+# What predicting a photo has no use for is imported when it is asked for: a fifth of a second.
+_ELSEWHERE = {
+    "EvaluationReport": "ttpose.evaluation.report",
+    "Personalization": "ttpose.adaptation.session",
+    "SharedPerson": "ttpose.adaptation.same_person",
+    "evaluate_clips": "ttpose.evaluation.clips",
+    "write_overlay": "ttpose.report.overlay",
+    "write_report": "ttpose.report.page",
+    "write_side_by_side": "ttpose.report.overlay",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _ELSEWHERE:
+        return getattr(import_module(_ELSEWHERE[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 class Pose:
@@ -194,11 +214,15 @@ def personalize(
     seed: int = 0,
     base: Base = None,
     person: Path | str | None = None,
+    corrections: Path | str | Corrections | None = None,
     settings: PersonalizeSettings | None = None,
     opinions: Sequence[Path | str] = (),
     progress: Progress | None = None,
 ) -> Personalization:
-    """Fine-tune the model on one person's unlabelled frames, and predict the clip with the result.
+    """Fine-tune the model on one person's frames, and predict the clip with the result.
+
+    Frames that a person corrected are learned from as labels, and come out exactly as they were corrected; without any
+    nothing is labelled.
 
     Args:
         source: Video or image file.
@@ -213,6 +237,8 @@ def personalize(
             one.
         person: An earlier personalization of the same person to continue from: a person file, or a name in the
             person library. The result holds the changes of both.
+        corrections: A corrections file (docs/correct.md) or a COCO keypoint file of frames of this clip, or what
+            `ttpose.corrections.reading.read_corrections` gives.
         settings: Instead of preset, mode, steps and seed, such as `ttpose.adaptation.methods.method_named("tent")`.
         opinions: ONNX files of pose networks that teach and predict beside the base (`ttpose.inference.opinions`).
         progress: Receives progress.
@@ -221,10 +247,15 @@ def personalize(
         UsageError: Unknown preset, mode, subject or device.
         InputError, NoPersonError, WeightsError: See there.
     """
+    from ttpose.adaptation.session import PersonalizationSession
+    from ttpose.adaptation.settings import preset_named
+
     settings = settings or preset_named(preset, mode=mode, steps=steps, seed=seed)
     settings = replace(settings, refine=with_opinions(settings.refine, opinions))
     session = PersonalizationSession.begin(settings, device, base, person, progress)
-    seen = session.observe(open_source(source, Reading(fps, stream)), subject)
+    media = open_source(source, Reading(fps, stream))
+    said = session.corrections(_as_given(corrections), media)
+    seen = session.observe(media, subject, corrections=said)
     if session.settings.mode == "online":
         return session.online(seen)
     return session.predict(seen, session.learn([seen]))
@@ -242,6 +273,7 @@ def personalize_many(
     seed: int = 0,
     base: Base = None,
     person: Path | str | None = None,
+    corrections: Mapping[Path | str, Path | str | Corrections] | None = None,
     settings: PersonalizeSettings | None = None,
     opinions: Sequence[Path | str] = (),
     on_bad: OnBad | None = None,
@@ -253,7 +285,8 @@ def personalize_many(
         sources: Video and image files, all of the same person; one that is named twice counts once.
         preset, steps, subject, fps, stream, device, seed, base, person, settings, opinions, progress: As for
             `personalize`; `subject` is looked for in each source.
-        on_bad: Hears of a source that cannot be used, and the others go on; None raises.
+        corrections: By the source that they are about, each as for `personalize`.
+        on_bad: Receives a source that cannot be used, and the others go on; None raises.
 
     Returns:
         For each source that could be used, in order, its keypoints, with the person, the guard and the history that
@@ -265,7 +298,8 @@ def personalize_many(
     """
     shared = learn_person(
         sources, preset=preset, steps=steps, subject=subject, fps=fps, stream=stream, device=device, seed=seed,
-        base=base, person=person, settings=settings, opinions=opinions, on_bad=on_bad, progress=progress,
+        base=base, person=person, corrections=corrections, settings=settings, opinions=opinions, on_bad=on_bad,
+        progress=progress,
     )  # fmt: skip
     several, hears = len(shared.sources) > 1, progress or Progress()
     return [shared.predict(path, Named(hears, path.name) if several else hears) for path in shared.sources]
@@ -283,6 +317,7 @@ def learn_person(
     seed: int = 0,
     base: Base = None,
     person: Path | str | None = None,
+    corrections: Mapping[Path | str, Path | str | Corrections] | None = None,
     settings: PersonalizeSettings | None = None,
     opinions: Sequence[Path | str] = (),
     learned: Path | str | None = None,
@@ -299,6 +334,11 @@ def learn_person(
     Raises:
         UsageError, InputError, NoPersonError, WeightsError: As `personalize_many`.
     """
+    from ttpose.adaptation.same_person import SharedPerson
+    from ttpose.adaptation.session import PersonalizationSession
+    from ttpose.adaptation.settings import preset_named
+    from ttpose.adaptation.weights import PersonalizedWeights
+
     settings = settings or preset_named(preset, steps=steps, seed=seed)
     settings = replace(settings, refine=with_opinions(settings.refine, opinions))
     if not sources and learned is None:
@@ -306,9 +346,14 @@ def learn_person(
     if settings.mode == "online":
         raise UsageError("online learning takes one input at a time")
     session, reading = PersonalizationSession.begin(settings, device, base, person, progress), Reading(fps, stream)
+    said = {Path(path): given for path, each in (corrections or {}).items() if (given := _as_given(each)) is not None}
     if learned is not None:
-        return SharedPerson(session, PersonalizedWeights.load(Path(learned), session.base), subject, {}, reading)
-    return SharedPerson.learn(session, [*dict.fromkeys(map(Path, sources))], subject, on_bad, reading)
+        return SharedPerson(session, PersonalizedWeights.load(Path(learned), session.base), subject, {}, reading, said)
+    return SharedPerson.learn(session, [*dict.fromkeys(map(Path, sources))], subject, on_bad, reading, said)
+
+
+def _as_given(corrections: Path | str | Corrections | None) -> Path | Corrections | None:
+    return Path(corrections) if isinstance(corrections, str) else corrections
 
 
 def _predict_photo(

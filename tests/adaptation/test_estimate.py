@@ -1,110 +1,115 @@
-"""The time that a run says it will take: what it counts, and what it measures."""
+"""The time that a personalization says it will take."""
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import replace
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
-import torch
-from ttpose.adaptation.sources import ObservedClip
 
-from ttpose.adaptation import session as one_person
-from ttpose.adaptation.online import personalize_stream
-from ttpose.adaptation.personalize import personalize_model
-from ttpose.adaptation.session import PersonalizationSession, looks_to_adapt
-from ttpose.adaptation.settings import preset_named
-from ttpose.core.progress import Progress
-from ttpose.inference.follow import CropStore
-from ttpose.models.pose_model import PoseModel
+from tests.listed import ListedClip
+from tests.live.dot_stream import DotFinder, picture
+from tests.recorded import Recorded
+from tests.small_models import CountedDots
+from ttpose.adaptation import estimate as module
+from ttpose.adaptation.estimate import Estimate
+from ttpose.adaptation.session import PersonalizationSession
+from ttpose.adaptation.settings import PersonalizeSettings, preset_named
+from ttpose.inference.settings import RefineSettings
 from ttpose.models.shipped import LoadedModel
-
-LEARNED, CHECKED = 4.0, 2.5  # looks that repainting takes, the other frame's own look included
 
 
 @pytest.fixture
-def counted(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
-    """Views that models look at and repaint from now on, apart with and without a way back."""
-    counts: Counter[str] = Counter()
-    forward, reconstruct = PoseModel.forward, PoseModel.reconstruct
-
-    def look(self: PoseModel, images: torch.Tensor) -> Any:
-        counts["taught" if torch.is_grad_enabled() else "seen"] += len(images)
-        return forward(self, images)
-
-    def paint(self: PoseModel, images: torch.Tensor, *rest: Any) -> Any:
-        counts["repainted" if torch.is_grad_enabled() else "checked"] += len(images)
-        return reconstruct(self, images, *rest)
-
-    monkeypatch.setattr(PoseModel, "forward", look)
-    monkeypatch.setattr(PoseModel, "reconstruct", paint)
-    return counts
+def clock(monkeypatch):
+    """A clock that stands still until a test moves it."""
+    clock = SimpleNamespace(now=100.0, perf_counter=lambda: clock.now)
+    monkeypatch.setattr(module, "time", clock)
+    return clock
 
 
-def looks(counts: Counter[str]) -> float:
-    alone = counts["seen"] - counts["repainted"] - counts["checked"]
-    return alone + 3.4 * counts["taught"] + LEARNED * counts["repainted"] + CHECKED * counts["checked"]
+def _counted(estimate, clock, frames, seconds_a_frame=0.1, together=1):
+    """Let the estimate count frames; returns what was counted beside it."""
+    counted = []
+    count = estimate.counting(counted.append)
+    for _ in range(frames // together):
+        clock.now += seconds_a_frame * together
+        count(together)
+    return counted
 
 
-@pytest.mark.parametrize("frames", [4, 20])  # too few to hold any out, and enough
+def test_it_is_told_once_after_twenty_frames(clock):
+    told = Recorded()
+    estimate = Estimate(preset_named("fast"), 100, told)
+    assert _counted(estimate, clock, 19) == [1] * 19 and told.notes == []
+    _counted(estimate, clock, 1)
+    (note,) = told.notes
+    _counted(estimate, clock, 80)
+    assert told.notes == [note]
+
+
+def test_seconds_by_hand(clock):
+    told = Recorded()
+    settings = preset_named("fast")
+    assert (settings.refine.views, settings.refine.ensemble, settings.steps, settings.batch) == (1, False, 12, 8)
+    assert (settings.teacher_views, settings.max_crops) == (4, 48)
+    _counted(Estimate(settings, 100, told), clock, 24, together=8)
+    # A frame, one forward pass, takes 0.1 s. 100 frames before learning and after; 12 steps of 8 views, each as long as
+    # 3.4 passes; 48 crops seen by the teacher in four views; 24 held-out frames, 9 passes each.
+    passes = 2 * 100 + 12 * 8 * 3.4 + 48 * 4 + 24 * 9
+    assert told.notes == [f"about {0.1 * passes:.0f} s in all"]
+
+
+@pytest.mark.parametrize(("frames", "counted"), [(None, 100), (20, 20), (12, 12)])
+def test_nothing_is_told_where_the_length_is_not_known_or_the_clip_is_over(clock, frames, counted):
+    told = Recorded()
+    _counted(Estimate(preset_named("fast"), frames, told), clock, counted)
+    assert told.notes == []
+
+
+def test_loading_before_the_first_frame_does_not_count(clock):
+    told = [Recorded(), Recorded()]
+    for wait, recorded in zip((0.0, 500.0), told, strict=True):
+        estimate = Estimate(preset_named("fast"), 100, recorded)
+        clock.now += wait
+        _counted(estimate, clock, 20)
+    assert told[0].notes == told[1].notes != []
+
+
 @pytest.mark.parametrize(
-    ("preset", "changes"),
+    ("changes", "more"),
     [
-        ("fast", {}),
-        ("fast", {"guard": False, "max_crops": 3}),
-        ("balanced", {"decoder_warmup": 2}),
-        ("balanced", {"decoder_warmup": 2, "batch": 8, "reconstruction_batch": 3}),
-        ("paper", {"batch": 2, "together": 2, "perceptual": "none"}),
+        ({"steps": 200}, True),
+        ({"guard": False}, False),
+        ({"decoder_warmup": 50}, True),
+        ({"teacher_views": 1}, False),
+        ({"batch": 2}, False),
     ],
 )
-def test_every_look_is_counted(
-    counted: Counter[str], tiny: PoseModel, painted_crops: list, preset: str, changes: dict[str, Any], frames: int
-) -> None:
-    crops = [replace(painted_crops[i % 12], index=i, time_s=i / 25) for i in range(frames)]
-    settings = replace(preset_named(preset), **{"steps": 2, "batch": 4, **changes})
-    personalize_model(tiny, crops, settings)
-    assert looks_to_adapt(settings, crops, "transport") == pytest.approx(looks(counted))
-    assert looks_to_adapt(settings, crops, "imm") >= looks_to_adapt(settings, crops, "transport")
+def test_what_takes_longer_is_said_to(changes, more):
+    settings = preset_named("fast")
+    seconds = []
+    for one in (settings, replace(settings, **changes)):
+        estimate = Estimate(one, 100, Recorded())
+        estimate.counting(lambda n: None)(20)
+        seconds.append(estimate.seconds(2.0))
+    assert (seconds[1] > seconds[0]) == more and seconds[0] != seconds[1]
 
 
-def test_every_look_of_an_online_run_is_counted(counted: Counter[str], tiny: PoseModel, painted_crops: list) -> None:
-    settings = replace(preset_named("balanced", mode="online"), decoder_warmup=3, batch=2, frame_steps=2, views=2)
-    done = personalize_stream(tiny, painted_crops[:4], settings)
-    assert done.guard.decision == "personalized", "nothing is predicted again"
-    predicted = 4 * settings.predict_views
-    assert looks_to_adapt(settings, painted_crops[:4], "transport") == pytest.approx(looks(counted) - predicted)
-
-
-@pytest.mark.parametrize(
-    ("preset", "most", "predicted_s"), [("fast", 9, 0.8), ("fast", 4, 500), ("balanced", 4, 505.2)]
-)
-def test_the_time_of_a_look_is_measured_anew(
-    tiny: PoseModel, painted_crops: list, monkeypatch: pytest.MonkeyPatch, preset: str, most: int, predicted_s: float
-) -> None:
-    class Told(Exception):
-        pass
-
-    class UntilTold(Progress):
-        def note(self, text: str) -> None:
-            raise Told(text)
-
-    clock = SimpleNamespace(now=0.0, perf_counter=lambda: clock.now)
-
-    def predict_tta(model: PoseModel, crops: list, *rest: Any) -> None:
-        clock.now += 0.1 * len(crops)
-
-    monkeypatch.setattr(one_person, "time", clock)
-    monkeypatch.setattr(one_person, "observe", predict_tta)
-    store = CropStore(most)
-    for crop in painted_crops[:8]:
-        store.offer(crop)
-    # The first look took long: reading a large video, or loading what is loaded once.
-    seen = ObservedClip(None, [], store, None, find_s=100.0, look_s=500.0)  # type: ignore[arg-type]
-    loaded, settings = LoadedModel(tiny, "tiny", "ab" * 32), preset_named(preset)
-    run = PersonalizationSession(loaded, loaded, None, settings, UntilTold())  # type: ignore[arg-type]
-    with pytest.raises(Told) as told:
-        run.learn([seen])
-    expected = 0.1 * looks_to_adapt(settings, store.crops, "transport") + predicted_s
-    assert str(told.value) == f"adapting on cpu: about {expected:.0f} s"
+def test_it_is_near_the_work_that_is_done():
+    """In forward passes of one view, which it measures everything by."""
+    settings = PersonalizeSettings(
+        steps=12, max_crops=48, pose_rate=0.001, teacher_views=4, refine=RefineSettings(rescore=False)
+    )  # fmt: skip
+    base, told = LoadedModel(CountedDots(), "dots", "ab" * 32), Recorded()
+    session = PersonalizationSession(base, base, DotFinder(), settings, told)
+    seen = session.observe(ListedClip([picture(i) for i in range(60)]), "auto")
+    assert len(told.notes) == 1 and told.notes[0].startswith("about "), "a real run tells it once"
+    weights = session.learn([seen])
+    made = session.predict(seen, weights)
+    assert made.guard.decision == "personalized"
+    # The base looked, taught and was checked; a check of each change, and the last prediction.
+    checked = 3 * 9
+    done = base.model.predicted + 2 * checked + 60 + 3.4 * settings.steps * settings.batch
+    estimate = Estimate(settings, 60, Recorded())
+    estimate.counting(lambda n: None)(20)
+    assert estimate.seconds(20.0) == pytest.approx(done, rel=0.3)

@@ -12,7 +12,7 @@ from ttpose.adaptation.augment import Augmentation, draw_warp
 from ttpose.adaptation.losses import Clip, Step
 from ttpose.adaptation.losses.anchor import Anchor
 from ttpose.adaptation.losses.distillation import Distillation
-from ttpose.adaptation.losses.keypoints import SelfTraining, _offset_error
+from ttpose.adaptation.losses.keypoints import SelfTraining, offset_error
 from ttpose.adaptation.losses.reconstruction import Reconstruction, person_weight
 from ttpose.adaptation.pseudo_labels import distillation_targets, pseudo_labels
 from ttpose.adaptation.settings import PersonalizeSettings
@@ -186,14 +186,14 @@ def test_offsets_are_taught_as_they_are_read():
     points = torch.tensor([[[5.2, 7.9]]])
     offsets = torch.full((1, 1, 2, 12, 12), 9.0)
     offsets[0, 0, :, 8, 5] = torch.tensor([0.575, 0.275])
-    assert float(_offset_error(offsets, points)) == pytest.approx(0.0, abs=1e-5)
+    assert float(offset_error(offsets, points)) == pytest.approx(0.0, abs=1e-5)
     # Decoding takes half of the centre of mass, here the cell (5, 8), and half of what the offsets say.
     maps = torch.zeros(1, 1, 12, 12)
     maps[0, 0, 8, 5] = 1.0
     read = 2 * decode(maps, points, offsets)[0, 0, :2] - torch.tensor([5.0, 8.0])
     assert read.tolist() == pytest.approx(points.flatten().tolist(), abs=1e-5)
     offsets[0, 0, 0, 8, 5] += 0.25
-    assert float(_offset_error(offsets, points)) == pytest.approx(0.25, abs=1e-5)
+    assert float(offset_error(offsets, points)) == pytest.approx(0.25, abs=1e-5)
 
 
 def test_anchor_is_zero_at_the_base_and_pulls_back_to_it(dots, walk):

@@ -171,4 +171,4 @@ def test_a_stream_is_checked_on_runs_of_its_frames(walk):
 def test_progress_of_a_stream(walk):
     told = Recorded()
     personalize_stream(DotModel(), walk[2][:5], replace(SETTINGS, pose_rate=50.0), progress=told)
-    assert told.stages == {"adapt and predict": [5, 5], "check": [3, 3], "predict": [5, 5]}
+    assert told.stages == {"adapt and predict": [5, 5], "compare weights on held-out frames": [3, 3], "predict": [5, 5]}

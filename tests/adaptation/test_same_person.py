@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from tests.painted import box_of, paint, standing
-from ttpose.adaptation.guard import metrics as guard
+from tests.small_models import DotModel, recoloured
 from ttpose.adaptation.guard.held_out import held_out, hold_out
-from ttpose.adaptation.guard.metrics import GuardMetrics, measure
+from ttpose.adaptation.guard.metrics import measure
 from ttpose.adaptation.offline import _other_frames
 from ttpose.adaptation.pseudo_labels import pseudo_labels
 from ttpose.adaptation.settings import PersonalizeSettings
@@ -78,20 +78,19 @@ def test_sides_are_settled_within_each_clip() -> None:
     assert not apart.any()
 
 
-def test_checks_are_means_over_clips(monkeypatch: pytest.MonkeyPatch) -> None:
-    looked: list[int] = []
-
-    def check(
-        model: object, base: np.ndarray | None, part: list[PersonCrop], *_: object
-    ) -> tuple[GuardMetrics, np.ndarray]:
-        looked.append(len(part))
-        assert base is None or len(base) == len(part)
-        value = float(part[0].clip + 1)
-        return GuardMetrics(value, value, value, value, value, value), np.full((len(part), 17, 3), value)
-
-    monkeypatch.setattr(guard, "_check_clip", check)
-    checks, keypoints = measure(None, np.zeros((8, 17, 3)), crops(6, 1, 1), None)  # type: ignore[arg-type]
-    assert looked == [6, 1, 1]
-    assert len(keypoints) == 8
-    assert checks.score == pytest.approx((6 * 1 + 2 + 3) / 8)
-    assert (checks.jumps, checks.limb_spread, checks.reconstruction) == (1, 1, 1)  # photos have no say in these
+def test_metrics_are_means_over_clips(dots: DotModel, walk: tuple) -> None:
+    """Weighted by frames; photos have no say in movement and in limb lengths."""
+    cut = walk[2]
+    parts = [cut[:6], [replace(cut[10], clip=1)], [replace(cut[20], clip=2)]]
+    weak = recoloured(dots)
+    moved = measure(dots, None, [*parts[0], *parts[1], *parts[2]], None)[1]
+    together, keypoints = measure(weak, moved, [*parts[0], *parts[1], *parts[2]], None)
+    rows = (slice(0, 6), slice(6, 7), slice(7, 8))
+    alone = [measure(weak, moved[part], crops, None) for part, crops in zip(rows, parts, strict=True)]
+    np.testing.assert_allclose(keypoints, np.concatenate([points for _, points in alone]), atol=1e-3)
+    for name in ("disagreement", "score", "moved"):
+        one, two, three = (getattr(metrics, name) for metrics, _ in alone)
+        assert getattr(together, name) == pytest.approx((6 * one + two + three) / 8, rel=1e-3)
+    for name in ("jumps", "limb_spread"):
+        assert getattr(together, name) == pytest.approx(getattr(alone[0][0], name), rel=1e-3)
+    assert together.moved > 0 and together.reconstruction is None

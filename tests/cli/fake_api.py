@@ -5,9 +5,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+from unittest.mock import create_autospec
 
 import numpy as np
 
+from ttpose import api as real_api
+from ttpose.adaptation.guard.metrics import GuardMetrics, GuardReport
 from ttpose.core.errors import InputError, NoPersonError
 from ttpose.core.files import write_text
 from ttpose.core.geometry import Box
@@ -15,9 +18,21 @@ from ttpose.core.progress import Progress
 from ttpose.core.skeleton import COCO17
 from ttpose.results import FrameRecord, KeypointResult, PersonRecord
 
+GUARD = GuardReport(
+    "personalized",
+    "every check passed",
+    {
+        "base": GuardMetrics(0.25, 0.1, 0.1, 0.7, 0.0, None),
+        "interpolated": GuardMetrics(0.2, 0.1, 0.1, 0.7, 0.05, None),
+        "personalized": GuardMetrics(0.125, 0.1, 0.1, 0.7, 0.1, None),
+    },
+)
 
-def made_result(source: Path) -> KeypointResult:
-    person = PersonRecord(1, Box(0, 0, 10, 10), np.full((17, 3), 0.5))
+
+def made_result(source: Path, shift: float = 0.0) -> KeypointResult:
+    """Two frames, one with a person whose torso is 6 pixels long, moved right by `shift` pixels."""
+    points = np.column_stack([np.full(17, shift), np.arange(17), np.full(17, 0.5)])
+    person = PersonRecord(1, Box(0, 0, 10, 10), points)
     return KeypointResult(
         {"path": str(source), "kind": "video", "width": 64, "height": 48, "frames": 2, "duration_s": 0.1},
         {"base": "mobile", "base_sha256": "ab" * 32, "person": None, "person_sha256": None, "guard": None},
@@ -26,51 +41,46 @@ def made_result(source: Path) -> KeypointResult:
     )
 
 
+@dataclass
 class FakePerson:
+    notes: dict[str, str] = field(default_factory=lambda: {"settings": '{"preset": "balanced"}'})
+
     def save(self, path: Path) -> None:
         write_text(path, "weights")
 
 
-class FakeGuard:
-    decision = "personalized"
-    figures = {"flip": {"base": 0.25, "personalized": 0.125}, "frames": 8}  # noqa: RUF012
-
-    def to_dict(self) -> dict[str, Any]:
-        return {"verdict": self.decision, "figures": self.figures}
-
-
 @dataclass
 class FakePersonalization:
+    """Has the attributes of `ttpose.api.Personalization`, which `FakeApi` checks."""
+
     keypoints: KeypointResult
     base_keypoints: KeypointResult
+    refined_keypoints: KeypointResult
     person: FakePerson = field(default_factory=FakePerson)
-    guard: FakeGuard = field(default_factory=FakeGuard)
+    guard: GuardReport = GUARD
     timings: dict[str, float] = field(
-        default_factory=lambda: {"adapt": np.float64(0.5), "look": float("nan"), "predict_s": 0.25}
+        default_factory=lambda: {"adapt": np.float64(0.5), "tta": float("nan"), "predict_s": 0.25}
     )
-
-
-@dataclass
-class FakeShared:
-    api: FakeApi
-    person: FakePerson = field(default_factory=FakePerson)
-    guard: FakeGuard = field(default_factory=FakeGuard)
-    timings: dict[str, float] = field(default_factory=lambda: {"adapt": np.float64(0.5)})
-
-    def predict(self, source: Path, progress: Progress) -> FakePersonalization:
-        return self.api.personalize(source, progress=progress)
+    history: list[dict[str, float]] = field(default_factory=list)
+    samples: None = None
 
 
 class FakeApi(ModuleType):
-    """Stands in for `ttpose.api`: remembers calls; a file whose name says so fails."""
+    """Stands in for `ttpose.api`: remembers calls; a file whose name says so fails.
+
+    Each function has the real one's signature, so that a call that the real one would refuse fails here too.
+    """
 
     def __init__(self) -> None:
         super().__init__("ttpose.api")
+        assert FakePersonalization.__dataclass_fields__.keys() == real_api.Personalization.__dataclass_fields__.keys()
         self.calls: list[tuple[str, Path, dict[str, Any]]] = []
+        for name in ("predict", "personalize", "learn_person", "write_overlay", "write_report", "write_side_by_side"):
+            setattr(self, name, create_autospec(getattr(real_api, name), side_effect=getattr(self, f"_{name}")))
 
     def _work(self, name: str, source: Path, progress: Progress, how: dict[str, Any]) -> KeypointResult:
         self.calls.append((name, source, how))
-        with progress.stage("look", total=2) as advance:
+        with progress.stage("predict", total=2) as advance:
             advance()
             advance()
         progress.note("frame 1 is damaged")
@@ -83,35 +93,40 @@ class FakeApi(ModuleType):
             raise KeyboardInterrupt
         return made_result(source)
 
-    def personalize(self, source: Path, *, progress: Progress, **how: Any) -> FakePersonalization:
-        return FakePersonalization(self._work("personalize", source, progress, how), made_result(source))
+    def _personalize(self, source: Path, *, progress: Progress, **how: Any) -> FakePersonalization:
+        found = self._work("personalize", source, progress, how)
+        refined = made_result(source, 0.0 if "unmoved" in source.name else 0.15)
+        return FakePersonalization(found, made_result(source), refined)
 
-    def learn_person(
+    def _learn_person(
         self,
         sources: Sequence[Path],
         *,
         on_bad: Callable[[Path, InputError], None] | None = None,
         progress: Progress,
         **how: Any,
-    ) -> FakeShared:
+    ) -> Any:
         self.calls.append(("learn_person", sources[0], {"sources": list(sources), **how}))
         for source in sources if on_bad is not None else ():
             if "empty" in source.name:
                 on_bad(source, NoPersonError(f"nobody was found in {source}", "try another clip"))
         if all("empty" in source.name for source in sources):
             raise NoPersonError("nobody in any of them")
-        return FakeShared(self)
+        shared = create_autospec(real_api.SharedPerson, instance=True)
+        shared.person, shared.guard, shared.timings = FakePerson(), GUARD, {"adapt": np.float64(0.5)}
+        shared.predict.side_effect = lambda source, progress: self._personalize(source, progress=progress)
+        return shared
 
-    def predict(self, source: Path, *, progress: Progress, **how: Any) -> KeypointResult:
+    def _predict(self, source: Path, *, progress: Progress, **how: Any) -> KeypointResult:
         return self._work("predict", source, progress, how)
 
-    def write_overlay(self, source: Path, result: KeypointResult, path: Path, **how: float) -> None:
+    def _write_overlay(self, source: Path, result: KeypointResult, path: Path, **how: float) -> None:
         write_text(path, f"overlay of {source.name}{''.join(f', {name} {value}' for name, value in how.items())}")
 
-    def write_report(self, source: Path, made: FakePersonalization, path: Path, progress: Progress) -> None:
+    def _write_report(self, source: Path, made: FakePersonalization, path: Path, progress: Progress) -> None:
         if "unreportable" in source.name:
             raise ZeroDivisionError("no report today")
         write_text(path, f"report of {source.name}")
 
-    def write_side_by_side(self, source: Path, before: KeypointResult, after: KeypointResult, path: Path) -> None:
+    def _write_side_by_side(self, source: Path, before: KeypointResult, after: KeypointResult, path: Path) -> None:
         write_text(path, f"{source.name} before and after")

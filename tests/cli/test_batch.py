@@ -44,8 +44,11 @@ def test_personalize_writes_everything_beside_the_working_directory(api: FakeApi
         )
     ]
     assert "a_ttpose" in result.stdout
-    assert "personalized weights are used" in result.stdout
-    assert "flip base 0.25 → personalized 0.125" in result.stdout
+    assert result.stdout.splitlines()[-2:] == [
+        "  personalizing moved the keypoints by 2.5 % of the torso; "
+        "personalized weights used: test-time views agree better on held-out frames, 0.25 → 0.125",
+        "open a_ttpose/report.html",
+    ]
     assert result.stderr.count("frame 1 is damaged") == 1
 
 
@@ -67,13 +70,50 @@ def test_a_report_that_fails_costs_nothing_else(api: FakeApi, clips: Path) -> No
     ]  # fmt: skip
 
 
-def test_a_second_opinion_is_asked_for_and_is_another_result(api: FakeApi, clips: Path) -> None:
+def test_personalizing_that_changed_almost_nothing_says_so(api: FakeApi, clips: Path) -> None:
+    (clips / "a.mp4").rename(clips / "unmoved.mp4")
+    result = run("personalize", clips / "unmoved.mp4", "--device", "cpu", "--json")
+    (done,) = (event for event in events(result) if event["event"] == "result")
+    assert done["text"].startswith(
+        "personalizing changed almost nothing; `ttpose predict --preset balanced` gives the same; "
+    )
+    assert done["details"]["moved_torsos"] == 0.0
+
+
+def test_the_last_line_says_which_file_to_open(api: FakeApi, clips: Path) -> None:
+    line = ("personalize", clips / "a.mp4", "--device", "cpu", "--save-as", "anna")
+    assert run(*line).stdout.splitlines()[-1] == "open a_ttpose/report.html"
+    assert run(*line[:-2]).stdout.splitlines()[-1] == "open a_ttpose/report.html"  # finished before
+    assert (
+        run("predict", clips / "photo.jpg", "--device", "cpu").stdout.splitlines()[-1]
+        == "open photo_ttpose/overlay.jpg"
+    )
+    several = run("predict", clips, "-o", "out", "--device", "cpu")
+    assert several.stdout.splitlines()[-1] == "open overlay.mp4 in each results folder"
+    assert "open" not in run("predict", clips / "b.mp4", "--device", "cpu", "--no-overlay").stdout
+    (clips / "a_empty.mp4").write_bytes(b"x")
+    assert "open" not in run("predict", clips / "a_empty.mp4", "--device", "cpu").stdout
+
+
+def test_a_preset_of_inference_is_another_result(api: FakeApi, clips: Path) -> None:
     first = ("predict", clips / "a.mp4", "--device", "cpu", "--no-overlay")
-    assert run(*first).exit_code == 0 and "second_opinion" not in api.calls[0][2]
-    again = run(*first, "--second-opinion")
-    assert "with other settings (second_opinion" in again.stdout and len(api.calls) == 1
-    assert run(*first, "--second-opinion", "--overwrite").exit_code == 0
-    assert api.calls[-1][2]["second_opinion"] is True
+    assert run(*first).exit_code == 0 and "preset" not in api.calls[0][2]
+    again = run(*first, "--preset", "balanced")
+    assert "with other settings (preset: None" in again.stdout and len(api.calls) == 1
+    assert run(*first, "--preset", "balanced", "--overwrite").exit_code == 0
+    assert api.calls[-1][2]["preset"] == "balanced"
+    assert run(*first, "--preset", "paper").exit_code == 2
+
+
+def test_the_former_second_opinion_is_the_balanced_preset_with_a_note(api: FakeApi, clips: Path) -> None:
+    line = ("predict", clips / "a.mp4", "--device", "cpu", "--no-overlay", "--second-opinion")
+    result = run(*line)
+    assert result.exit_code == 0, result.output
+    assert api.calls[-1][2]["preset"] == "balanced"
+    assert "--second-opinion is part of --preset balanced now" in result.stderr
+    assert run(*line, "--preset", "thorough", "--overwrite").exit_code == 0
+    assert api.calls[-1][2]["preset"] == "thorough"
+    assert "second-opinion" not in run("predict", "--help-all").output
 
 
 def test_predict_takes_folders_and_writes_the_formats_asked_for(api: FakeApi, clips: Path) -> None:
@@ -115,9 +155,7 @@ def test_a_run_with_another_base_says_so(api: FakeApi, clips: Path) -> None:
         assert "finished before; --overwrite" in run(*line, "--base", "mine.safetensors").stdout
         assert "with other settings (base_sha256: " in run(*line).stdout
         assert run(*line, "--base", "none.safetensors").exit_code == 2
-    calls = len(api.calls)
-    assert run("personalize", clips / "b.mp4", "--device", "cpu", "--weights", "mine.safetensors").exit_code == 0
-    assert api.calls[calls][2]["base"] == Path("mine.safetensors").absolute()
+    assert run("personalize", clips / "b.mp4", "--device", "cpu", "--weights", "mine.safetensors").exit_code == 2
 
 
 def test_sure_keypoints_alone_can_be_drawn(api: FakeApi, clips: Path) -> None:
@@ -170,7 +208,9 @@ def test_a_batch_goes_on_after_bad_files(api: FakeApi, clips: Path) -> None:
     assert "Traceback" not in result.output
     assert "5 inputs" in result.stdout
     assert result.stdout.count("failed") == 2
-    assert [path.name for path in Path("a_empty_ttpose").iterdir()] == ["log.txt"]
+    assert not Path("a_empty_ttpose").exists()
+    log = Path("summary.log").read_text(encoding="utf-8")
+    assert "nobody was found" in log and "division by zero" in log and "Traceback" in log
 
 
 def test_debug_shows_the_traceback_of_the_unexpected(api: FakeApi, clips: Path) -> None:
@@ -257,12 +297,12 @@ def test_json_lines_tell_everything(api: FakeApi, clips: Path) -> None:
         for status in ("done", "skipped")
     )
     assert done[0]["files"] == ["person.safetensors", "keypoints.json", "overlay.mp4", "report.html"]
-    assert done[0]["details"]["guard"]["verdict"] == "personalized"
-    assert done[0]["details"]["timings"] == {"adapt": 0.5, "look": None, "predict_s": 0.25}
+    assert done[0]["details"]["guard"]["decision"] == "personalized"
+    assert done[0]["details"]["timings"] == {"adapt": 0.5, "tta": None, "predict_s": 0.25}
     assert [event["input"] for event in skipped] == [str(clips / "b.mp4")]
     stages = [event for event in found if event["event"] == "stage" and event["input"] == str(clips / "a.mp4")]
     assert [(event["stage"], event["done"], event["total"], event["finished"]) for event in stages] == [
-        ("look", 0, 2, False), ("look", 2, 2, True),
+        ("predict", 0, 2, False), ("predict", 2, 2, True),
         ("draw the overlay", 0, None, False), ("draw the overlay", 0, None, True),
     ]  # fmt: skip
 

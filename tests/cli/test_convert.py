@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
-from tests.cli.fake_api import FakeApi
+from tests.cli.fake_api import FakeApi, made_result
 from ttpose.cli.app import app
 from ttpose.core.geometry import Box
 from ttpose.core.skeleton import COCO17
@@ -103,6 +103,31 @@ def test_nothing_is_replaced_unasked(file: Path) -> None:
     assert len(one["people"][0]["pose_keypoints_2d"]) == 18 * 3
 
 
+def test_a_result_folder_stands_for_its_keypoint_file(file: Path) -> None:
+    result = run("convert", "in", "--to", "coco")
+    assert result.exit_code == 0, result.output
+    assert there("in") == {"keypoints.json", "keypoints.coco.json"}
+    Path("empty").mkdir()
+    nothing = run("convert", "empty", "--to", "coco")
+    assert nothing.exit_code == 1
+    assert "empty holds no keypoints.json" in nothing.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--to", "csv,coca"), "there is no 'coca'; did you mean coco? use json, coco, openpose, csv, trc"),
+        (("--to", "OpenPose"), "there is no 'OpenPose'; did you mean openpose?"),
+        (("--to", "bvh"), "there is no 'bvh'; use json, coco"),
+        (("--to", "csv", "--csv", "angle"), "there is no 'angle'; did you mean angles? use tidy, wide, angles"),
+    ],
+)
+def test_a_wrong_name_gets_a_suggestion(file: Path, words: tuple[str, ...], said: str) -> None:
+    result = run("convert", file, *words)
+    assert result.exit_code == 2
+    assert said in " ".join(result.output.replace("│", " ").split())
+
+
 @pytest.mark.parametrize("words", [("--to", "bvh"), ("--to", "csv", "--csv", "narrow"), ()])
 def test_wrong_use(file: Path, words: tuple[str, ...]) -> None:
     assert run("convert", file, *words).exit_code == 2
@@ -112,7 +137,7 @@ def test_a_file_that_is_no_keypoint_file(file: Path) -> None:
     Path("other.json").write_text("{}")
     result = run("convert", "other.json", "--to", "coco")
     assert result.exit_code == 1
-    assert "other.json is not a ttpose.keypoints/1 file" in result.stderr
+    assert "other.json is not a ttpose.keypoints/2 file" in result.stderr
     assert run("convert", "none.json", "--to", "coco").exit_code == 1
 
 
@@ -166,3 +191,17 @@ def test_personalize_writes_formats_smoothing_and_side_by_side(api: FakeApi, cli
     assert read_json("a_ttpose/keypoints.json").model["person"] == "person.safetensors"
     assert run("personalize", clips / "a.mp4", "--device", "cpu", "--overwrite").exit_code == 0
     assert not Path("a_ttpose/side_by_side.mp4").exists()  # it would show other keypoints
+
+
+def test_keypoints_without_times_are_converted_with_a_note(tmp_path: Path) -> None:
+    write_json(made_result(Path("a.mp4")), tmp_path / "k.json")
+    data = json.loads((tmp_path / "k.json").read_text(encoding="utf-8"))
+    for frame in data["frames"]:
+        frame["time_s"] = None
+    (tmp_path / "k.json").write_text("\ufeff" + json.dumps(data), encoding="utf-8")
+    for number, words in enumerate((("--to", "trc"), ("--to", "csv", "--smooth", "one-euro"))):
+        done = CliRunner().invoke(app, ["convert", str(tmp_path / "k.json"), *words, "-o", str(tmp_path / f"{number}")])
+        assert done.exit_code == 0, done.output
+        assert done.output.count("30 frames a second are assumed") == 1
+    done = CliRunner().invoke(app, ["convert", str(tmp_path / "k.json"), "--to", "csv", "-o", str(tmp_path / "plain")])
+    assert "assumed" not in done.output

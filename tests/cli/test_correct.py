@@ -17,10 +17,13 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from tests import sample
+from tests.cli.fake_api import FakeApi
 from tests.clips import write_clip
 from tests.corrections.examples import coco_of
 from tests.report.examples import figure, result_of
 from ttpose.cli.app import app
+from ttpose.cli.correct_learning import learner_for
+from ttpose.core.progress import Progress
 from ttpose.core.skeleton import COCO17
 from ttpose.corrections import Corrections, read_corrections
 from ttpose.corrections.records import json_schema
@@ -123,6 +126,38 @@ def test_folders_without_results_are_told(folder: Path) -> None:
         assert (result.exit_code, message in result.stderr) == (code, True), result.output
     write_clip(Path("new.mp4"), 3)
     assert "run `ttpose personalize new.mp4` first" in run("correct", "new.mp4").stderr
+
+
+def record(folder: Path, *names: str, **settings: object) -> None:
+    entry = {"ttpose_version": "0.1.0", "settings": {"command": "personalize", "preset": "fast", **settings}}
+    files = dict.fromkeys(("keypoints.json", *names), entry)
+    content = {"schema": "ttpose.run/1", "input": str(Path("walk.mp4").resolve()), "files": files, "details": {}}
+    (folder / "run.json").write_text(json.dumps(content), encoding="utf-8")
+
+
+def test_learning_makes_the_files_anew_that_are_there(folder: Path, api: FakeApi) -> None:
+    names = ("keypoints.trc", "angles.csv", "overlay.mp4", "person.safetensors")
+    record(folder, *names, steps=3, seed=7, smooth="savgol", fill_gaps=0.5)
+    run("correct", folder, "--swap", "legs", "2")
+    learner, why_not = learner_for(Path("walk.mp4"), folder, "cpu")
+    assert learner is not None and why_not is None
+    learned = learner(folder / "corrections.json", Progress())
+    [(_, source, how)] = api.calls
+    assert source == Path("walk.mp4")
+    assert Path(how["corrections"]) == (folder / "corrections.json").absolute()
+    assert (how["preset"], how["steps"], how["seed"], how["mode"]) == ("fast", 3, 7, "offline")
+    there = {path.name for path in folder.iterdir()}
+    assert {*names, "keypoints.json", "keypoints_smoothed.trc"} <= there
+    assert not there & {"report.html", "keypoints.csv", "side_by_side.mp4"}
+    assert learned.result.smoothing is not None and learned.result.smoothing["method"] == "savgol"
+
+
+@pytest.mark.parametrize("more", ["base_sha256", "person_sha256", "same_person"])
+def test_results_made_of_more_than_the_clip_say_how_to_learn(folder: Path, more: str) -> None:
+    record(folder, **{more: "ab"})
+    learner, why_not = learner_for(Path("walk.mp4"), folder, "cpu")
+    assert learner is None
+    assert why_not is not None and "--corrections walk_ttpose/corrections.json" in why_not
 
 
 @pytest.fixture

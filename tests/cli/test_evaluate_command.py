@@ -10,6 +10,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import create_autospec
 
 import numpy as np
 import pytest
@@ -25,6 +26,7 @@ from ttpose.cli.evaluation_tables import tables
 from ttpose.cli.method_options import METHOD_NAMES, PART_NAMES
 from ttpose.cli.terminal import console
 from ttpose.core.files import sha256_of
+from ttpose.evaluation.clips import evaluate_clips as real_evaluate_clips
 from ttpose.evaluation.protocol_report import JointCount, ProtocolReport, VideoScore
 from ttpose.models.checkpoint import save_model
 from ttpose.models.person import PersonDelta
@@ -35,18 +37,20 @@ class FakeReport:
     measure = "PCK@0.2"
 
     def __init__(self, personalized: bool) -> None:
-        self._after = {"pck@0.1": 0.5, "pck@0.2": 0.75} if personalized else None
+        self._personalized = personalized
 
     def to_dict(self) -> dict[str, Any]:
-        before = {"pck@0.1": 0.4, "pck@0.2": 0.8125}
-        both = {"before": before, "after": self._after}
-        empty = {"before": {"pck@0.1": float("nan"), "pck@0.2": 1.0}, "after": None}
-        guard = "personalized" if self._after else None
+        stages = {"base": {"pck@0.05": 0.1, "pck@0.1": 0.4, "pck@0.2": 0.8125}}
+        if self._personalized:
+            stages["refined"] = {"pck@0.05": 0.2, "pck@0.1": 0.5, "pck@0.2": 0.75}
+            stages["personalized"] = {"pck@0.05": 0.3, "pck@0.1": 0.6, "pck@0.2": 0.7}
+        unlabelled = {"base": {"pck@0.05": None, "pck@0.1": None, "pck@0.2": 1.0}}
+        guard = "personalized" if self._personalized else None
         return {
-            "clips": [{"clip": "court", "person": "player", "frames": 48, "guard": guard, **both}],
-            "persons": [{"person": "player", **both}],
-            "joints": [{"joint": "left_knee", **both}, {"joint": "nose", **empty}],
-            "mean": both,
+            "clips": [{"clip": "court", "person": "player", "frames": 48, "guard": guard, **stages}],
+            "persons": [{"person": "player", **stages}],
+            "joints": [{"joint": "left_knee", **stages}, {"joint": "nose", **unlabelled}],
+            "mean": stages,
         }
 
     def write_json(self, path: Path) -> None:
@@ -61,7 +65,8 @@ def asked(api: FakeApi, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]
         calls.append({"folder": folder, **how})
         return FakeReport(how["personalize"])
 
-    monkeypatch.setattr(api, "evaluate_clips", evaluate_clips, raising=False)
+    real = create_autospec(real_evaluate_clips, side_effect=evaluate_clips)
+    monkeypatch.setattr(api, "evaluate_clips", real, raising=False)
     return calls
 
 
@@ -103,22 +108,23 @@ def row(text: str, name: str) -> list[str]:
     return [cell.strip() for cell in line.strip().strip("│").split("│")]
 
 
-def test_before_only(asked: list[dict[str, Any]], tmp_path: Path) -> None:
+def test_the_base_alone_has_one_column_a_measure(asked: list[dict[str, Any]], tmp_path: Path) -> None:
     result = run("--clips", tmp_path)
     assert result.exit_code == 0, result.output
-    assert row(result.stdout, "court") == ["court", "player", "48", "40.0", "81.2"]
-    assert "after" not in result.stdout
+    assert row(result.stdout, "court") == ["court", "player", "48", "10.0", "40.0", "81.2"]
+    assert "refined" not in result.stdout and "used" not in result.stdout
     assert asked[0]["personalize"] is False
 
 
-def test_before_and_after_with_a_file(asked: list[dict[str, Any]], tmp_path: Path) -> None:
+def test_base_refined_and_personalized_with_a_file(asked: list[dict[str, Any]], tmp_path: Path) -> None:
     result = run("--clips", tmp_path, "--personalize", "--preset", "fast", "--json", tmp_path / "r.json")
     assert result.exit_code == 0, result.output
     assert row(result.stdout, "court") == [
-        "court", "player", "48", "40.0", "50.0", "+10.0", "81.2", "75.0", "-6.2", "personalized",
+        "court", "player", "48", "10.0", "20.0", "30.0", "40.0", "50.0", "60.0", "81.2", "75.0", "70.0", "personalized",
     ]  # fmt: skip
-    assert row(result.stdout, "left_knee") == ["left_knee", "40.0", "50.0", "+10.0", "81.2", "75.0", "-6.2"]
-    assert row(result.stdout, "nose") == ["nose", "", "", "", "100.0", "", ""]
+    figures = ["10.0", "20.0", "30.0", "40.0", "50.0", "60.0", "81.2", "75.0", "70.0"]
+    assert row(result.stdout, "left_knee") == ["left_knee", *figures]
+    assert row(result.stdout, "nose") == ["nose", *[""] * 6, "100.0", "", ""]
     assert "mean of person" in result.stdout
     assert (asked[0]["personalize"], asked[0]["folder"]) == (True, tmp_path)
     assert (asked[0]["settings"].preset, asked[0]["settings"].mode) == ("fast", "offline")
@@ -210,7 +216,7 @@ def test_a_person_on_the_base_it_was_made_on(penn: Path, weights: dict[str, Path
         assert result.exit_code == 0, result.output
         report = json.loads(file.read_text())
         videos = report.get("videos") or report["clips"]
-        return report["settings"]["model"], [video.get("jitter", video.get("jitter_before")) for video in videos]
+        return report["settings"]["model"], [video["jitter"] for video in videos]
 
     for data in (("--data", f"penn:{penn}"), ("--clips", clips)):
         for base in ((), ("--base", weights["imm"])):

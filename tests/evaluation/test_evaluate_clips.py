@@ -23,6 +23,7 @@ BOX = Box(40, 10, 120, 125)
 # The torso is 50 px, so 14 px is wrong at 0.2 (10 px).
 FAR = np.array([-14, 0, 0])
 NEAR = np.array([7, 0, 0])  # wrong at 0.1 (5 px), right at 0.2
+PERFECT = {"pck@0.05": 1.0, "pck@0.1": 1.0, "pck@0.2": 1.0}
 
 
 def labels(frames: int = 4, visibility: float = 2) -> np.ndarray:
@@ -36,7 +37,7 @@ def save(folder: Path, shown: np.ndarray, labelled: np.ndarray, **more: Any) -> 
 
 
 class FakePersonalizer:
-    """Answers with the labels, or with what it is told to."""
+    """Answers with the labels, or with what it is told to; refined keypoints are 7 pixels off."""
 
     def __init__(self, answer: np.ndarray | None = None) -> None:
         self.answer, self.calls = answer, []
@@ -47,9 +48,10 @@ class FakePersonalizer:
         self.calls.append((model, images(len(boxes) - 1), list(boxes), settings))
         keypoints = labels(len(boxes)) if self.answer is None else self.answer
         guard = SimpleNamespace(
-            decision="personalized", to_dict=lambda: {"verdict": "personalized", "figures": {"a": 1}}
+            decision="personalized", to_dict=lambda: {"decision": "personalized", "metrics": {"a": 1}}
         )
-        return SimpleNamespace(keypoints=keypoints, guard=guard, timings={"adapt": 0.5})
+        refined = labels(len(boxes)) + NEAR
+        return SimpleNamespace(keypoints=keypoints, refined=refined, guard=guard, timings={"adapt": 0.5})
 
 
 def test_perfect_predictions_score_one(tmp_path: Path, dot_model: DotModel) -> None:
@@ -57,11 +59,9 @@ def test_perfect_predictions_score_one(tmp_path: Path, dot_model: DotModel) -> N
     report = evaluate_clips(tmp_path, weights=dot_model)
     (clip,) = report.clips
     assert (clip.clip, clip.person, clip.frames, clip.folder) == ("walk", "ann", 4, "walk")
-    assert clip.before == {"pck@0.1": 1.0, "pck@0.2": 1.0}
-    assert (clip.after, clip.guard) == (None, None)
-    assert clip.jitter_before == 0
-    assert report.mean.before == clip.before
-    assert report.mean.after is None
+    assert (clip.scores, clip.guard) == ({"base": PERFECT}, None)
+    assert clip.jitter == {"base": 0}
+    assert report.mean.scores == clip.scores
 
 
 def test_errors_that_were_drawn_are_found(tmp_path: Path, dot_model: DotModel) -> None:
@@ -70,12 +70,12 @@ def test_errors_that_were_drawn_are_found(tmp_path: Path, dot_model: DotModel) -
     shown[:, PENN13.index("right_ankle")] += FAR
     save(tmp_path / "walk", shown, labels())
     report = evaluate_clips(tmp_path, weights=dot_model)
-    assert report.clips[0].before["pck@0.1"] == pytest.approx((52 - 2 - 4) / 52)
-    assert report.clips[0].before["pck@0.2"] == pytest.approx((52 - 4) / 52)
+    assert report.clips[0].scores["base"]["pck@0.1"] == pytest.approx((52 - 2 - 4) / 52)
+    assert report.clips[0].scores["base"]["pck@0.2"] == pytest.approx((52 - 4) / 52)
     joints = {row.joint: row for row in report.joints}
-    assert joints["left_knee"].before == {"pck@0.1": 0.5, "pck@0.2": 1.0}
-    assert joints["right_ankle"].before == {"pck@0.1": 0.0, "pck@0.2": 0.0}
-    assert joints["left_hip"].before == {"pck@0.1": 1.0, "pck@0.2": 1.0}
+    assert joints["left_knee"].scores["base"] == {"pck@0.05": 0.5, "pck@0.1": 0.5, "pck@0.2": 1.0}
+    assert joints["right_ankle"].scores["base"] == dict.fromkeys(PERFECT, 0.0)
+    assert joints["left_hip"].scores["base"] == PERFECT
 
 
 def test_joints_match_by_name_and_only_scored_ones_count(tmp_path: Path, dot_model: DotModel) -> None:
@@ -86,7 +86,7 @@ def test_joints_match_by_name_and_only_scored_ones_count(tmp_path: Path, dot_mod
     labelled[:, 6, :2] += 50  # the head, far off and not scored
     save(tmp_path / "walk", labels(), labelled, joints=[*names, "tail"], scored_joints=[*names[:6], "tail"])
     (clip,) = evaluate_clips(tmp_path, weights=dot_model).clips
-    assert clip.before["pck@0.1"] == 1.0
+    assert clip.scores["base"]["pck@0.1"] == 1.0
     assert [row.joint for row in clip.joints] == [PENN13.keypoints[k] for k in order[:6]]
     assert {row.labels for row in clip.joints} == {4}
     assert dict(clip.not_scored) == {
@@ -109,8 +109,8 @@ def test_a_clip_without_any_label_has_no_figure(tmp_path: Path, dot_model: DotMo
     save(tmp_path / "bare", labels(), labels(visibility=0))
     save(tmp_path / "walk", labels(), labels(), person="bob")
     report = evaluate_clips(tmp_path, weights=dot_model).to_dict()
-    assert report["clips"][0]["before"] == {"pck@0.1": None, "pck@0.2": None}
-    assert report["mean"]["before"] == {"pck@0.1": 1.0, "pck@0.2": 1.0}
+    assert report["clips"][0]["base"] == dict.fromkeys(PERFECT)
+    assert report["mean"]["base"] == PERFECT
     assert report["joints"][0]["labels"] == 4
 
 
@@ -121,14 +121,15 @@ def test_persons_and_mean(tmp_path: Path, dot_model: DotModel) -> None:
     save(tmp_path / "b", wrong, labels())
     save(tmp_path / "c", labels(2), labels(2), person="bob")
     report = evaluate_clips(tmp_path, weights=dot_model)
-    assert [(p.person, p.clips, p.before["pck@0.2"]) for p in report.persons] == [("ann", 2, 0.5), ("bob", 1, 1.0)]
-    assert report.mean.before["pck@0.2"] == pytest.approx(2 / 3)  # over clips
-    over = report.over_persons["pck@0.2"]["before"]
+    persons = [(p.person, p.clips, p.scores["base"]["pck@0.2"]) for p in report.persons]
+    assert persons == [("ann", 2, 0.5), ("bob", 1, 1.0)]
+    assert report.mean.scores["base"]["pck@0.2"] == pytest.approx(2 / 3)  # over clips
+    over = report.over_persons["pck@0.2"]["base"]
     assert (over.mean, over.count) == (0.75, 2)
-    assert report.joints[0].before["pck@0.2"] == pytest.approx(6 / 10)  # over labels
+    assert report.joints[0].scores["base"]["pck@0.2"] == pytest.approx(6 / 10)  # over labels
 
 
-def test_before_and_after(tmp_path: Path, dot_model: DotModel) -> None:
+def test_base_refined_and_personalized(tmp_path: Path, dot_model: DotModel) -> None:
     wrong = labels()
     wrong[:, 3] += FAR
     save(tmp_path / "walk", wrong, labels())
@@ -137,14 +138,24 @@ def test_before_and_after(tmp_path: Path, dot_model: DotModel) -> None:
         tmp_path, weights=dot_model, personalize=True, preset="fast", steps=3, seed=5, personalizer=personalizer
     )
     (clip,) = report.clips
-    assert clip.before["pck@0.2"] == pytest.approx(12 / 13)
-    assert clip.after == {"pck@0.1": 1.0, "pck@0.2": 1.0}
-    assert (clip.guard, clip.timings, clip.jitter_after) == ("personalized", {"adapt": 0.5}, 0)
+    assert list(clip.scores) == ["base", "refined", "personalized"]
+    assert clip.scores["base"]["pck@0.2"] == pytest.approx(12 / 13)
+    assert clip.scores["refined"] == {"pck@0.05": 0.0, "pck@0.1": 0.0, "pck@0.2": 1.0}
+    assert clip.scores["personalized"] == PERFECT
+    assert (clip.guard, clip.timings) == ("personalized", {"adapt": 0.5})
+    assert clip.jitter == {"base": 0, "refined": 0, "personalized": 0}
     ((model, last, boxes, settings),) = personalizer.calls
     assert model is dot_model
     assert (last.shape, last.dtype, boxes) == ((160, 200, 3), np.uint8, [BOX] * 4)
     assert (settings.preset, settings.steps, settings.seed, settings.mode) == ("fast", 3, 5, "offline")
-    assert report.over_persons["pck@0.2"]["gain"].mean == pytest.approx(1 / 13)
+    over = report.over_persons
+    assert over["pck@0.2"]["gain_by_refinement"].mean == pytest.approx(1 / 13)
+    assert (over["pck@0.1"]["gain_by_learning"].mean, over["pck@0.2"]["gain_by_learning"].mean) == (1.0, 0.0)
+    assert report.all_gains() == {stage: {"walk": pytest.approx(1 / 13)} for stage in ("refined", "personalized")}
+    shown = report.to_dict()
+    for row in (shown["clips"][0], shown["mean"], shown["persons"][0], shown["joints"][0]):
+        assert [row[stage]["pck@0.05"] for stage in ("refined", "personalized")] == [0.0, 1.0]
+        assert set(row["base"]) == set(PERFECT)
     assert report.settings["personalize"]["steps"] == 3
 
 
@@ -154,10 +165,11 @@ def test_stills_are_measured_but_not_personalized(tmp_path: Path, dot_model: Dot
     personalizer = FakePersonalizer(labels() + np.array([100, 0, 0]))
     report = evaluate_clips(tmp_path, weights=dot_model, personalize=True, personalizer=personalizer)
     stills, walk = report.clips
-    assert (stills.guard, stills.after, walk.after) == ("stills", None, {"pck@0.1": 0.0, "pck@0.2": 0.0})
+    assert (stills.guard, list(stills.scores)) == ("stills", ["base"])
+    assert walk.scores["personalized"] == dict.fromkeys(PERFECT, 0.0)
     assert len(personalizer.calls) == 1
-    # Before and after speak of the same clips.
-    assert (report.mean.clips, report.mean.before["pck@0.2"], report.mean.after) == (1, 1.0, walk.after)
+    # All stages cover the same clips.
+    assert (report.mean.clips, report.mean.scores) == (1, walk.scores)
     assert [person.person for person in report.persons] == ["ann"]
 
 
@@ -209,10 +221,11 @@ def test_files(tmp_path: Path, dot_model: DotModel) -> None:
     with open(tmp_path / "r.csv", newline="") as handle:
         rows = list(csv.DictReader(handle))
     (mean,) = [row for row in rows if (row["part"], row["measure"]) == ("mean", "pck@0.2")]
-    assert (float(mean["before"]), float(mean["after"])) == (pytest.approx(12 / 13, abs=1e-6), 1.0)
-    assert float(mean["gain"]) == pytest.approx(1 / 13, abs=1e-6)
+    stages = [float(mean[stage]) for stage in ("base", "refined", "personalized")]
+    assert stages == [pytest.approx(12 / 13, abs=1e-6), 1.0, 1.0]
+    assert mean["corrected"] == ""
     (stills,) = [row for row in rows if (row["part"], row["clip"], row["measure"]) == ("clip", "stills", "pck@0.1")]
-    assert (stills["person"], stills["after"], stills["gain"], stills["guard"]) == ("", "", "", "stills")
+    assert (stills["person"], stills["refined"], stills["personalized"], stills["guard"]) == ("", "", "", "stills")
     assert {row["part"] for row in rows} == {"clip", "clip joint", "person", "joint", "mean"}
 
 
@@ -230,5 +243,5 @@ def test_the_pretrained_network_on_real_clips() -> None:
         "trento_a_cam13": (0.438, 0.714), "pose2sim_cam02": (0.917, 1.0), "pose2sim_cam04": (0.912, 1.0),
     }  # fmt: skip
     for clip in report.clips:
-        assert clip.before["pck@0.1"] >= peer[clip.clip][0] - 0.02
-        assert clip.before["pck@0.2"] >= peer[clip.clip][1] - 0.02
+        assert clip.scores["base"]["pck@0.1"] >= peer[clip.clip][0] - 0.02
+        assert clip.scores["base"]["pck@0.2"] >= peer[clip.clip][1] - 0.02

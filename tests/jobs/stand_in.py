@@ -22,8 +22,8 @@ from ttpose.core.progress import Progress
 
 
 class SlowApi(FakeApi):
-    def predict(self, source: Path, *, progress: Progress, **how: Any) -> Any:
-        with open(source.with_name("calls.txt"), "a") as calls:
+    def _predict(self, source: Path, *, progress: Progress, **how: Any) -> Any:
+        with open(source.with_name("calls.txt"), "a", encoding="utf-8", errors="backslashreplace") as calls:
             calls.write(f"{source.name} {os.getpid()} {os.environ.get('OMP_NUM_THREADS')}\n")
         if "die" in source.name:
             os.kill(os.getpid(), signal.SIGKILL)
@@ -33,9 +33,9 @@ class SlowApi(FakeApi):
             for _ in range(100 if "slow" in source.name else 1):
                 time.sleep(0.1)
                 advance(1)
-        return super().predict(source, progress=progress, **how)
+        return super()._predict(source, progress=progress, **how)
 
-    def write_overlay(self, source: Path, result: Any, path: Path) -> None:
+    def _write_overlay(self, source: Path, result: Any, path: Path) -> None:
         with atomic_path(path) as partial:
             partial.write_text("half")
             if "halfway" in source.name:

@@ -54,7 +54,9 @@ def test_two_workers_share_the_inputs_and_the_cores(folder: Path) -> None:
     assert sum(e["event"] == "note" for e in found) == 8
     (crash,) = [e for e in found if e["event"] == "error" and "crash" in e["input"]]
     assert crash["message"] == "unexpected ZeroDivisionError: division by zero"
-    log = (folder / "out/e_crash_ttpose/log.txt").read_text()
+    assert not list((folder / "out").glob("e_*"))
+    log = (folder / "out/summary.log").read_text()
+    assert "e_crash.mp4" in log and "e_empty.mp4" in log
     assert "Traceback" in log
     assert "look: 2 in " in log
     assert (folder / "out/c3_ttpose/log.txt").read_text().rstrip().endswith("1 person in 1 of 2 frames")

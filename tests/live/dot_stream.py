@@ -1,4 +1,4 @@
-"""An endless walk of the dot figure, and a finder that sees it."""
+"""An endless walk of the dot figure, and a detector that sees it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ttpose.tracking.detector import Detection
 
 SHAPE = (240, 360)
 #: Learning that takes milliseconds.
-HOW = PersonalizeSettings(batch=2, views=2, pose_rate=0.005, ema=0.5, rate_warmup=0)
+HOW = PersonalizeSettings(batch=2, teacher_views=2, pose_rate=0.005, ema=0.5, rate_warmup=0)
 FAST = LearnSettings(HOW, ring=8, least=3, cycle=6, check_every=2)
 
 

@@ -24,7 +24,7 @@ def test_the_pose_carries_the_box_and_the_finder_is_seldom_asked(predict):
     detector = DotFinder()
     follower = Follower(detector, COCO17)
     for frame in walking(75):
-        sight = follower.look(frame.image, frame.time_s, predict)
+        sight = follower.follow(frame.image, frame.time_s, predict)
         assert sight is not None
         assert sight.sure
         assert near(sight.keypoints, frame.index)
@@ -37,7 +37,7 @@ def test_who_goes_is_lost_and_who_comes_back_is_found_again(predict):
     seen = []
     for index in range(150):
         image = black if 50 <= index < 100 else picture(index)
-        seen.append(follower.look(image, index / 25, predict))
+        seen.append(follower.follow(image, index / 25, predict))
     assert all(sight is not None for sight in seen[:50])
     assert all(sight is None for sight in seen[80:100])
     assert all(not sight.sure for sight in seen[50:80] if sight is not None)
@@ -76,23 +76,23 @@ def _sure(image, box):
     ("subject", "x"), [("auto", 60), ("largest", 60), ("265,100", 265), ("60,100", 60), ("center", 265)]
 )
 def test_the_subject_is_chosen(subject, x):
-    sight = Follower(_Twins(), COCO17, subject).look(_scene(), 0.0, _sure)
+    sight = Follower(_Twins(), COCO17, subject).follow(_scene(), 0.0, _sure)
     assert sight is not None
     assert abs(sight.box.center[0] - x) < 20
 
 
 def test_a_point_waits_for_somebody_there():
-    assert Follower(_Twins(), COCO17, "180,230").look(_scene(), 0.0, _sure) is None
+    assert Follower(_Twins(), COCO17, "180,230").follow(_scene(), 0.0, _sure) is None
 
 
 def test_others_are_taken_up_only_after_a_while_and_counted_as_another_person():
     detector = _Twins()
     follower = Follower(detector, COCO17)
     image = _scene()
-    assert follower.look(image, 0.0, _sure).person == 0
+    assert follower.follow(image, 0.0, _sure).person == 0
     detector.absent = {"left"}
     image[:, :180] = 0
-    sights = {t: follower.look(image, t, _sure) for t in np.arange(0.1, 8, 0.1)}
+    sights = {t: follower.follow(image, t, _sure) for t in np.arange(0.1, 8, 0.1)}
     assert all(sight is None for t, sight in sights.items() if 1.5 < t < 4.8)
     last = sights[max(sights)]
     assert last is not None

@@ -11,6 +11,7 @@ from tests import clips
 from tests.live.dot_stream import FAST, SHAPE, near, picture, walking
 from ttpose.core.errors import InputError, NoPersonError
 from ttpose.inference.crops import PersonCrop
+from ttpose.live import run
 from ttpose.live.run import Live, LiveSettings, person_of
 from ttpose.live.streams import LiveSource, open_live
 from ttpose.live.window import Key
@@ -132,24 +133,40 @@ def test_the_keys(loaded, detector):
     assert len(saved) == 1
 
 
-def test_the_base_can_be_looked_at(loaded, detector):
-    class Different:
-        def __init__(self, model):
-            self.model = model
+class _Comparing(_Window):
+    """A window whose user looks at the base for ten frames once learned weights predict, then quits."""
 
-        def predict(self, image, boxes):
-            used.append(self)
-            return loaded_predictor.predict(image, boxes)
+    def __init__(self):
+        super().__init__({})
+        self.since = None
 
-    used = []
-    live = Live(loaded, detector, _settings(), window=_Window({10: Key.toggle, 20: Key.toggle}))
-    loaded_predictor = live._base
-    live._base, live._personal = Different(loaded.model), Different(loaded.model)
-    live._settings = _settings(seconds=1.2)
-    personal = live._personal
-    live.run(_stream(walking(30)))
-    assert used[:10] == [personal] * 10
-    assert used[10:20] == [live._base] * 10
+    def key(self):
+        shown = len(self.texts)
+        if self.since is None:
+            if not shown or "personalized" not in self.texts[-1]:
+                return None
+            self.since = shown
+            return Key.toggle
+        return {10: Key.toggle, 15: Key.quit}.get(shown - self.since)
+
+
+def test_the_base_can_be_looked_at(loaded, detector, monkeypatch):
+    used, original = [], run.predict_in_box
+
+    def predict(image, box, model, settings):
+        if len(used) < len(window.texts) + 1:  # a corrected box is predicted again
+            used.append(model)
+        return original(image, box, model, settings)
+
+    monkeypatch.setattr(run, "predict_in_box", predict)
+    window = _Comparing()
+    Live(loaded, detector, _settings(), window=window).run(_stream(walking(3000)))
+    assert window.since is not None, "nothing was learned in so many frames"
+    base, since = loaded.network, window.since
+    assert used[since : since + 10] == [base] * 10
+    assert used[since + 10] is not base
+    assert all("base" in text for text in window.texts[since : since + 10])
+    assert "personalized" in window.texts[since + 10]
 
 
 def test_what_was_learned_can_be_saved_and_loaded(tmp_path, loaded, detector):

@@ -106,3 +106,15 @@ def test_beside_a_window_nothing_is_loaded_that_makes_it_stand_still(tmp_path):
     )
     shown = subprocess.run([sys.executable, "-c", code, str(clip)], capture_output=True, text=True, check=True)
     assert shown.stdout.split() == ["0", "1", "2", "3", "4", "0.133"]
+
+
+@pytest.mark.parametrize("rotation", [0, 90])
+@pytest.mark.parametrize("beside_window", [False, True])
+def test_pixels_are_square_whoever_reads_the_file(tmp_path, rotation, beside_window):
+    from fractions import Fraction
+
+    from tests.odd_inputs import write_video
+
+    path = write_video(tmp_path / "a.mp4", frames=3, aspect=Fraction(4, 3), rotation=rotation)
+    shapes = {frame.image.shape for frame in open_live(path, beside_window=beside_window).frames}
+    assert shapes == {(213, 120, 3) if rotation else (120, 213, 3)}

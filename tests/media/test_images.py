@@ -133,3 +133,38 @@ def test_writing_leaves_nothing_behind_when_it_fails(tmp_path: Path) -> None:
     with pytest.raises(OutputError):
         write_image(tmp_path / "a.png", sample())
     assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+@pytest.mark.parametrize("bits", [10, 12, 14])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_samples_in_a_part_of_16_bits_reach_from_black_to_white(
+    tmp_path: Path, suffix: str, bits: int, channels: int
+) -> None:
+    white = (1 << bits) - 1
+    ramp = np.round(np.linspace(0, white, 2400)).astype(np.uint16).reshape(40, 60)
+    path = save(tmp_path / f"deep{suffix}", np.dstack([ramp] * channels) if channels > 1 else ramp)
+    source = open_source(path)
+    (frame,) = source.frames()
+    assert frame.image is not None
+    np.testing.assert_allclose(frame.image[..., 0], ramp * (255 / white), atol=0.51)
+    assert source.info.describe(1)["bits_used"] == bits and f"{bits} of 16 bits" in source.warnings[0]
+
+
+def test_a_dark_or_black_picture_in_16_bits_is_not_brightened_without_end(tmp_path: Path) -> None:
+    black = open_source(save(tmp_path / "black.png", np.zeros((40, 60), np.uint16)))
+    assert black.info.bits is None and black.warnings == []
+    dim = read_image(save(tmp_path / "dim.png", np.full((40, 60), 20, np.uint16)))
+    assert dim.max() == 20  # as 8-bit samples would show it
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".bmp"])
+def test_a_picture_that_is_cut_off_says_so(tmp_path: Path, suffix: str) -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (120, 160, 3)).astype(np.uint8)
+    whole = save(tmp_path / f"a{suffix}", noise)
+    for share in (0.3, 0.9):
+        cut = tmp_path / f"cut{suffix}"
+        cut.write_bytes(whole.read_bytes()[: int(whole.stat().st_size * share)])
+        with pytest.raises(InputError) as caught:
+            open_source(cut)
+        assert "cut off" in str(caught.value.hint) and "convert" not in str(caught.value.hint)

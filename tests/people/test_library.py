@@ -136,7 +136,7 @@ def test_the_commands(tmp_path: Path, data: Path) -> None:
     assert "squat.mp4, jump.mp4" in listed
     assert "damaged" in listed
     rows = json.loads(people("list", "--json").stdout)
-    assert [(row["name"], row["readable"], row["verdict"]) for row in rows] == [
+    assert [(row["name"], row["readable"], row["decision"]) for row in rows] == [
         ("anna", True, "interpolated"), ("bob", False, None),
     ]  # fmt: skip
     shown = people("show", "anna").stdout

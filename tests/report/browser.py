@@ -47,10 +47,10 @@ def show(page: Any, path: Path, *, width: int = 1280, height: int = 900, dark: b
     scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
     page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
     page.get(path.resolve().as_uri())
-    refine_prediction(page)
+    wait_until_drawn(page)
 
 
-def refine_prediction(page: Any) -> None:
+def wait_until_drawn(page: Any) -> None:
     """Wait until pictures are decoded and drawn."""
     page.execute_async_script(
         "const done = arguments[0];"

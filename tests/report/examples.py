@@ -50,8 +50,10 @@ def result_of(path: Path, keypoints: list[np.ndarray | None], notes: dict[int, s
 
 
 def made_for(path: Path, after: list[np.ndarray | None], samples: Samples | None = None) -> Personalization:
-    """A personalization whose base sees every keypoint 6 pixels further down."""
-    before = [None if points is None else points + np.array([0, 6, -0.2]) for points in after]
+    """A personalization whose base has every keypoint 6 pixels (a fifth of the torso) further down, refined 1.5."""
+    base, refined = (
+        [None if points is None else points + np.array([0, down, -0.2]) for points in after] for down in (6, 1.5)
+    )
     checks = {
         "base": GuardMetrics(0.05, 0.01, 0.1, 0.7, 0.0, None),
         "personalized": GuardMetrics(0.04, 0.01, 0.1, 0.9, 0.02, None),
@@ -59,10 +61,11 @@ def made_for(path: Path, after: list[np.ndarray | None], samples: Samples | None
     notes = {"settings": '{"preset": "fast", "steps": 3, "augmentation": {"flip": true}}'}
     return Personalization(
         result_of(path, after, {5: "left and right legs swapped to agree with the frames around"}),
-        result_of(path, before),
+        result_of(path, base),
+        result_of(path, refined),
         PersonDelta("ab" * 32, {}, notes),
         GuardReport("personalized", "every check passed", checks),
-        {"find_s": 1.0, "adapt_s": 2.5},
+        {"find_s": 0.5, "refine_s": 1.0, "adapt_s": 6.0},
         [{"total": 0.3}, {"total": 0.2}, {"total": 0.1}],
         samples,
     )

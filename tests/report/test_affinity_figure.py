@@ -9,7 +9,7 @@ ROWS, COLUMNS = ("nose", "left_knee"), ("nose", "left_knee", "free 1")
 
 def test_only_weights_that_say_something_are_cells() -> None:
     heatmap = weights_map(np.array([[0.995, 0.001, 0.004], [0.1, 0.6, 0.3]]), ROWS, COLUMNS)
-    assert [(cell.row, cell.column, round(cell.interpolation, 2)) for cell in heatmap.cells] == [
+    assert [(cell.row, cell.column, round(cell.opacity, 2)) for cell in heatmap.cells] == [
         (0, 0, 0.99), (1, 0, 0.1), (1, 1, 0.6), (1, 2, 0.3),
     ]  # fmt: skip
     assert heatmap.cells[-1].text == "left knee ← free 1: 0.30"

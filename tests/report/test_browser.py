@@ -9,7 +9,7 @@ import jsonschema
 import numpy as np
 import pytest
 
-from tests.report.browser import chromium, refine_prediction, show
+from tests.report.browser import chromium, show, wait_until_drawn
 from tests.report.examples import FRAMES, Clip
 from ttpose.corrections import read_corrections
 from ttpose.corrections.records import json_schema
@@ -20,14 +20,14 @@ from ttpose.report.page import write_report
 _LINES = """
 const canvas = document.getElementById("canvas");
 const { data, width } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
-const seen = { left: [], before: 0 };
+const seen = { left: [], base: 0 };
 for (let i = 0; i < data.length; i += 4) {
   const [r, g, b] = [data[i], data[i + 1], data[i + 2]];
   if (r > 190 && g > 110 && g < 190 && b < 70) seen.left.push((i / 4) % width);
-  if (r > 190 && g < 170 && b > 150 && r - g > 60) seen.before += 1;
+  if (r > 190 && g < 170 && b > 150 && r - g > 60) seen.base += 1;
 }
 const mean = seen.left.length ? seen.left.reduce((a, b) => a + b, 0) / seen.left.length / width : null;
-return { left: seen.left.length, at: mean, before: seen.before, sum: data.reduce((a, b) => (a * 31 + b) % 1000003, 7) };
+return { left: seen.left.length, at: mean, base: seen.base, sum: data.reduce((a, b) => (a * 31 + b) % 1000003, 7) };
 """
 
 
@@ -51,7 +51,7 @@ def page(browser: Any, path: Path) -> Any:
 
 
 def lines(page: Any) -> dict[str, Any]:
-    refine_prediction(page)
+    wait_until_drawn(page)
     found: dict[str, Any] = page.execute_script(_LINES)
     return found
 
@@ -105,13 +105,13 @@ def test_the_slider_moves_the_skeleton(page: Any) -> None:
     )
 
 
-def test_before_after_and_both_differ(page: Any) -> None:
+def test_the_stages_differ(page: Any) -> None:
     seen = {}
-    for choice in ("after", "before", "both"):
+    for choice in ("base", "refined", "personalized", "all"):
         page.execute_script(f"document.querySelector('input[value={choice}]').click()")
         seen[choice] = lines(page)
-    assert len({each["sum"] for each in seen.values()}) == 3
-    assert seen["both"]["before"] > 50 + seen["after"]["before"]  # JPEG edges may look alike
+    assert len({each["sum"] for each in seen.values()}) == 4
+    assert seen["all"]["base"] > 50 + seen["personalized"]["base"]  # JPEG edges may look alike
 
 
 def test_keys_step_switch_and_play(page: Any) -> None:
@@ -121,13 +121,13 @@ def test_keys_step_switch_and_play(page: Any) -> None:
     press(page, "right")
     press(page, "left")
     assert frame_shown(page) == 1
-    assert [press(page, "b") or mode(page) for _ in range(3)] == ["both", "before", "after"]
+    assert [press(page, "b") or mode(page) for _ in range(4)] == ["all", "base", "refined", "personalized"]
     press(page, "space")
     WebDriverWait(page, 10).until(lambda _: frame_shown(page) > 5)
     press(page, "space")
     stopped = frame_shown(page)
-    refine_prediction(page)
-    refine_prediction(page)
+    wait_until_drawn(page)
+    wait_until_drawn(page)
     assert frame_shown(page) == stopped
     assert page.execute_script("return document.getElementById('play').getAttribute('aria-label')") == "Play"
 
@@ -152,7 +152,7 @@ def test_a_click_on_a_curve_moves_the_player(page: Any) -> None:
     assert frame_shown(page) == pytest.approx(0.75 * (FRAMES - 1), abs=1)
 
 
-def test_a_doubt_jumps_to_its_frame(page: Any) -> None:
+def test_a_flag_jumps_to_its_frame(page: Any) -> None:
     from selenium.webdriver.common.by import By
 
     button = page.find_element(By.XPATH, "//button[text()='Frames 20–22']")

@@ -21,7 +21,11 @@ def result() -> KeypointResult:
             "base_sha256": "ab" * 32,
             "person": None,
             "person_sha256": None,
-            "guard": {"verdict": "base", "figures": {"flip": float("nan"), "jump": np.float32(0.5)}},
+            "guard": {
+                "decision": "base",
+                "reason": "kept the base: keypoints jump more between frames",
+                "metrics": {"jumps": {"base": float("nan"), "personalized": np.float32(0.5)}},
+            },
         },
         skeleton=COCO17,
         frames=[

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import numpy as np
@@ -29,11 +31,12 @@ def test_a_written_file_keeps_to_the_schema(result: KeypointResult, tmp_path: Pa
 def test_the_schema_refuses_what_is_not_the_format(result: KeypointResult) -> None:
     validator = jsonschema.Draft202012Validator(json_schema())
     for breaking in (
-        {"schema": "ttpose.keypoints/2"},
+        {"schema": "ttpose.keypoints/1"},
         {"frames": [{"index": 0, "people": []}]},
         {"frames": [{"index": 0, "time_s": 0, "people": [{"id": 1, "box": [1, 2, 3], "keypoints": []}]}]},
         {"frames": [{"index": 0, "time_s": 0, "people": [{"id": 1, "box": [1, 2, 3, 4], "keypoints": [[1, 2, 3]]}]}]},
         {"model": {}},
+        {"model": result.to_dict()["model"] | {"guard": {"verdict": "base"}}},
     ):
         assert not validator.is_valid({**result.to_dict(), **breaking}), breaking
 
@@ -47,7 +50,7 @@ def test_numbers_are_rounded_and_never_nan(result: KeypointResult) -> None:
     assert data["frames"][1] == {"index": 1, "time_s": 0.033333, "people": [], "note": "nobody found"}
     assert data["frames"][2]["time_s"] is None
     assert "note" not in data["frames"][0]
-    assert data["model"]["guard"]["figures"] == {"flip": None, "jump": 0.5}
+    assert data["model"]["guard"]["metrics"] == {"jumps": {"base": None, "personalized": 0.5}}
 
 
 def test_scores_stay_between_0_and_1() -> None:
@@ -69,6 +72,39 @@ def test_reading_gives_back_what_was_written(result: KeypointResult, tmp_path: P
     keep = [k for k in range(17) if k != 4]
     np.testing.assert_allclose(points[keep], result.frames[0].people[0].keypoints[keep], atol=0.006)
     assert again.to_dict() == result.to_dict()
+
+
+def former(result: KeypointResult) -> dict[str, Any]:
+    """The result as `ttpose.keypoints/1` files have it."""
+    data = result.to_dict()
+    guard = data["model"]["guard"]
+    old = {"verdict": guard["decision"], "reason": guard["reason"], "figures": guard["metrics"]}
+    return {**data, "schema": "ttpose.keypoints/1", "model": {**data["model"], "guard": old}}
+
+
+def test_a_file_of_the_former_schema_is_read_as_one_of_today(result: KeypointResult, tmp_path: Path) -> None:
+    (tmp_path / "k.json").write_text(json.dumps(former(result)))
+    assert read_json(tmp_path / "k.json").to_dict() == result.to_dict()
+    plain = former(result)
+    plain["model"]["guard"] = None
+    (tmp_path / "k.json").write_text(json.dumps(plain))
+    assert read_json(tmp_path / "k.json").model["guard"] is None
+
+
+def test_the_former_schema_is_kept(result: KeypointResult) -> None:
+    old = json.loads((files("ttpose.results") / "keypoints-1.schema.json").read_text(encoding="utf-8"))
+    jsonschema.Draft202012Validator(old).validate(former(result))
+
+
+@pytest.mark.parametrize("model", [None, 3, {"guard": "base"}, {"guard": {"verdict": "base"}}])
+def test_a_damaged_file_of_the_former_schema_is_one_clear_error(
+    result: KeypointResult, tmp_path: Path, model: object
+) -> None:
+    data = former(result)
+    del data["skeleton"]
+    (tmp_path / "k.json").write_text(json.dumps(data | {"model": model}))
+    with pytest.raises(InputError, match=r"k\.json"):
+        read_json(tmp_path / "k.json")
 
 
 def test_an_unknown_keypoint_set_is_read_as_the_file_says(result: KeypointResult, tmp_path: Path) -> None:
@@ -141,3 +177,37 @@ def test_a_record_refuses_impossible_values() -> None:
         PersonRecord(0, Box(0, 0, 1, 1), np.zeros((17, 2)))
     with pytest.raises(ValueError, match="finite"):
         PersonRecord(0, Box(float("nan"), 0, 1, 1), np.zeros((17, 3)))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_byte_order_mark_is_fine(tmp_path: Path, encoding: str) -> None:
+    from tests.cli.fake_api import made_result
+    from ttpose.cli.contents import describe_file
+
+    write_json(made_result(Path("a.mp4")), tmp_path / "a.json")
+    text = (tmp_path / "a.json").read_text(encoding="utf-8")
+    (tmp_path / "marked.json").write_text(text, encoding=encoding)
+    assert read_json(tmp_path / "marked.json").to_dict() == read_json(tmp_path / "a.json").to_dict()
+    assert describe_file(tmp_path / "marked.json")["frames"] == 2
+
+
+def test_an_odd_source_is_described_as_the_schema_says(tmp_path: Path) -> None:
+    from fractions import Fraction
+
+    from tests.cli.fake_api import made_result
+    from ttpose.media import SourceInfo
+
+    info = SourceInfo(
+        Path("b_bad\udcff.mp4"), "video", 427, 240, 2, 0.1, 25.0, 0,
+        fps_from="assumed", stored=(320, 240), pixel_aspect=Fraction(4, 3), stream=1, bits=12,
+    )  # fmt: skip
+    write_json(replace(made_result(Path("a.mp4")), source=info.describe(2)), tmp_path / "a.json")
+    data = json.loads((tmp_path / "a.json").read_text(encoding="utf-8"))
+    jsonschema.Draft202012Validator(json_schema()).validate(data)
+    added = {"stored_width": 320, "stored_height": 240, "pixel_aspect_ratio": "4:3", "fps": 25.0}
+    assert data["source"].items() >= {**added, "fps_from": "assumed", "stream": 1, "bits_used": 12}.items()
+    assert data["source"]["path"] == "b_bad\\xff.mp4"
+    known = json_schema()["properties"]["source"]["properties"]
+    assert set(data["source"]) <= set(known)
+    data["source"]["pixel_aspect_ratio"] = 1.33
+    assert list(jsonschema.Draft202012Validator(json_schema()).iter_errors(data))

@@ -95,3 +95,15 @@ def test_pose_format_reads_the_same(result: KeypointResult, tmp_path: Path) -> N
         np.testing.assert_allclose(pose.body.data[0, 0, column], ours[k, :2], atol=1e-3)
         assert pose.body.confidence[0, 0, column] == pytest.approx(ours[k, 2], abs=1e-3)
         assert pose.body.confidence[1, 0, column] == 0
+
+
+def test_names_of_frames_fit_the_file_system(tmp_path: Path) -> None:
+    import os
+
+    from tests.cli.fake_api import made_result
+
+    for stem in ("鹿" * 80, "x" * 250, "b_bad\udcff"):
+        write_openpose(made_result(Path(f"{stem}.mp4")), tmp_path / "openpose")
+        names = sorted(os.fsencode(path.name) for path in (tmp_path / "openpose").iterdir())
+        assert len(names) == 2 and max(map(len, names)) <= 255
+        assert all(name.endswith(f"_{i:012d}_keypoints.json".encode()) for i, name in enumerate(names))

@@ -201,3 +201,16 @@ def test_opensim_reads_the_same(tmp_path: Path, height_m: float | None, monkeypa
     np.testing.assert_allclose(found, points, atol=1e-9)
     if height_m is not None:  # its older reader knows lengths only
         assert opensim.MarkerData(str(path)).getNumFrames() == 5
+
+
+def test_keypoints_without_times_are_spaced_evenly_with_a_note(tmp_path: Path) -> None:
+    notes = write_trc(clip([float("nan")] * 4, [body(500, 1100)] * 4), tmp_path / "a.trc")
+    assert len(notes) == 1 and "30 frames a second are assumed" in notes[0]
+    assert read(tmp_path / "a.trc")[0]["DataRate"] == "30"
+    assert write_trc(clip([0.0, float("nan"), 0.2, 0.3], [body(500, 1100)] * 4), tmp_path / "a.trc") == []
+
+
+def test_a_clip_that_begins_later_on_the_clock_does_so_here(tmp_path: Path) -> None:
+    assert write_trc(clip([0.5 + t / 30 for t in range(10)], [body(500, 1100)] * 10), tmp_path / "a.trc") == []
+    header, _, shown, _ = read(tmp_path / "a.trc")
+    assert header["DataRate"] == "30" and shown[0] == pytest.approx(0.5) and shown[-1] == pytest.approx(0.8)

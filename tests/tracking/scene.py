@@ -1,4 +1,4 @@
-"""Painted clips: people are rectangles in a colour of their own, and a finder that sees exactly those colours."""
+"""Painted clips: people are rectangles in a colour of their own, and a detector that sees exactly those colours."""
 
 from __future__ import annotations
 

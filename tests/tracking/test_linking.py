@@ -3,10 +3,10 @@ from __future__ import annotations
 import numpy as np
 
 from ttpose.core.geometry import Box
-from ttpose.tracking.appearance import look_distance, look_of, mean_look
+from ttpose.tracking.appearance import appearance_distance, appearance_of, mean_appearance
 from ttpose.tracking.detector import Detection
 from ttpose.tracking.search import drop_doubles, is_alone
-from ttpose.tracking.shots import Glance, is_cut
+from ttpose.tracking.shots import Thumbnail, is_cut
 from ttpose.tracking.tracklets import NEVER, assign
 
 
@@ -50,14 +50,14 @@ def test_looks_tell_clothes_apart_and_stand_some_shade():
     image[:, :100] = (180, 40, 40)
     image[:, 100:200] = (150, 33, 33)
     image[:, 200:] = (40, 60, 160)
-    red, shaded, blue = (look_of(image, Box(x, 0, 100, 100)) for x in (0, 100, 200))
-    assert look_distance(red, red) < 1e-3
-    assert look_distance(red, shaded) < 0.6 < look_distance(red, blue)
-    assert look_distance(mean_look([red, blue]), red) < look_distance(blue, red)
+    red, shaded, blue = (appearance_of(image, Box(x, 0, 100, 100)) for x in (0, 100, 200))
+    assert appearance_distance(red, red) < 1e-3
+    assert appearance_distance(red, shaded) < 0.6 < appearance_distance(red, blue)
+    assert appearance_distance(mean_appearance([red, blue]), red) < appearance_distance(blue, red)
 
 
 def test_a_box_outside_the_image_has_no_look():
-    assert not look_of(np.zeros((10, 10, 3), np.uint8), Box(50, 50, 10, 10)).any()
+    assert not appearance_of(np.zeros((10, 10, 3), np.uint8), Box(50, 50, 10, 10)).any()
 
 
 def test_upper_body_in_a_body_is_one_person_but_neighbours_are_two():
@@ -80,5 +80,5 @@ def test_cut_needs_new_layout_and_new_colours():
     shot = np.kron(rng.integers(0, 256, (6, 8, 3)), np.ones((30, 40, 1))).astype(np.uint8)
     other = np.kron(rng.integers(100, 256, (6, 8, 3)) // [1, 2, 4], np.ones((30, 40, 1))).astype(np.uint8)
     moved = np.roll(shot, 8, axis=1)
-    glances = [Glance.of(image) for image in (shot, moved, shot[:, ::-1], other)]
-    assert [is_cut(glances[0], glance) for glance in glances] == [False, False, False, True]
+    thumbnails = [Thumbnail.of(image) for image in (shot, moved, shot[:, ::-1], other)]
+    assert [is_cut(thumbnails[0], thumbnail) for thumbnail in thumbnails] == [False, False, False, True]

@@ -428,7 +428,9 @@ def test_a_rendered_person_is_observed_through_its_labelled_boxes(tiny, tmp_path
         assert np.abs(seen.side_odds - direct.side_odds).mean() < 0.1
     assert not clip.seen[0].spread.any() and clip.seen[1].spread.any()
     # Asked of what four views found; the painted person is no person to it, but it looks at the right place.
-    wanted = ensemble_member(COCO17).predict(crops, predict_tta(tiny, crops, TTA_VIEWS[: LOOKS[-1]]).keypoints)
+    wanted = ensemble_member(COCO17).predict(
+        crops, predict_tta(tiny, crops, TTA_VIEWS[: LOOKS[-1]]).single_view_keypoints
+    )
     for seen in clip.seen:
         assert seen.ensemble.shape == (3, 17, 4) and np.abs(seen.ensemble - wanted)[..., :2].mean() < 2
 

@@ -61,7 +61,7 @@ class Adapter:
         if first_plain:
             warps[0] = PLAIN
         if warm := self.steps_done < self.settings.decoder_warmup:
-            few = slice(self.settings.reconstruction_batch)  # nothing but repainting counts
+            few = slice(self.settings.reconstruction_batch)  # only the reconstruction counts
             targets, sources, warps = targets[few], sources[few], warps[few]
         self.optimizer.zero_grad(set_to_none=True)
         record: dict[str, float] = {}
@@ -71,7 +71,7 @@ class Adapter:
             share = len(targets[part]) / len(targets)
             for name, value in self._learn_from(targets[part], sources[part], warps[part], share, warm).items():
                 record[name] = record.get(name, 0.0) + share * value
-        # A loss that is no number would spoil the weights for good; such a step teaches nothing.
+        # A loss that is no number would spoil the weights for good; such a step is left out.
         if math.isfinite(record["total"]):
             self._descend(warm)
         self.steps_done += 1
@@ -95,7 +95,7 @@ class Adapter:
         if not total.requires_grad:
             parts = ", ".join(part.rstrip(".") for part in self.settings.trainable)
             raise UsageError(
-                f"{' and '.join(terms)} teaches this model nothing where only {parts} may learn",
+                f"{' and '.join(terms)} gives this model no gradient where only {parts} may learn",
                 "let other parts learn, or use another method",
             )
         if bool(total.isfinite()):
@@ -152,6 +152,7 @@ def _learning(model: PoseModel, settings: PersonalizeSettings) -> tuple[list[nn.
         in_decoder = name.startswith("reconstructor.")
         learns = (in_decoder and settings.reconstructs) or name.startswith(settings.trainable)
         learns = learns or ("adapters" in settings.trainable and name.endswith(".up"))
+        learns = learns and not name.startswith(settings.frozen)
         if id(parameter) in still:
             learns = not in_decoder and "norms" in settings.trainable
         parameter.requires_grad_(learns)

@@ -8,12 +8,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ttpose.adaptation.from_corrections import personalize_from_corrections
 from ttpose.adaptation.guard.metrics import GuardReport
+from ttpose.adaptation.labels import corrected_frames
 from ttpose.adaptation.online import personalize_stream
-from ttpose.adaptation.personalize import Personalized, personalize_model
+from ttpose.adaptation.personalize import Personalized
 from ttpose.adaptation.settings import PersonalizeSettings
 from ttpose.core.geometry import Box
 from ttpose.core.progress import Progress
+from ttpose.corrections.model import Corrections
 from ttpose.inference.crops import PersonCrop, cut_crop
 from ttpose.inference.pipeline import predict_crops
 from ttpose.inference.prediction import TTAPrediction
@@ -32,6 +35,7 @@ class PersonalizedClip:
         guard: The decision.
         timings: Seconds a stage.
         model: The personalized model.
+        before: What the base predicts, with heatmaps where they can be learned from.
     """
 
     keypoints: np.ndarray
@@ -39,6 +43,7 @@ class PersonalizedClip:
     guard: GuardReport
     timings: dict[str, float]
     model: PoseModel
+    before: TTAPrediction
 
 
 def personalize_crops(
@@ -48,6 +53,8 @@ def personalize_crops(
     *,
     settings: PersonalizeSettings,
     times: Sequence[float] | None = None,
+    corrections: Corrections | None = None,
+    before: TTAPrediction | None = None,
     progress: Progress | None = None,
 ) -> PersonalizedClip:
     """Personalize on frames with known boxes, then predict all of them.
@@ -58,6 +65,8 @@ def personalize_crops(
         boxes: The person's box in each frame.
         settings: How.
         times: Seconds; None takes 25 frames a second.
+        corrections: What a person said of some of the frames.
+        before: What the base predicts for the same frames, where that is known already.
         progress: Receives progress.
     """
     read = images if callable(images) else images.__getitem__
@@ -66,17 +75,16 @@ def personalize_crops(
     crops = [cut_crop(read(i), box, grid, index=i, time_s=when[i]) for i, box in enumerate(boxes)]
     clock = time.perf_counter()
     teaches = settings.uses_pseudo_labels and settings.teacher_views == settings.refine.views
-    with progress.stage("predict with nothing learned", len(crops)) as advance:
-        before = predict_crops(
-            compiled(model), crops, settings.refine, advance, keep_maps=teaches and settings.distillation > 0
-        )  # fmt: skip
+    if before is None:
+        with progress.stage("predict with nothing learned", len(crops)) as advance:
+            keep_maps = teaches and settings.distillation > 0
+            before = predict_crops(compiled(model), crops, settings.refine, advance, keep_maps=keep_maps)
     timings = {"refine_s": time.perf_counter() - clock}
-    done, after = _personalized(model, crops, settings, before, teaches, progress)
-
-    def refined(prediction: TTAPrediction) -> np.ndarray:
-        return refine(prediction, when, model.skeleton, settings.refine).keypoints
-
-    return PersonalizedClip(refined(after), refined(before), done.guard, timings | done.timings, done.model)
+    done, after = _personalized(model, crops, settings, before, teaches, progress, corrections)
+    said = corrected_frames((corrections or Corrections({})).frames, range(len(crops)), len(model.skeleton))
+    keypoints = refine(after, when, model.skeleton, settings.refine, said).keypoints
+    refined = refine(before, when, model.skeleton, settings.refine).keypoints
+    return PersonalizedClip(keypoints, refined, done.guard, timings | done.timings, done.model, before)
 
 
 def _personalized(
@@ -86,17 +94,19 @@ def _personalized(
     before: TTAPrediction,
     teaches: bool,
     progress: Progress,
+    corrections: Corrections | None,
 ) -> tuple[Personalized, TTAPrediction]:
     """What was learned, and its prediction of the crops."""
     if settings.mode == "online":
         streamed = personalize_stream(model, crops, settings, ensemble=before.ensemble, progress=progress)
         return streamed, streamed.prediction
-    done = personalize_model(model, crops, settings, teacher=before if teaches else None, progress=progress)
+    said = (corrections or Corrections({})).frames
+    teacher = before if teaches else None
+    done = personalize_from_corrections(model, crops, said, settings, teacher=teacher, progress=progress)
     if done.guard.decision == "base":
         return done, before
     clock = time.perf_counter()
     with progress.stage("predict", len(crops)) as advance:
-        pose, ensemble = before.single_view_keypoints, before.ensemble
-        after = predict_crops(compiled(done.model), crops, settings.refine, advance, pose=pose, ensemble=ensemble)
+        after = predict_crops(compiled(done.model), crops, settings.refine, advance)
     timings = done.timings | {"predict_s": time.perf_counter() - clock}
     return replace(done, timings=timings), after

@@ -11,6 +11,7 @@ _FRAMES = 20  # enough to average over decoding's hiccups, and a small part of a
 # Forward passes of one view that take as long as: a view of an optimiser step, forward and backward; the ensemble's
 # second network on a frame; a held-out frame of the guard (three views of three sets of weights).
 _STEP, _ENSEMBLE, _GUARD = 3.4, 2.5, 9.0
+_FROZEN_STEP = 1.9  # the same as the first with the early blocks frozen
 _HELD_OUT = 24
 
 
@@ -21,9 +22,13 @@ class Estimate:
         settings: Of the personalization.
         frames: Of all its inputs, None where they do not say.
         progress: Receives the note.
+        corrected: How many frames are corrected.
     """
 
-    def __init__(self, settings: PersonalizeSettings, frames: int | None, progress: Progress) -> None:
+    def __init__(
+        self, settings: PersonalizeSettings, frames: int | None, progress: Progress, corrected: int = 0
+    ) -> None:
+        self._corrected = corrected
         self._settings, self._frames, self._progress = settings, frames, progress
         self._done, self._told, self._clock = 0, False, time.perf_counter()
 
@@ -46,8 +51,17 @@ class Estimate:
         first_pass = refine.views + _ENSEMBLE * refine.ensemble  # forward passes a frame
         frames = self._frames or self._done
         forward_s = elapsed / self._done / first_pass
-        steps = (settings.steps or frames) + settings.decoder_warmup
-        learning = steps * settings.batch * _STEP + _HELD_OUT * _GUARD * settings.guard
+        learning = self._learning(frames)
         if settings.teacher_views != refine.views and settings.uses_pseudo_labels:
             learning += min(settings.max_crops, frames) * settings.teacher_views
         return forward_s * (frames * (first_pass + refine.views) + learning)
+
+    def _learning(self, frames: int) -> float:
+        """Optimiser steps and the guard, in forward passes."""
+        settings, how = self._settings, self._settings.corrections
+        if self._corrected:
+            decided = settings.guard and self._corrected >= how.fewest
+            steps = how.steps + decided * how.folds * how.fold_steps
+            return steps * (how.corrected_batch + how.distilled_batch) * _FROZEN_STEP
+        steps = (settings.steps or frames) + settings.decoder_warmup
+        return steps * settings.batch * _STEP + _HELD_OUT * _GUARD * settings.guard

@@ -101,7 +101,7 @@ def method_named(
         learn: The `PARTS` that learn, instead of the method's.
         rate: Learning rate of the pose path; the decoder's changes in proportion.
         min_score: Pseudo-labels with a lower score do not teach.
-        perceptual: How repainted frames are compared, see `ttpose.models.perceptual_features`.
+        perceptual: How reconstructed frames are compared, see `ttpose.models.perceptual_features`.
         frame_steps: Steps a frame online.
         reset_per_frame: Whether online begins anew with each frame.
 
@@ -153,7 +153,10 @@ def fitted(settings: PersonalizeSettings, config: ModelConfig) -> PersonalizeSet
     if settings.mode == "online" and settings.reset_per_frame:
         settings = replace(settings, decoder_warmup=0, rate_warmup=0)
     if config.has_adapters and settings.trainable == PersonalizeSettings.trainable:
-        settings = replace(settings, trainable=_ON_A_TRANSFORMER, pose_rate=_ADAPTER_RATE * settings.pose_rate)
+        # Its blocks are no edges and textures, as the first ones of the shipped encoder are.
+        corrections = replace(settings.corrections, frozen=(), rate=_ADAPTER_RATE * settings.corrections.rate)
+        rate = _ADAPTER_RATE * settings.pose_rate
+        settings = replace(settings, trainable=_ON_A_TRANSFORMER, pose_rate=rate, corrections=corrections)
     settings = replace(settings, refine=fitted_refinement(settings.refine, config))
     return settings if config.self_task == "reconstruction" else replace(settings, decoder_warmup=0)
 

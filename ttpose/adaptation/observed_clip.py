@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from ttpose.adaptation.settings import PersonalizeSettings
 from ttpose.core.errors import NoPersonError
 from ttpose.core.progress import Advance, Progress
+from ttpose.corrections.model import Corrections, FrameCorrection
 from ttpose.inference.crop_store import CropStore
 from ttpose.inference.crops import PersonCrop
 from ttpose.inference.pipeline import PredictedClip, predict_crops, predict_video, predict_video_again
@@ -38,6 +39,7 @@ class ObservedClip:
         clip: Every frame with its box and what the start's weights predict, without pixels.
         store: Crops to learn from, each with its prediction and heatmaps.
         find_s, predict_s: How long finding the subject and predicting took.
+        corrections: What a person said of some of the frames.
     """
 
     media: Source
@@ -45,6 +47,7 @@ class ObservedClip:
     store: CropStore
     find_s: float
     predict_s: float
+    corrections: Corrections = field(default_factory=lambda: Corrections({}))
 
     @property
     def ensemble(self) -> np.ndarray | None:
@@ -59,13 +62,12 @@ class ObservedClip:
     def predict_again(self, model: PoseNetwork, settings: RefineSettings, progress: Progress) -> TTAPrediction | None:
         """Other weights' prediction of the frames in which the subject is known; from the kept crops where all are."""
         clip, store = self.clip, self.store
-        if clip.prediction is None or clip.single_view is None:
+        if clip.prediction is None:
             return None
         with progress.stage("predict", store.offered if store.complete else len(clip.frames)) as advance:
             if not store.complete:
                 return predict_video_again(self.media, clip, model, settings, advance)
-            pose, ensemble = clip.single_view.keypoints, clip.prediction.ensemble
-            return predict_crops(model, store.crops, settings, advance, pose=pose, ensemble=ensemble)
+            return predict_crops(model, store.crops, settings, advance)
 
 
 def observe_clip(
@@ -79,6 +81,7 @@ def observe_clip(
     most: int,
     progress: Progress,
     counting: Callable[[Advance], Advance] = lambda advance: advance,
+    corrections: Corrections | None = None,
 ) -> ObservedClip:
     """Follow the subject through a source, predict every frame with nothing learned, and keep at most `most` crops.
 
@@ -92,6 +95,7 @@ def observe_clip(
         most: Crops to keep.
         progress: Receives progress.
         counting: Wraps the function that counts frames.
+        corrections: What a person said of some frames; their crops are kept besides.
 
     Raises:
         NoPersonError: Nobody was found.
@@ -99,7 +103,8 @@ def observe_clip(
     clock = time.perf_counter()
     track = track_subject(media, detector, subject=subject, progress=progress)
     found_at = time.perf_counter()
-    store = CropStore(most)
+    said = corrections or Corrections({})
+    store = CropStore(most, said.frames)
     # The refinement's test-time augmentation is the teacher's as well, where both take the same views.
     teaches = settings.uses_pseudo_labels and settings.teacher_views == settings.refine.views
 
@@ -114,7 +119,7 @@ def observe_clip(
     report_damage(media, progress)
     if clip.prediction is None:
         raise NoPersonError(f"{media.info.path}: no person was found", "try --subject X,Y on a person")
-    return ObservedClip(media, clip, store, found_at - clock, time.perf_counter() - found_at)
+    return ObservedClip(media, clip, store, found_at - clock, time.perf_counter() - found_at, said)
 
 
 def crops_of(clips: Sequence[ObservedClip]) -> list[PersonCrop]:
@@ -123,6 +128,16 @@ def crops_of(clips: Sequence[ObservedClip]) -> list[PersonCrop]:
     first = 0
     for number, clip in enumerate(clips):
         found += [replace(crop, index=first + crop.index, clip=number) for crop in clip.store.crops]
+        first += len(clip.clip.frames)
+    return found
+
+
+def corrections_of(clips: Sequence[ObservedClip]) -> dict[int, FrameCorrection]:
+    """All clips' corrections by the numbers of `crops_of`."""
+    found: dict[int, FrameCorrection] = {}
+    first = 0
+    for clip in clips:
+        found |= {first + frame: correction for frame, correction in clip.corrections.frames.items()}
         first += len(clip.clip.frames)
     return found
 

@@ -70,7 +70,7 @@ def _other_frames(
     """A random frame for each target: another one of its clip, or of any clip where it is the only one of its own."""
     found = []
     for target in targets:
-        # The same person may wear something else in another clip, and cannot be repainted from there.
+        # The same person may wear something else in another clip, and cannot be reconstructed from there.
         own = [crop for crop in crops if crop.clip == target.clip]
         own = own if len(own) > 1 else list(crops)
         source = own[int(rng.integers(len(own)))]

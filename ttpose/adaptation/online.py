@@ -24,7 +24,8 @@ from ttpose.adaptation.settings import PersonalizeSettings
 from ttpose.core.progress import Progress
 from ttpose.inference.crops import PersonCrop
 from ttpose.inference.pipeline import predict_crops
-from ttpose.inference.tta import TTA_VIEWS, TTAPrediction, join, predict_tta
+from ttpose.inference.prediction import TTAPrediction, join
+from ttpose.inference.tta import TTA_VIEWS, predict_tta
 from ttpose.models.engine import compiled
 from ttpose.models.person import PersonDelta
 from ttpose.models.pose_model import PoseModel
@@ -33,7 +34,7 @@ from ttpose.models.pose_model import PoseModel
 class OnlineAdapter:
     """Adapts along a stream (Li et al. 2021, section 3.4): memory stays bounded by `settings.max_crops`.
 
-    The teacher, where there is one, is the base, so that errors do not feed on themselves.
+    The pseudo-labels, where there are any, are the base's, so that errors do not feed on themselves.
 
     Args:
         base: The model to start from.
@@ -95,7 +96,7 @@ class OnlineAdapter:
             torch.lerp(start, learned, self.settings.interpolation, out=kept)
 
     def _restart(self) -> None:
-        """Forget what earlier frames taught."""
+        """Forget what earlier frames targets."""
         self.adapter.restart()
         for loss_term in self.adapter.losses:
             if isinstance(loss_term, Reconstruction):
@@ -154,5 +155,5 @@ def personalize_stream(
 
 
 def checked_online(crops: Sequence[PersonCrop]) -> list[PersonCrop]:
-    """The crops that the guard checks at the end of a stream; each taught no more than any other."""
+    """The crops that the guard checks at the end of a stream; learning saw none of them more often than others."""
     return [crops[i] for i in held_out(crops)] or list(crops)

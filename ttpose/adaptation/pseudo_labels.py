@@ -20,8 +20,8 @@ from ttpose.inference.refine.left_right import apply_swaps, correct_swaps, limb_
 # A label counts half as much when its views disagree by this share of the crop: 3 % of a crop is about 10 % of the
 # person's torso, the finer of the two PCK thresholds.
 _SPREAD = 0.03
-# Standard deviation of the window about a label within which the teacher's map teaches, in shares of the crop's side:
-# wider than any peak (0.03), narrower than a torso (about 0.3).
+# Standard deviation of the window about a label within which the teacher's map is a target, in shares of the crop's
+# side: wider than any peak (0.03), narrower than a torso (about 0.3).
 _REACH = 1 / 12
 
 
@@ -48,17 +48,16 @@ def distillation_targets(
         grid: The network's crops, over which the maps lie; a number stands for squares of the usual kind.
     """
     chosen, grid = list(range(len(crops)) if rows is None else rows), CropGrid.of(grid)
-    taught, swapped = Clip(crops, labels, seen.maps).part(chosen), swapped[chosen]
-    if taught.maps is None:
-        return taught
+    targets, swapped = Clip(crops, labels, seen.maps).part(chosen), swapped[chosen]
+    if targets.maps is None:
+        return targets
     for limb, group in enumerate(limb_groups(skeleton)):
         swapped_rows = torch.from_numpy(np.flatnonzero(swapped[:, limb]))
-        taught.maps[swapped_rows[:, None], torch.tensor(group, dtype=torch.long)] = 0  # a skeleton may lack the limb
-    for maps, label, crop in zip(taught.maps, taught.labels, taught.crops, strict=True):
-        maps *= _near(
-            label, crop, grid.resized(maps.shape[1], maps.shape[2])
-        )  # one at a time: all windows take much memory
-    return taught
+        targets.maps[swapped_rows[:, None], torch.tensor(group, dtype=torch.long)] = 0  # a skeleton may lack the limb
+    for maps, label, crop in zip(targets.maps, targets.labels, targets.crops, strict=True):
+        # One at a time: all windows take much memory.
+        maps *= _near(label, crop, grid.resized(maps.shape[1], maps.shape[2]))
+    return targets
 
 
 def _near(label: np.ndarray, crop: PersonCrop, cells: CropGrid) -> torch.Tensor:
@@ -71,7 +70,12 @@ def _near(label: np.ndarray, crop: PersonCrop, cells: CropGrid) -> torch.Tensor:
 
 
 def pseudo_labels(
-    seen: TTAPrediction, crops: Sequence[PersonCrop], skeleton: Skeleton, settings: PersonalizeSettings
+    seen: TTAPrediction,
+    crops: Sequence[PersonCrop],
+    skeleton: Skeleton,
+    settings: PersonalizeSettings,
+    *,
+    reference: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Pseudo-labels of crops from the base's prediction.
 
@@ -80,6 +84,7 @@ def pseudo_labels(
         crops: The same frames, in order of time in each clip.
         skeleton: The keypoint set.
         settings: `teacher_min_score` and `refine.correct_swaps` are used.
+        reference: [N, K, 2] original pixels: where left and right are known; NaN elsewhere.
 
     Returns:
         Labels [N, K, 3] in the cut-outs' pixels, the third value the trust 0..1, and which limbs were swapped, bool
@@ -89,7 +94,9 @@ def pseudo_labels(
     if settings.refine.correct_swaps:
         times = np.array([crop.time_s for crop in crops])
         for part in by_clip(crops):
-            _, swapped[part] = correct_swaps(seen.keypoints[part], seen.side_odds[part], times[part], skeleton)
+            known = None if reference is None else reference[part]
+            found, odds = seen.keypoints[part], seen.side_odds[part]
+            _, swapped[part] = correct_swaps(found, odds, times[part], skeleton, reference=known)
     corrected = apply_swaps(seen, swapped, skeleton)
     labels = corrected.keypoints.copy()
     if corrected.opinions is not None:

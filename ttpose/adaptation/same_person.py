@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -13,9 +13,12 @@ from ttpose.adaptation.session import Personalization, PersonalizationSession
 from ttpose.adaptation.weights import PersonalizedWeights
 from ttpose.core.errors import InputError
 from ttpose.core.progress import Named, Progress
+from ttpose.corrections.model import Corrections
 from ttpose.media import Reading, open_source
 from ttpose.models.person import PersonDelta
 
+#: Corrections of several sources, as files or in memory.
+CorrectionsByPath = Mapping[Path, Path | Corrections]
 OnBad = Callable[[Path, InputError], None]
 
 
@@ -26,7 +29,8 @@ class SharedPerson:
         run: How it goes.
         learned: The person.
         subject: Whom to follow in each source.
-        seen: Sources that were looked at, by path; each is given up once it is predicted.
+        seen: Clips that were observed, by path; each is given up once it is predicted.
+        corrections: Of some of the sources, by path.
     """
 
     def __init__(
@@ -36,7 +40,9 @@ class SharedPerson:
         subject: str,
         seen: dict[Path, ObservedClip],
         reading: Reading | None = None,
+        corrections: CorrectionsByPath | None = None,
     ) -> None:
+        self._corrections = corrections or {}
         self._run, self._subject, self._seen, self._learned = run, subject, seen, learned
         self._reading = reading
         #: What was learned from, in order.
@@ -50,17 +56,19 @@ class SharedPerson:
         subject: str,
         on_bad: OnBad | None,
         reading: Reading | None = None,
+        corrections: CorrectionsByPath | None = None,
     ) -> SharedPerson:
         """Learn from all sources; one that cannot be used is told to `on_bad`, or (None) raises InputError."""
         media = _usable([(path, partial(open_source, path, reading)) for path in paths], on_bad)
+        given = corrections or {}
         most = shares([each.info.kind for each in media.values()])
 
         def look(path: Path) -> ObservedClip:
             progress = Named(run.progress, path.name) if len(media) > 1 else run.progress
-            return run.observe(media[path], subject, most, progress)
+            return run.observe(media[path], subject, most, progress, run.corrections(given.get(path), media[path]))
 
         seen = _usable([(path, partial(look, path)) for path in media], on_bad)
-        return cls(run, run.learn(list(seen.values())), subject, seen, reading)
+        return cls(run, run.learn(list(seen.values())), subject, seen, reading, given)
 
     @property
     def person(self) -> PersonDelta:
@@ -78,15 +86,19 @@ class SharedPerson:
         return self._learned.timings
 
     def predict(self, source: Path | str, progress: Progress | None = None) -> Personalization:
-        """The keypoints of a source; one that was not looked at before is now.
+        """The keypoints of a source; one that was not observed before is now.
 
         Raises:
             InputError, NoPersonError: The source cannot be used.
         """
         path, progress = Path(source), progress or self._run.progress
-        media = None if path in self._seen else open_source(path, self._reading)
-        seen = self._seen.pop(path) if media is None else self._run.observe(media, self._subject, progress=progress)
+        seen = self._seen.pop(path, None) or self._observe(path, progress)
         return self._run.predict(seen, self._learned, progress)
+
+    def _observe(self, path: Path, progress: Progress) -> ObservedClip:
+        media = open_source(path, self._reading)
+        corrections = self._run.corrections(self._corrections.get(path), media)
+        return self._run.observe(media, self._subject, progress=progress, corrections=corrections)
 
 
 _T = TypeVar("_T")

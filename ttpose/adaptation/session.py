@@ -9,24 +9,28 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from ttpose.adaptation.estimate import Estimate
+from ttpose.adaptation.from_corrections import personalize_from_corrections
 from ttpose.adaptation.guard.metrics import GuardReport
+from ttpose.adaptation.labels import corrected_frames
 from ttpose.adaptation.methods import fitted
 from ttpose.adaptation.observed_clip import (
     MOST_KEPT,
     MOST_ONLINE,
     ObservedClip,
+    corrections_of,
     crops_of,
     observe_clip,
     teacher_of,
 )
 from ttpose.adaptation.online import personalize_stream
-from ttpose.adaptation.personalize import personalize_model
 from ttpose.adaptation.samples import Samples
 from ttpose.adaptation.settings import PersonalizeSettings
 from ttpose.adaptation.weights import PersonalizedWeights
-from ttpose.core.errors import InputError
+from ttpose.core.errors import InputError, UsageError
 from ttpose.core.progress import Progress
+from ttpose.corrections.model import Corrections
 from ttpose.inference.prediction import TTAPrediction
+from ttpose.inference.refine.corrected import CorrectedFrames
 from ttpose.inference.results import clip_result
 from ttpose.inference.settings import SINGLE_VIEW, RefineSettings
 from ttpose.media import Source
@@ -105,7 +109,12 @@ class PersonalizationSession:
         return cls(loaded, start, detector, settings, progress)
 
     def observe(
-        self, media: Source, subject: str, most: int | None = None, progress: Progress | None = None
+        self,
+        media: Source,
+        subject: str,
+        most: int | None = None,
+        progress: Progress | None = None,
+        corrections: Corrections | None = None,
     ) -> ObservedClip:
         """Find the subject in a source, predict every frame with nothing learned, and keep at most `most` crops."""
         if most is None:
@@ -113,13 +122,34 @@ class PersonalizationSession:
         progress = progress or self.progress
         return observe_clip(
             media, self.base.network, self.start.network, self.detector, self.settings, subject=subject, most=most,
-            progress=progress, counting=Estimate(self.settings, media.info.frames, progress).counting,
+            progress=progress, corrections=corrections,
+            counting=Estimate(self.settings, media.info.frames, progress, len(corrections or ())).counting,
         )  # fmt: skip
+
+    def corrections(self, given: Path | Corrections | None, media: Source) -> Corrections | None:
+        """A source's corrections, read where they are a file.
+
+        Raises:
+            InputError: The file cannot be used, or a frame is corrected that the source does not have.
+            UsageError: Nothing can be learned from corrections with these settings.
+        """
+        if given is None:
+            return None
+        if self.settings.mode == "online" or not self.settings.distillation:
+            raise UsageError(
+                "corrections are learned offline, with the presets fast, balanced and thorough",
+                "leave out --mode online and the paper's method",
+            )
+        if isinstance(given, Corrections):
+            return given
+        from ttpose.corrections.reading import read_corrections
+
+        return read_corrections(given, self.base.model.skeleton, media.info)
 
     def learn(self, clips: Sequence[ObservedClip]) -> PersonalizedWeights:
         """Adapt on all clips together."""
-        done = personalize_model(
-            self.start.model, crops_of(clips), self.settings, teacher=teacher_of(clips),
+        done = personalize_from_corrections(
+            self.start.model, crops_of(clips), corrections_of(clips), self.settings, teacher=teacher_of(clips),
             base_sha256=self.base.base_sha256, progress=self.progress,
         )  # fmt: skip
         delta, personal = self._relative_to_base(done.delta, done.model)
@@ -163,14 +193,16 @@ class PersonalizationSession:
             seen: TTAPrediction | None,
             settings: RefineSettings,
             guard: GuardReport | None = None,
+            said: CorrectedFrames | None = None,
         ) -> KeypointResult:
-            records = clip.clip.records(loaded.model.skeleton, settings, seen)
+            records = clip.clip.records(loaded.model.skeleton, settings, seen, said)
             return clip_result(clip.media, loaded, records, None if guard is None else guard.to_dict())
 
-        refine = self.settings.refine
+        refine, frames = self.settings.refine, [frame.index for frame in clip.clip.frames]
+        corrected = corrected_frames(clip.corrections.frames, frames, len(self.base.model.skeleton))
         refined = result(self.start, clip.clip.prediction, refine)
         return Personalization(
-            result(weights.model, prediction, refine, weights.guard),
+            result(weights.model, prediction, refine, weights.guard, corrected),
             result(self.base, clip.clip.single_view, SINGLE_VIEW),
             refined,
             weights.person,
@@ -204,6 +236,9 @@ class PersonalizationSession:
         }
         if len(names) > 1:
             notes["sources"] = json.dumps(names, ensure_ascii=False)
+        corrected = sum(len(clip.corrections) for clip in clips)
+        if corrected:
+            notes["corrected_frames"] = str(corrected)
         if self.start.person_sha256 is not None:
             notes["continues"] = self.start.person_sha256
         return notes

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from ttpose.adaptation.augment import Augmentation
+from ttpose.adaptation.correction_settings import CorrectionSettings
 from ttpose.core.errors import UsageError
 from ttpose.inference.settings import REFINE_PRESETS, SINGLE_VIEW, RefineSettings
 
@@ -35,8 +36,9 @@ class PersonalizeSettings:
             2022, "Robust fine-tuning of zero-shot models", recommend 0.5 where nothing can be validated).
         trainable: Prefixes of the pose path's parameters that learn; "norms" stands for the norm layers' scales and
             shifts, which otherwise stay, "adapters" for the low-rank adapters of a vision Transformer.
+        frozen: Prefixes of parameters among these that stay all the same.
         baseline: The objective of one of the baselines in `ttpose.adaptation.methods`, or None.
-        perceptual: Network that compares repainted frames, a form of `ttpose.models.perceptual_features`.
+        perceptual: Network that compares reconstructed frames, a form of `ttpose.models.perceptual_features`.
         reconstruction, distillation, self_training, anchor: Weights of the losses; 0 leaves one out.
         reconstruction_batch: How many of the views that are taken `together` are also reconstructed; a step of the
             warm-up takes no others.
@@ -46,6 +48,7 @@ class PersonalizeSettings:
         guard: Whether label-free checks may fall back to the base.
         augmentation: Random views.
         seed: Of every random draw.
+        corrections: How corrected frames are learned from, where there are any.
     """
 
     preset: str = "balanced"
@@ -65,6 +68,7 @@ class PersonalizeSettings:
     ema: float | None = 0.9
     interpolation: float = 1.0
     trainable: tuple[str, ...] = ("encoder.", "self_head.")
+    frozen: tuple[str, ...] = ()
     baseline: str | None = None
     perceptual: str | None = None
     reconstruction: float = 0.0
@@ -79,6 +83,7 @@ class PersonalizeSettings:
     guard: bool = True
     augmentation: Augmentation = field(default_factory=lambda: Augmentation(rotation_sd=20.0))
     seed: int = 0
+    corrections: CorrectionSettings = field(default_factory=CorrectionSettings)
 
     @property
     def reconstructs(self) -> bool:
@@ -113,8 +118,8 @@ PAPER = PersonalizeSettings(
     augmentation=Augmentation(scale=(0.75, 1.25), shift_sd=0.0, contrast=0.0, tint=0.0, brightness=0.0),
 )
 
-# The teacher is the base itself, seen through several views and settled over time; distilling its maps brings most of
-# that into the weights. Views as close up as the teacher's, and little changed: stronger changes cost accuracy.
+# The teacher is the base itself, with test-time augmentation and left/right correction; distilling its maps brings most
+# of that into the weights. Views as close up as the teacher's, and little changed: stronger changes cost accuracy.
 # Reconstruction does not move keypoints: with a weight of 0.1 it made two of three clips worse (docs/experiments.md).
 _MILD = Augmentation(rotation_sd=10.0, scale=(0.78, 1.05), contrast=0.1, tint=0.05, brightness=8.0)
 _BALANCED = PersonalizeSettings(
@@ -129,7 +134,7 @@ PRESETS = {
     "fast": replace(_BALANCED, preset="fast", steps=12, max_crops=48, refine=REFINE_PRESETS["fast"]),
     "balanced": _BALANCED,
     # More frames and steps; two more views and twice as many steps made real clips worse (docs/experiments.md). First
-    # the decoder learns the clip's colours, so that the guard can check how well the person is repainted.
+    # the decoder learns the clip's colours, so that the guard can check how well the person is reconstructed.
     "thorough": replace(_BALANCED, preset="thorough", steps=60, decoder_warmup=10, max_crops=256, ema=0.95),
     "paper": PAPER,
 }

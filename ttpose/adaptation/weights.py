@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ttpose.adaptation.guard.metrics import GuardMetrics, GuardReport
+from ttpose.adaptation.guard.metrics import GuardReport
 from ttpose.core.errors import WeightsError
 from ttpose.models.person import PersonDelta
 from ttpose.models.shipped import LoadedModel
@@ -38,11 +37,7 @@ class PersonalizedWeights:
         model = on_base(base, path)
         person = PersonDelta.load(path, base.base_sha256)
         try:
-            told = json.loads(person.notes["guard"])
-            names = [field.name for field in dataclasses.fields(GuardMetrics)]
-            kinds: dict[str, float] = next(iter(told["figures"].values()), {})
-            checks = {kind: GuardMetrics(**{name: told["figures"][name][kind] for name in names}) for kind in kinds}
-            guard = GuardReport(told["verdict"], told["reason"], checks)
+            guard = GuardReport.from_dict(json.loads(person.notes["guard"]))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise WeightsError(f"{path} does not say how it was made", "personalize again") from error
         # Results name the file beside them, as after learning.

@@ -11,6 +11,7 @@ from ttpose.cli.correct import CorrectCommand, correct
 from ttpose.cli.demo import demo
 from ttpose.cli.evaluate import evaluate
 from ttpose.cli.export import export
+from ttpose.cli.help_all import with_rare_options
 from ttpose.cli.import_checkpoint import import_checkpoint
 from ttpose.cli.info import info
 from ttpose.cli.live import live
@@ -45,8 +46,24 @@ def ttpose(
     """Personalize a human pose model on your own video: on your own machine, with no labels and no upload."""
 
 
-for command in (personalize, predict, live, convert, export, demo, evaluate, train, info, synth):
+_RARE = (
+    "openpose", "fill_gaps", "draw_min_score", "base", "scheduler", "debug", "fps", "stream", "precision", "timings",
+)  # fmt: skip
+app.command(cls=with_rare_options(*_RARE, "tables", "height_m", "steps", "seed"))(personalize)
+app.command(cls=with_rare_options(*_RARE))(predict)
+for command in (live, convert, export, demo):
     app.command()(command)
+app.command(
+    cls=with_rare_options("learn", "rate", "min_score", "perceptual", "frame_steps", "reset_per_frame", "debug")
+)(evaluate)
+app.command(
+    cls=with_rare_options(
+        "perceptual", "validation_frames", "reference_crops", "hidden_joints", "freeze_norms", "save_minutes",
+        "deterministic", "tensorboard", "debug",
+    )
+)(train)  # fmt: skip
+app.command()(info)
+app.command()(synth)
 app.command(cls=CorrectCommand)(correct)
 app.command("import-checkpoint")(import_checkpoint)
 app.add_typer(people, name="people")

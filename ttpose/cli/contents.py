@@ -101,7 +101,7 @@ def _unpacked(text: str) -> Any:
 def _describe_keypoints(path: Path) -> dict[str, Any]:
     import numpy as np
 
-    from ttpose.results import SCHEMA, read_json
+    from ttpose.results import read_json
     from ttpose.results.records import plain
 
     result = read_json(path)
@@ -110,7 +110,7 @@ def _describe_keypoints(path: Path) -> dict[str, Any]:
     scores = [person.keypoints[:, 2].mean() for person in people]
     description = {
         "file": str(path),
-        "holds": f"keypoints ({SCHEMA})",
+        "holds": "keypoints",
         "ttpose_version": result.version,
         "source": result.source,
         "model": result.model,

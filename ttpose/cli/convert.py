@@ -10,11 +10,13 @@ import typer
 
 from ttpose.cli import exports, options
 from ttpose.cli.session import session
-from ttpose.core.errors import UsageError
+from ttpose.core.errors import InputError, UsageError
 
 
 def convert(
-    keypoints: Annotated[Path, typer.Argument(metavar="KEYPOINTS.json", show_default=False, help="A keypoint file.")],
+    keypoints: Annotated[
+        Path, typer.Argument(metavar="KEYPOINTS", show_default=False, help="A keypoint file, or its result folder.")
+    ],
     to: Annotated[
         str,
         typer.Option(
@@ -22,7 +24,7 @@ def convert(
             metavar="LIST",
             callback=exports.check_formats,
             show_default=False,
-            help="coco, openpose, csv, trc, json, or several with commas between.",
+            help="coco, openpose, csv, trc, json, or several with commas.",
         ),
     ],
     output: Annotated[
@@ -44,7 +46,7 @@ def convert(
         ),
     ] = None,
     fill_gaps: exports.FillGaps = 0.25,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that are there.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")] = False,
     quiet: options.Quiet = False,
     json_lines: options.JsonLines = False,
     debug: options.Debug = False,
@@ -57,6 +59,7 @@ def convert(
 
         begin = time.monotonic()
         wanted = exports.Exports.chosen(to, tables, height_m, openpose, smooth, fill_gaps)
+        keypoints = _keypoint_file(keypoints)
         reporter.start("convert", "cpu", 1)
         reporter.begin(keypoints, 1, 1)
         folder = keypoints.parent if output is None else output
@@ -73,6 +76,16 @@ def convert(
         outcome = Outcome(keypoints, "done", folder, tuple(writers), time.monotonic() - begin, text)
         reporter.end(outcome)
         reporter.summary([outcome], outcome.seconds, 0)
+
+
+def _keypoint_file(place: Path) -> Path:
+    """The keypoint file of a result folder; any other path as it is."""
+    if not place.is_dir():
+        return place
+    file = place / "keypoints.json"
+    if not file.is_file():
+        raise InputError(f"{place} holds no keypoints.json", "`ttpose predict` writes it with --format json")
+    return file
 
 
 def _refuse_existing(targets: list[Path], overwrite: bool) -> None:

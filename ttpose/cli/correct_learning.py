@@ -2,34 +2,47 @@
 
 from __future__ import annotations
 
-import inspect
 import json
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ttpose.core.errors import InputError
 from ttpose.core.progress import Progress
 from ttpose.corrections.learning import Learned, Learner
 
-# What the settings in run.json must not have: other weights, whose files it does not name, and methods of research.
-_BEYOND = ("base_sha256", "person_sha256", "method")
+if TYPE_CHECKING:
+    from ttpose.cli.exports import Exports
+    from ttpose.cli.personalizing import Personalizing
+
+# What tells that the results were made of more than this clip and the shipped model: run.json does not say where the
+# other weights and clips are.
+_BEYOND = ("base_sha256", "person_sha256", "same_person")
+
+
+@dataclass(frozen=True)
+class _Record:
+    """What run.json tells of the results: the settings of the keypoints, and the names of all files."""
+
+    settings: dict[str, Any]
+    files: frozenset[str]
 
 
 def learner_for(clip: Path, folder: Path, device: str) -> tuple[Learner | None, str | None]:
     """What learns from corrections and writes the results in `folder` anew; or None, and why."""
-    made_with = _settings(folder)
-    command = f"ttpose personalize {clip.name} --corrections {folder.name}/corrections.json"
-    if not _can_learn():
-        return None, "This version of ttpose does not learn from corrections yet; they are saved all the same."
-    if any(name in made_with for name in _BEYOND):
-        return None, f"The results were made with other weights or methods: learn with {command} and those options."
+    record = _read(folder)
+    if any(name in record.settings for name in _BEYOND):
+        return None, (
+            f"The results were made with other weights or more clips: run that command again with --overwrite and "
+            f"--corrections {folder.name}/corrections.json."
+        )
 
     def learn(corrections: Path, progress: Progress) -> Learned:
         from ttpose.cli.machine import choose_device
         from ttpose.jobs.task import Task, execute
         from ttpose.results import read_json
 
-        work = _work(made_with, corrections, choose_device(device))
+        work = _work(record, corrections, choose_device(device))
         outcome = execute(Task(work, clip, folder, overwrite=True), progress)
         if outcome.status == "failed":
             raise InputError(outcome.text, outcome.hint)
@@ -38,34 +51,48 @@ def learner_for(clip: Path, folder: Path, device: str) -> tuple[Learner | None, 
     return learn, None
 
 
-def _can_learn() -> bool:
-    """Whether `ttpose.personalize` takes corrections."""
-    from ttpose import api
-
-    return "corrections" in inspect.signature(api.personalize).parameters
-
-
-def _work(made_with: dict[str, Any], corrections: Path, device: str) -> Any:
-    """A personalization with the settings of the one before, which the corrections are about."""
+def _work(record: _Record, corrections: Path, device: str) -> Personalizing:
+    """A personalization with the settings and the files of the one before, which the corrections are about."""
     from ttpose.cli.personalizing import Personalizing
+    from ttpose.jobs.task import OVERLAYS, REPORT
 
+    told, names = record.settings, record.files
     how = {
-        "mode": "offline",
-        "preset": made_with.get("preset") or "balanced",
-        "steps": made_with.get("steps"),
-        "subject": made_with.get("subject") or "auto",
-        "seed": made_with.get("seed", 0),
+        "mode": "offline",  # learning frame by frame takes no corrections
+        "preset": told.get("preset") or "balanced",
+        "steps": told.get("steps"),
+        "subject": told.get("subject") or "auto",
+        "seed": told.get("seed", 0),
         "corrections": str(corrections.absolute()),
     }
-    return Personalizing(how, device, overlay=True, report=True)
+    return Personalizing(
+        how,
+        device,
+        overlay=not names or any(name in names for name in OVERLAYS[:2]),
+        wanted=_exports(record),
+        side_by_side=any(name in names for name in OVERLAYS[2:]),
+        report=not names or REPORT in names or told.get("command") == "predict",
+        draw_min_score=told.get("draw_min_score"),
+    )
 
 
-def _settings(folder: Path) -> dict[str, Any]:
-    """The settings that run.json has of the keypoints, none where there are none."""
+def _exports(record: _Record) -> Exports:
+    """The result files that are there already, so that none is left as it was before."""
+    from ttpose.cli.exports import FILES, TABLES, Exports
+
+    tables = tuple(table for table, name in TABLES.items() if name in record.files)
+    formats = ["json", *(name for name, file in FILES.items() if file in record.files), *["csv"] * bool(tables)]
+    names = ("height_m", "openpose", "smooth", "fill_gaps")
+    more = {name: record.settings[name] for name in names if record.settings.get(name) is not None}
+    return Exports(tuple(formats), tables or ("tidy",), **more)
+
+
+def _read(folder: Path) -> _Record:
+    """The record in a folder; an empty one where there is none."""
     from ttpose.jobs.folders import RECORD_NAME
 
     try:
         record = json.loads((folder / RECORD_NAME).read_text(encoding="utf-8"))
-        return dict(record["files"]["keypoints.json"]["settings"])
+        return _Record(dict(record["files"]["keypoints.json"]["settings"]), frozenset(record["files"]))
     except (OSError, ValueError, KeyError, TypeError):
-        return {}
+        return _Record({}, frozenset())

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ttpose.cli import method_options, options
+from ttpose.cli.help_all import HelpAll
 from ttpose.cli.predict import Weights
 from ttpose.cli.session import session
 from ttpose.core.errors import UsageError
@@ -24,6 +26,13 @@ REPORT, TABLE, PICTURE, JOURNAL = "evaluation.json", "evaluation.csv", "gains.pn
 _COLUMNS = ("before", "online", "offline")
 
 
+class Pick(str, Enum):
+    """Frames that are taken as corrected."""
+
+    even = "even"
+    suggested = "suggested"
+
+
 def evaluate(
     data: Annotated[
         str | None,
@@ -37,7 +46,7 @@ def evaluate(
         Path | None,
         typer.Option(metavar="DIR", exists=True, file_okay=False, show_default=False, help="Folder of labelled clips."),
     ] = None,
-    split: Annotated[str, typer.Option(metavar="NAME", help="Part of --data: test or train.")] = "test",
+    split: Annotated[str, typer.Option(metavar="NAME", help="Split of --data: test or train.")] = "test",
     weights: Weights = None,
     base: options.Base = None,
     mode: Annotated[
@@ -49,6 +58,18 @@ def evaluate(
         ),
     ] = None,
     personalize: Annotated[bool, typer.Option("--personalize", help="With --clips: personalize on each clip.")] = False,
+    corrections: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            show_default=False,
+            help="With --personalize: take labels of N frames a clip as corrections, and score the others only.",
+        ),
+    ] = None,
+    pick: Annotated[
+        Pick, typer.Option(help="Which frames --corrections takes: evenly spaced, or as `ttpose correct` suggests.")
+    ] = Pick.even,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -57,7 +78,7 @@ def evaluate(
             metavar="DIR",
             file_okay=False,
             show_default=False,
-            help="Write all figures there; a run with --data that was cut short goes on from there.",
+            help="Write all figures there; an interrupted run with --data continues from there.",
         ),
     ] = None,
     json_file: Annotated[
@@ -78,14 +99,18 @@ def evaluate(
     seed: options.Seed = 0,
     quiet: options.Quiet = False,
     debug: options.Debug = False,
+    help_all: HelpAll = False,
 ) -> None:
-    """Measure the share of right joints (PCK) on labelled videos: base, refined, personalized.
+    """Measure the share of correct joints (PCK) on labelled videos: base, refined, personalized.
 
-    --data takes any dataset, with its own rule for a right joint; --clips gives PCK@0.05, 0.1 and 0.2 a clip.
+    --data takes any dataset, with its own rule for a correct joint; --clips gives PCK@0.05, 0.1 and 0.2
+    per clip.
     """
     with session(quiet=quiet, debug=debug) as reporter:
         if (data is None) == (clips is None):
             raise UsageError("give --data KIND:PLACE or --clips DIR")
+        if corrections is not None and not (clips is not None and personalize):
+            raise UsageError("--corrections goes with --clips and --personalize")
         if output is not None:
             check_folder(output)
         if json_file is not None:
@@ -113,6 +138,7 @@ def evaluate(
         how: dict[str, Any] = {"weights": weights, "base": base, "seed": seed, "device": chosen, "progress": reporter}
         report: ProtocolReport | EvaluationReport
         if clips is not None:
+            how |= {"corrections": corrections or 0, "pick": pick.value}
             report = _of_clips(clips, columns, settings, how)
         else:
             from ttpose.evaluation.protocol import evaluate_dataset
@@ -165,5 +191,5 @@ def _write(
     if gains:
         try:
             write_histogram(gains, output / PICTURE, measure=report.measure)
-        except UsageError as error:  # a figure less, after hours of work, is no failure
+        except UsageError as error:  # a missing picture is no failure after hours of work
             reporter.note(f"no {PICTURE}: {error}")

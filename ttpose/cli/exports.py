@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 FORMATS = ("json", "coco", "openpose", "csv", "trc")
 #: What each `--csv` table is called.
 TABLES = {"tidy": "keypoints.csv", "wide": "keypoints.wide.csv", "angles": "angles.csv"}
+#: What the file or folder of the other formats is called.
+FILES = {"coco": "keypoints.coco.json", "openpose": "openpose", "trc": "keypoints.trc"}
 _PANEL = "Result files"
 
 #: Writes a result to a path and gives notes in plain words about what the file could not hold.
@@ -41,10 +44,13 @@ class OpenPoseSet(str, Enum):
 
 
 def names_of(value: str, known: tuple[str, ...]) -> str:
-    """Refuse what names none of `known`, and name each once (typer shows it as wrong use)."""
+    """Refuse what is not in `known`, with a suggestion, and name each once (typer shows it as wrong use)."""
     names = list(dict.fromkeys(name.strip() for name in value.split(",")))
-    if not all(name in known for name in names):
-        raise typer.BadParameter(f"use {', '.join(known)}, or several with commas between")
+    for name in names:
+        if name not in known:
+            near = difflib.get_close_matches(name.lower(), known, n=1)
+            meant = f"did you mean {near[0]}? " if near else ""
+            raise typer.BadParameter(f"there is no {name!r}; {meant}use {', '.join(known)}, or several with commas")
     return ",".join(names)
 
 
@@ -72,7 +78,7 @@ Formats = Annotated[
         metavar="LIST",
         callback=check_formats,
         rich_help_panel=_PANEL,
-        help="json, coco, openpose, csv, trc, or several with commas between.",
+        help="json, coco, openpose, csv, trc, or several with commas.",
     ),
 ]
 Tables = Annotated[
@@ -83,7 +89,7 @@ Tables = Annotated[
         callback=check_tables,
         show_default="tidy",
         rich_help_panel=_PANEL,
-        help="Tables of the csv format: tidy, wide, angles, or several; also asks for the format.",
+        help="CSV tables: tidy, wide, angles, or several; adds the csv format.",
     ),
 ]
 HeightM = Annotated[
@@ -94,14 +100,23 @@ HeightM = Annotated[
         callback=check_height,
         show_default=False,
         rich_help_panel=_PANEL,
-        help="The person's height: TRC files are in metres then, else in pixels.",
+        help="The person's height: TRC files are then in metres, else in pixels.",
     ),
 ]
 OpenPose = Annotated[
-    OpenPoseSet, typer.Option("--openpose", rich_help_panel=_PANEL, help="Keypoints of the openpose format.")
+    OpenPoseSet,
+    typer.Option(
+        "--openpose", metavar="SET", rich_help_panel=_PANEL, help="Keypoints of OpenPose files: body25 or coco18."
+    ),
 ]
 Smooth = Annotated[
-    Smoothing, typer.Option("--smooth", rich_help_panel=_PANEL, help="Add smoothed keypoints beside the raw ones.")
+    Smoothing,
+    typer.Option(
+        "--smooth",
+        metavar="METHOD",
+        rich_help_panel=_PANEL,
+        help="Add smoothed keypoints beside the raw ones: one-euro or savgol.",
+    ),
 ]
 FillGaps = Annotated[
     float,
@@ -110,7 +125,7 @@ FillGaps = Annotated[
         metavar="SECONDS",
         min=0,
         rich_help_panel=_PANEL,
-        help="Longest gap in which smoothing fills missing keypoints, and flags them.",
+        help="Longest gap in which --smooth fills missing keypoints; they are flagged.",
     ),
 ]
 
@@ -186,7 +201,7 @@ class Exports:
         return found
 
     def product_writers(self, result: KeypointResult, note: Callable[[str], None]) -> dict[str, Callable[[Path], None]]:
-        """For each file name what writes a prepared result to a path; `note` hears what a file could not hold."""
+        """For each file name what writes a prepared result to a path; `note` receives what a file could not hold."""
 
         def bound(write: ResultWriter) -> Callable[[Path], None]:
             def written(path: Path) -> None:
@@ -214,11 +229,11 @@ class Exports:
             case "json":
                 return {"keypoints.json": results.write_json}
             case "coco":
-                return {"keypoints.coco.json": results.write_coco}
+                return {FILES[name]: results.write_coco}
             case "openpose":
-                return {"openpose": lambda result, path: results.write_openpose(result, path, keypoints=keypoints)}
+                return {FILES[name]: lambda result, path: results.write_openpose(result, path, keypoints=keypoints)}
             case "trc":
-                return {"keypoints.trc": lambda result, path: results.write_trc(result, path, height_m=height_m)}
+                return {FILES[name]: lambda result, path: results.write_trc(result, path, height_m=height_m)}
             case _:
                 return {TABLES[table]: tables[table] for table in self.tables}
 

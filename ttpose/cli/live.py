@@ -17,15 +17,13 @@ if TYPE_CHECKING:
     from ttpose.live.learner import LearnerState
     from ttpose.live.run import LiveSummary
 
-Camera = Annotated[
-    int | None, typer.Option(min=0, metavar="N", show_default="0", help="Number of the camera to look through.")
-]
+Camera = Annotated[int | None, typer.Option(min=0, metavar="N", show_default="0", help="Number of the camera.")]
 Source = Annotated[
     str | None, typer.Option(metavar="FILE|URL", show_default=False, help="A video file or a stream (rtsp://...).")
 ]
 Save = Annotated[
     Path | None,
-    typer.Option(metavar="FILE", show_default=False, help="Person file to write at the end, and for the key s."),
+    typer.Option(metavar="FILE", show_default=False, help="Person file to write at the end, and by the key s."),
 ]
 KeypointFile = Annotated[
     Path | None, typer.Option("--output", "-o", metavar="FILE", show_default=False, help="Keypoint file to write.")
@@ -39,16 +37,16 @@ def live(
     base: options.Base = None,
     save: Save = None,
     output: KeypointFile = None,
-    display: Annotated[bool, typer.Option("--display/--no-display", help="Show it in a window.")] = True,
+    display: Annotated[bool, typer.Option("--display/--no-display", help="Show the video in a window.")] = True,
     every_frame: Annotated[
-        bool, typer.Option("--every-frame", help="Drop no frame of a file; so it is with --no-display.")
+        bool, typer.Option("--every-frame", help="Process every frame of a file, as with --no-display.")
     ] = False,
     seconds: Annotated[
-        float | None, typer.Option(min=0, metavar="S", show_default="to the end", help="End after so much of it.")
+        float | None, typer.Option(min=0, metavar="S", show_default="to the end", help="Stop after this many seconds.")
     ] = None,
     subject: options.Subject = None,
     device: options.Device = "auto",
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Write over files that are there.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")] = False,
     quiet: options.Quiet = False,
     debug: options.Debug = False,
 ) -> None:
@@ -75,7 +73,7 @@ def live(
         def keep(learned: LearnerState, path: Path | None = save) -> None:
             person = person_of(learned, start, stream.name)
             if person is None:
-                reporter.note("nothing was learned so far, so there is nothing to save")
+                reporter.note("nothing was learned so far: there is nothing to save")
                 return
             path = path or Path(time.strftime("person-%Y%m%d-%H%M%S.safetensors"))
             person.save(path)
@@ -110,10 +108,10 @@ def _check_use(camera: int | None, source: str | None, save: Path | None, output
     from ttpose.core.files import check_file
 
     if camera is not None and source is not None:
-        raise UsageError("--camera and --source are two places to look", "give one of them")
+        raise UsageError("--camera and --source cannot be used together", "give one of them")
     for path in (save, output):
         if path is not None and path.exists() and not overwrite:
-            raise UsageError(f"{path} is there already", "choose another name, or --overwrite")
+            raise UsageError(f"{path} exists already", "choose another name, or add --overwrite")
         if path is not None:
             check_file(path)
 
@@ -125,5 +123,5 @@ def _text(summary: LiveSummary) -> str:
     restarts = f", {learned.restarts} restarts" if learned.restarts else ""
     return (
         f"{summary.frames} frames ({speed:.1f} a second{dropped}), the person in {summary.seen}; "
-        f"{learned.steps} learning steps, {learned.checks} checks{restarts}"
+        f"{learned.steps} learning steps, {learned.checks} guard decisions{restarts}"
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -27,7 +27,7 @@ Learn = Annotated[
         metavar="PARTS",
         rich_help_panel=PANEL,
         show_default="as the method says",
-        help=f"What learns, with commas: {', '.join(PART_NAMES)}; the rest stays as it is.",
+        help=f"Parts that learn, with commas: {', '.join(PART_NAMES)}.",
     ),
 ]
 Rate = Annotated[
@@ -40,7 +40,7 @@ MinScore = Annotated[
         metavar="SCORE",
         rich_help_panel=PANEL,
         show_default="as the method says",
-        help="Own predictions with a lower score teach nothing (ours, confident).",
+        help="Least score of pseudo-labels (ours, confident).",
     ),
 ]
 Perceptual = Annotated[
@@ -53,36 +53,11 @@ Perceptual = Annotated[
     ),
 ]
 FrameSteps = Annotated[
-    int, typer.Option(min=1, metavar="N", rich_help_panel=PANEL, help="Learning steps a frame, online.")
+    int, typer.Option(min=1, metavar="N", rich_help_panel=PANEL, help="Learning steps per frame, online.")
 ]
 ResetPerFrame = Annotated[
-    bool, typer.Option("--reset-per-frame", rich_help_panel=PANEL, help="Begin anew with each frame, online.")
+    bool, typer.Option("--reset-per-frame", rich_help_panel=PANEL, help="Reset to the base before each frame, online.")
 ]
-
-
-def changes(
-    method: str,
-    preset: str,
-    learn: str | None,
-    rate: float | None,
-    min_score: float | None,
-    perceptual: str | None,
-    frame_steps: int,
-    reset_per_frame: bool,
-) -> dict[str, Any]:
-    """Keyword arguments of `ttpose.adaptation.methods.method_named`; none where every option is left as it is."""
-    given: dict[str, Any] = {
-        "learn": None if learn is None else words(learn, "--learn"),
-        "rate": rate,
-        "min_score": min_score,
-        "perceptual": perceptual,
-        "frame_steps": frame_steps if frame_steps != 1 else None,
-        "reset_per_frame": reset_per_frame or None,
-    }
-    changed = {name: value for name, value in given.items() if value is not None}
-    if method == "ours":
-        return {**changed, "preset": preset} if changed else {}
-    return {"name": method, **changed}
 
 
 def words(text: str, option: str) -> list[str]:

@@ -32,6 +32,19 @@ class InferencePreset(str, Enum):
     thorough = "thorough"
 
 
+class PrecisionName(str, Enum):
+    """In which numbers networks are computed."""
+
+    auto = "auto"
+    float32 = "float32"
+    bfloat16 = "bfloat16"
+
+    @property
+    def chosen(self) -> Any:
+        """The name, or None where nothing was chosen."""
+        return None if self is PrecisionName.auto else self.value
+
+
 class Mode(str, Enum):
     """Whether to learn from the whole clip first, or frame by frame."""
 
@@ -69,7 +82,7 @@ def given(name: str, value: Any) -> dict[str, Any]:
 
 Inputs = Annotated[
     list[Path],
-    typer.Argument(metavar="INPUT", show_default=False, help="Videos, photos, or folders of them (searched deeply)."),
+    typer.Argument(metavar="INPUT", show_default=False, help="Videos, photos, or folders of them with all subfolders."),
 ]
 Output = Annotated[
     Path,
@@ -81,7 +94,7 @@ Subject = Annotated[
         metavar="WHO",
         callback=check_subject,
         show_default=False,
-        help="Whom to follow: auto, largest, center, or X,Y, a point of the first frame.",
+        help="Person to follow: auto, largest, center, or X,Y, a point of the first frame.",
     ),
 ]
 Device = Annotated[str, typer.Option(metavar="NAME", callback=check_device, help="auto, cpu, cuda, cuda:N or mps.")]
@@ -90,7 +103,7 @@ Base = Annotated[
     typer.Option(
         metavar="FILE|NAME",
         show_default="the shipped model",
-        help="The base to start from, or that a person was made on: a file, or a name in `ttpose models`.",
+        help="Base to start from, or that a person file was made on: a file, or a name in `ttpose models`.",
     ),
 ]
 Opinion = Annotated[
@@ -102,14 +115,19 @@ Opinion = Annotated[
 ]  # fmt: skip
 PresetOption = Annotated[
     Preset | None,
-    typer.Option("--preset", show_default="balanced", help="How much work to spend; paper is the original method."),
-]
+    typer.Option(
+        "--preset", metavar="NAME", show_default="balanced",
+        help="fast, balanced or thorough: more work each; paper: the original method.",
+    ),
+]  # fmt: skip
 OwnPreset = Annotated[
     InferencePreset | None,
-    typer.Option("--preset", show_default="balanced", help="How much work --method ours may spend."),
+    typer.Option(
+        "--preset", metavar="NAME", show_default="balanced", help="Of --method ours: fast, balanced or thorough."
+    ),
 ]
 Seed = Annotated[int, typer.Option(min=0, metavar="N", help="Random seed; the same seed repeats a run.")]
-Overlay = Annotated[bool, typer.Option("--overlay/--no-overlay", help="Also draw the skeleton over the input.")]
+Overlay = Annotated[bool, typer.Option("--overlay/--no-overlay", help="Draw the skeleton over the input.")]
 DrawMinScore = Annotated[
     float | None,
     typer.Option(
@@ -117,12 +135,12 @@ DrawMinScore = Annotated[
         help="Draw only keypoints that score at least this much; the files keep all.",
     ),
 ]  # fmt: skip
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Do finished inputs again instead of skipping them.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Process finished inputs again instead of skipping them.")]
 PersonFile = Annotated[
     Path | None,
     typer.Option(
         "--person", metavar="FILE|NAME", show_default=False, rich_help_panel=_PERSON,
-        help="Continue from an earlier personalization of this person: a person file, or a name in `ttpose people`.",
+        help="Continue from this person: a file, or a name in `ttpose people`.",
     ),
 ]  # fmt: skip
 Corrections = Annotated[
@@ -136,14 +154,14 @@ SamePerson = Annotated[
     bool,
     typer.Option(
         "--same-person", rich_help_panel=_PERSON,
-        help="All inputs show one and the same person: learn from them together, and write one person file.",
+        help="All inputs show the same person: learn from all, write one person file.",
     ),
 ]  # fmt: skip
 SaveAs = Annotated[
     str | None,
     typer.Option(
         "--save-as", "--name", metavar="NAME", show_default=False, rich_help_panel=_PERSON,
-        help="Also keep the person under this name, for --weights NAME (see `ttpose people`).",
+        help="Also keep the person under this name, for --weights NAME.",
     ),
 ]  # fmt: skip
 Fps = Annotated[
@@ -164,16 +182,21 @@ Jobs = Annotated[
     int,
     typer.Option(
         "--jobs", "-j", min=1, metavar="N", rich_help_panel=_MANY,
-        help="How many inputs to work on at the same time; the processor's cores are shared between them.",
+        help="Inputs to process at the same time.",
     ),
 ]  # fmt: skip
 Scheduler = Annotated[
     str | None,
     typer.Option(
         metavar="ADDRESS", callback=check_scheduler, show_default=False, rich_help_panel=_MANY,
-        help="Hand the inputs to the Dask cluster at tcp://host:port instead.",
+        help="Process the inputs on the Dask cluster at tcp://host:port.",
     ),
 ]  # fmt: skip
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
-JsonLines = Annotated[bool, typer.Option("--json", help="Print events for machines on stdout, one JSON object a line.")]
+Precision = Annotated[
+    PrecisionName,
+    typer.Option(help="Of the networks on a CPU; bfloat16 is faster where it has AMX, and rougher."),
+]
+Timings = Annotated[bool, typer.Option("--timings", help="Show how long each stage took; run.json keeps it.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
+JsonLines = Annotated[bool, typer.Option("--json", help="Print progress as JSON, one object a line.")]
 Debug = Annotated[bool, typer.Option("--debug", envvar="TTPOSE_DEBUG", help="Show tracebacks of unexpected errors.")]

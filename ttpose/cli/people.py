@@ -87,8 +87,11 @@ def remove(
 
 def described(person: Person) -> dict[str, Any]:
     """What a person file says of itself, as JSON-ready values."""
+    from ttpose.results.former import current_guard
+
     notes = {key: _unpacked(value) for key, value in person.notes.items()}
-    guard, settings = ({**notes[key]} if isinstance(notes.get(key), dict) else {} for key in ("guard", "settings"))
+    guard, settings = (notes[key] if isinstance(notes.get(key), dict) else {} for key in ("guard", "settings"))
+    guard = current_guard(guard)
     sources = notes.get("sources") or notes.get("source") or []
     return {
         "name": person.name,
@@ -98,7 +101,7 @@ def described(person: Person) -> dict[str, Any]:
         "readable": bool(notes),
         "sources": [sources] if isinstance(sources, str) else sources,
         "preset": settings.get("preset"),
-        "verdict": guard.get("verdict"),
+        "decision": guard.get("decision"),
         "reason": guard.get("reason"),
         "base": notes.get("base"),
         "base_sha256": notes.get("base_sha256"),
@@ -125,7 +128,8 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
     for row in rows:
         sources = row["sources"]
         made_from = ", ".join(sources[:3]) + (f" and {len(sources) - 3} more" if len(sources) > 3 else "")
-        cells = (row["name"], row["saved"][:16].replace("T", " "), made_from, row["preset"] or "", row["verdict"] or "")
+        saved, preset, decision = row["saved"][:16].replace("T", " "), row["preset"] or "", row["decision"] or ""
+        cells = (row["name"], saved, made_from, preset, decision)
         shown = cells if row["readable"] else (*cells[:4], "damaged")
         table.add_row(*map(Text, shown), f"{row['bytes'] / 1e6:.1f}")
     console().print(table)

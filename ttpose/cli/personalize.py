@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from ttpose.cli import exports, options
+from ttpose.cli.help_all import HelpAll
 from ttpose.cli.personalizing import Personalizing
 from ttpose.cli.session import session
 from ttpose.cli.weights_file import WeightsFile, path_of
-
-if TYPE_CHECKING:
-    pass
 
 Steps = Annotated[
     int | None, typer.Option(min=1, metavar="N", show_default="as the preset says", help="Learning steps.")
@@ -23,14 +21,15 @@ Steps = Annotated[
 def personalize(
     inputs: options.Inputs,
     output: options.Output = Path("."),
-    mode: Annotated[options.Mode, typer.Option(help="Learn from the whole clip first, or frame by frame.")] = (
-        options.Mode.offline
-    ),
+    mode: Annotated[
+        options.Mode, typer.Option(metavar="MODE", help="offline: learn from the whole clip; online: frame by frame.")
+    ] = (options.Mode.offline),
     preset: options.PresetOption = None,
     steps: Steps = None,
     base: options.Base = None,
     same_person: options.SamePerson = False,
     person: options.PersonFile = None,
+    corrections: options.Corrections = None,
     save_as: options.SaveAs = None,
     subject: options.Subject = None,
     opinion: options.Opinion = None,
@@ -40,12 +39,10 @@ def personalize(
     seed: options.Seed = 0,
     overlay: options.Overlay = True,
     side_by_side: Annotated[
-        bool, typer.Option("--side-by-side", help="Also draw base and personalized beside each other.")
+        bool, typer.Option("--side-by-side", help="Also draw base and personalized side by side.")
     ] = False,
     draw_min_score: options.DrawMinScore = None,
-    report: Annotated[
-        bool, typer.Option("--report/--no-report", help="Also write report.html, a page to look at the result.")
-    ] = True,
+    report: Annotated[bool, typer.Option("--report/--no-report", help="Write the page report.html.")] = True,
     formats: exports.Formats = "json",
     tables: exports.Tables = None,
     height_m: exports.HeightM = None,
@@ -54,17 +51,21 @@ def personalize(
     fill_gaps: exports.FillGaps = 0.25,
     jobs: options.Jobs = 1,
     scheduler: options.Scheduler = None,
+    precision: options.Precision = options.PrecisionName.auto,
     overwrite: options.Overwrite = False,
+    timings: options.Timings = False,
     quiet: options.Quiet = False,
     json_lines: options.JsonLines = False,
     debug: options.Debug = False,
+    help_all: HelpAll = False,
 ) -> None:
-    """Adapt the pose model to the one person in each INPUT and write what it then sees.
+    """Adapt the pose model to the one person in each INPUT, and write that person's keypoints.
 
     Writes <name>_ttpose/person.safetensors (the adapted weights), keypoints.json, overlay.mp4 and
     report.html. With --same-person there is one person.safetensors for all inputs, in DIR.
     """
-    with session(quiet=quiet, json_lines=json_lines, debug=debug) as reporter:
+    with session(quiet=quiet, json_lines=json_lines, debug=debug, timings=timings) as reporter:
+        from ttpose.cli.corrections_files import corrections_by_source
         from ttpose.cli.execution import execution_of
         from ttpose.cli.named_person import NamedPerson
         from ttpose.cli.same_person import check_same_person, run_same_person
@@ -84,8 +85,12 @@ def personalize(
         }
         how |= options.given("fps", fps) | options.given("stream", stream)
         how |= options.given("opinions", [str(file.absolute()) for file in opinion] if opinion else None)
+        if corrections:
+            how["corrections"] = corrections_by_source(corrections, sources)
         start = WeightsFile.named(base, base=True), WeightsFile.named(person)
-        work = Personalizing(how, where.device, overlay, wanted, side_by_side, report, *start, draw_min_score)
+        work = Personalizing(
+            how, where.device, overlay, wanted, side_by_side, report, *start, draw_min_score, precision.chosen
+        )
         if same_person:
             check_same_person(mode.value, where.jobs)
         name = NamedPerson.wanted(save_as, sources, output, same_person, overwrite, path_of(start[1]))

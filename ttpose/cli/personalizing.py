@@ -12,9 +12,11 @@ from ttpose.cli import exports, options
 from ttpose.cli.weights_file import WeightsFile, fingerprint
 
 if TYPE_CHECKING:
+    from ttpose.adaptation.guard.metrics import GuardReport
     from ttpose.api import Personalization
     from ttpose.core.progress import Progress
     from ttpose.jobs.task import Product, Writer
+    from ttpose.models.engine import Precision
 
 #: The person file's name.
 PERSON = "person.safetensors"
@@ -26,7 +28,8 @@ class Personalizing:
     """The work of this command on each input (see `ttpose.jobs.task.Work`).
 
     Attributes:
-        how: Keyword arguments of `api.personalize` that change the result.
+        how: Keyword arguments of `api.personalize` that change the result; under "corrections" a file, or files by
+            input.
         device: To compute on.
         overlay: Whether an overlay is drawn.
         wanted: Result files.
@@ -35,6 +38,7 @@ class Personalizing:
         base: Weights to start from; None for the shipped ones.
         person: An earlier person to continue from, or None.
         draw_min_score: Of drawn keypoints; None takes the usual one.
+        precision: Of the networks while nothing is learned; None for "auto".
     """
 
     how: dict[str, Any]
@@ -46,13 +50,20 @@ class Personalizing:
     base: WeightsFile | None = None
     person: WeightsFile | None = None
     draw_min_score: float | None = None
+    precision: Precision | None = None
 
     @property
     def settings(self) -> dict[str, Any]:
         """What changes the results."""
-        start = {**fingerprint("base", self.base), **fingerprint("person", self.person)}
-        drawn = options.given("draw_min_score", self.draw_min_score)
-        return {"command": "personalize", **self.how, **start, **drawn, **self.wanted.settings}
+        from ttpose.core.files import sha256_of
+
+        start: dict[str, Any] = {**fingerprint("base", self.base), **fingerprint("person", self.person)}
+        how = dict(self.how)
+        if given := how.pop("corrections", None):
+            files = [given] if isinstance(given, str) else given.values()
+            start["corrections_sha256"] = [sha256_of(file) for file in files]
+        drawn = {**options.given("draw_min_score", self.draw_min_score), **options.given("precision", self.precision)}
+        return {"command": "personalize", **how, **start, **drawn, **self.wanted.settings}
 
     def file_names(self, source: Path) -> tuple[str, ...]:
         """The person file, keypoints, pictures and the report."""
@@ -68,21 +79,39 @@ class Personalizing:
     def make(self, source: Path, progress: Progress) -> Product:
         """Personalize on one input."""
         from ttpose import api
+        from ttpose.models.engine import use_precision
 
-        made = api.personalize(source, **self.arguments(), device=self.device, progress=progress)
+        use_precision(self.precision or "auto")
+        how = {**self.arguments(), "corrections": self.corrections_of(source)}
+        made = api.personalize(source, **how, device=self.device, progress=progress)
         product = self.product(source, made, progress)
-        return replace(product, writers={PERSON: made.person.save, **product.writers})
+        text = "; ".join(filter(None, (product.text, self.guard_words(made.guard))))
+        details = {"guard": made.guard.to_dict(), **product.details}
+        return replace(product, writers={PERSON: made.person.save, **product.writers}, text=text, details=details)
+
+    def guard_words(self, guard: GuardReport) -> str:
+        """The guard's decision and one reason."""
+        from ttpose.report.words import guard_words
+
+        return guard_words(guard, self.person is not None)
+
+    def corrections_of(self, source: Path) -> str | None:
+        """The corrections file of an input."""
+        given = self.how.get("corrections")
+        return given if given is None or isinstance(given, str) else given.get(str(source))
 
     def arguments(self) -> dict[str, Any]:
-        """What `api.personalize` is called with."""
+        """What `api.personalize` is called with for every input."""
         named = {"base": self.base, "person": self.person}
-        return {**self.how, **{name: file.path for name, file in named.items() if file is not None}}
+        how = {name: value for name, value in self.how.items() if name != "corrections"}
+        return {**how, **{name: file.path for name, file in named.items() if file is not None}}
 
     def product(self, source: Path, made: Personalization, progress: Progress, person: str = PERSON) -> Product:
         """The files of one input but the person file, which is at the path `person` from their folder."""
         from ttpose import api
         from ttpose.core.files import sha256_of
         from ttpose.jobs.task import REPORT, Product, overlay_name, side_by_side_name
+        from ttpose.report.effect import Effect
         from ttpose.results import with_disagreement
 
         made = replace(made, keypoints=with_disagreement(made.keypoints, made.base_keypoints))
@@ -110,34 +139,7 @@ class Personalizing:
             side_by_side_name(source): write_side_by_side,
             REPORT: write_report,
         }
-        details = {"guard": made.guard.to_dict(), "timings": made.timings}
-        text = "; ".join(filter(None, (guard_text(made.guard, self.person is not None), exports.jitter_text(prepared))))
+        effect = Effect.of(made)
+        details = {"moved_torsos": effect.moved, "timings": made.timings}
+        text = "; ".join(filter(None, (effect.words(), exports.jitter_text(prepared))))
         return Product(writers, text, details, frozenset({REPORT}))
-
-
-def guard_text(guard: Any, continued: bool = False) -> str:
-    """The guard's choice in plain words, with the figures that it was made from."""
-    start = "earlier" if continued else "base"
-    words = {
-        "personalized": "personalized weights are used",
-        "interpolated": f"weights half-way between {start} and personalized are used",
-        "base": f"{start} weights are used: personalizing did not help here",
-    }
-    measured = {name: value for name, value in guard.figures.items() if not _is_missing(value)}
-    figures = ", ".join(_figure(name, value) for name, value in measured.items())
-    return words[guard.decision] + (f" ({figures})" if figures else "")
-
-
-def _is_missing(value: Any) -> bool:
-    """A figure that was not measured, such as the reconstruction of a run that does not reconstruct."""
-    return value is None or (isinstance(value, dict) and all(part is None for part in value.values()))
-
-
-def _figure(name: str, value: Any) -> str:
-    if isinstance(value, dict):
-        return f"{name} " + " → ".join(f"{key} {_number(part)}" for key, part in value.items())
-    return f"{name} {_number(value)}"
-
-
-def _number(value: Any) -> str:
-    return f"{value:.3g}" if isinstance(value, float) else str(value)

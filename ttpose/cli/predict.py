@@ -9,19 +9,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ttpose.cli import exports, options
+from ttpose.cli.help_all import HelpAll
 from ttpose.cli.session import session
 from ttpose.cli.weights_file import WeightsFile, fingerprint, path_of
 
 if TYPE_CHECKING:
     from ttpose.core.progress import Progress
     from ttpose.jobs.task import Product
+    from ttpose.models.engine import Precision
 
 Weights = Annotated[
     Path | None,
     typer.Option(
         metavar="FILE|NAME",
         show_default=False,
-        help="A person, by file or by name in `ttpose people`, or a whole model.",
+        help="A person file, a name in `ttpose people`, or base weights.",
     ),
 ]
 
@@ -29,11 +31,12 @@ Weights = Annotated[
 Preset = Annotated[
     options.InferencePreset | None,
     typer.Option(
+        metavar="NAME",
         show_default="videos: fast; photos: balanced",
-        help="fast: one view; balanced, thorough: four views and a second network, better keypoints for longer work.",
+        help="fast: one view; balanced, thorough: TTA with four views and an ensemble, slower and better.",
     ),
 ]
-# What it did is part of the preset now; scripts that name it go on working for one version.
+# Part of --preset now; scripts that use it work for one more version.
 SecondOpinion = Annotated[bool, typer.Option("--second-opinion", hidden=True)]
 
 
@@ -59,17 +62,20 @@ def predict(
     draw_min_score: options.DrawMinScore = None,
     jobs: options.Jobs = 1,
     scheduler: options.Scheduler = None,
+    precision: options.Precision = options.PrecisionName.auto,
     overwrite: options.Overwrite = False,
+    timings: options.Timings = False,
     quiet: options.Quiet = False,
     json_lines: options.JsonLines = False,
     debug: options.Debug = False,
+    help_all: HelpAll = False,
 ) -> None:
     """Find the keypoints of the one person in each video, and of everybody in each photo.
 
-    Writes <name>_ttpose/keypoints.json and overlay.mp4 (overlay.jpg for a photo). With --subject only that
-    person of a photo is taken.
+    Writes <name>_ttpose/keypoints.json and overlay.mp4 (overlay.jpg for a photo). With --subject only
+    that person of a photo is taken.
     """
-    with session(quiet=quiet, json_lines=json_lines, debug=debug) as reporter:
+    with session(quiet=quiet, json_lines=json_lines, debug=debug, timings=timings) as reporter:
         from ttpose.cli.execution import execution_of
         from ttpose.jobs.run import run_batch
         from ttpose.media import find_inputs
@@ -82,13 +88,11 @@ def predict(
         if second_opinion:
             preset = preset or options.InferencePreset.balanced
         named = None if preset is None else preset.value
-        heard = _paths(opinion)
-        work = Predicting(
-            person, start, subject, where.device, wanted, overlay, draw_min_score, named, fps, stream, heard
-        )
+        read = (fps, stream, precision.chosen, _paths(opinion))
+        work = Predicting(person, start, subject, where.device, wanted, overlay, draw_min_score, named, *read)
         reporter.start("predict", where.shown, len(sources), where.jobs)
         if second_opinion:
-            reporter.note("--second-opinion is part of --preset balanced now, and will go with the next version")
+            reporter.note("--second-opinion is part of --preset balanced now, and will be removed in the next version")
         raise typer.Exit(run_batch(work, sources, output, reporter, where.running))
 
 
@@ -112,6 +116,7 @@ class Predicting:
         preset: Of the inference; None takes each input kind's own.
         fps: Of the videos; None takes what they say.
         stream: Which of their tracks; None takes the main one.
+        precision: Of the networks; None for "auto".
         opinions: ONNX files that predict as well.
     """
 
@@ -125,6 +130,7 @@ class Predicting:
     preset: str | None = None
     fps: float | None = None
     stream: int | None = None
+    precision: Precision | None = None
     opinions: tuple[str, ...] = ()
 
     @property
@@ -133,7 +139,7 @@ class Predicting:
         weights = None if self.weights is None else self.weights.sha256
         how = {"command": "predict", "weights_sha256": weights, "subject": self.subject}
         drawn = options.given("draw_min_score", self.draw_min_score)
-        asked = options.given("preset", self.preset) | self._reading
+        asked = options.given("preset", self.preset) | self._reading | options.given("precision", self.precision)
         asked |= options.given("opinions", list(self.opinions) or None)
         return {**how, **fingerprint("base", self.base), **drawn, **asked, **self.wanted.settings}
 
@@ -151,7 +157,9 @@ class Predicting:
         """Keypoints of one input."""
         from ttpose import api
         from ttpose.jobs.task import Product, overlay_name
+        from ttpose.models.engine import use_precision
 
+        use_precision(self.precision or "auto")
         how: dict[str, Any] = {"weights": path_of(self.weights), "base": path_of(self.base), "subject": self.subject}
         how |= options.given("preset", self.preset) | self._reading
         how |= options.given("opinions", self.opinions or None)

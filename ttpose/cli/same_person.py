@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ttpose.cli.personalizing import PERSON, Personalizing, guard_text
+from ttpose.cli.personalizing import PERSON, Personalizing
 from ttpose.cli.reporting import Reporter
 from ttpose.core.errors import InputError, UsageError
 from ttpose.core.files import sha256_of
@@ -147,8 +147,7 @@ class Learning:
 
         shared = self._call(progress, on_bad=leave_out)
         self.shared = shared
-        chosen = guard_text(shared.guard, self.each.person is not None)
-        text = f"one person from {len(self.sources) - len(left_out)} inputs; {chosen}"
+        text = f"one person from {len(self.sources) - len(left_out)} inputs; {self.each.guard_words(shared.guard)}"
         details = {"guard": shared.guard.to_dict(), "timings": shared.timings, "left_out": left_out}
         return Product({PERSON: shared.person.save}, text, details, stale=())
 
@@ -160,14 +159,18 @@ class Learning:
 
     def _call(self, progress: Progress, **more: Any) -> SharedPerson:
         from ttpose import api
+        from ttpose.models.engine import use_precision
 
+        use_precision(self.each.precision or "auto")
         how = {name: value for name, value in self.each.arguments().items() if name != "mode"}
+        given = {source: self.each.corrections_of(source) for source in self.sources}
+        more["corrections"] = {source: file for source, file in given.items() if file is not None}
         return api.learn_person(self.sources, **how, device=self.each.device, progress=progress, **more)
 
 
 @dataclass(frozen=True)
 class OneOfMany:
-    """The work on one input: what it shows with the person that all of them taught.
+    """The work on one input: its keypoints with the person that was learned from all of them.
 
     Attributes:
         learning: The person.
@@ -191,6 +194,6 @@ class OneOfMany:
         product = self.learning.each.product(source, made, progress, f"../{PERSON}")
         names = self.file_names(source)
         writers = {name: product.writers[name] for name in names}
-        # The guard's choice was told once, for all.
-        details = {"timings": {"predict_s": made.timings.get("predict_s")}}
-        return replace(product, writers=writers, text="", details=details, optional=product.optional & {*names})
+        # The guard's decision and the time to learn are reported once, for all.
+        details = product.details | {"timings": {"predict_s": made.timings.get("predict_s")}}
+        return replace(product, writers=writers, details=details, optional=product.optional & {*names})

@@ -20,12 +20,14 @@ from ttpose.jobs.outcome import describe
 
 
 @contextmanager
-def session(*, quiet: bool = False, json_lines: bool = False, debug: bool = False) -> Iterator[Reporter]:
+def session(
+    *, quiet: bool = False, json_lines: bool = False, debug: bool = False, timings: bool = False
+) -> Iterator[Reporter]:
     """Give the reporter that the options ask for, and turn exceptions into one line and an exit code.
 
     Exit codes: 1 for failures, 2 for wrong use, 130 for Ctrl-C, 143 for a polite kill.
     """
-    reporter = _reporter(quiet, json_lines)
+    reporter = _reporter(quiet, json_lines, timings)
     try:
         _check_working_directory()
         with ends_when_asked(), warnings_as_notes(reporter.note, debug), _own_stdout(json_lines):
@@ -48,14 +50,14 @@ def session(*, quiet: bool = False, json_lines: bool = False, debug: bool = Fals
         reporter.close()
 
 
-def _reporter(quiet: bool, json_lines: bool) -> Reporter:
+def _reporter(quiet: bool, json_lines: bool, timings: bool) -> Reporter:
     if json_lines:
         return JsonReporter(sys.stdout)
     if quiet:
         return QuietReporter()
     from ttpose.cli.terminal import TerminalReporter
 
-    return TerminalReporter()
+    return TerminalReporter(timings=timings)
 
 
 def _no_output(error: Exception) -> tuple[str, str | None] | None:

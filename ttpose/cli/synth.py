@@ -14,20 +14,20 @@ from ttpose.core.files import check_folder
 
 
 def synth(
-    out: Annotated[Path, typer.Argument(metavar="OUT", file_okay=False, show_default=False, help="Folder to fill.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT", file_okay=False, show_default=False, help="Output folder.")],
     assets: Annotated[
         Path, typer.Option(metavar="FILE", show_default=False, help="The asset file (docs/synthetic.md).")
     ],
     identities: Annotated[int, typer.Option(min=1, metavar="N", help="People.")] = 10,
     clips: Annotated[int, typer.Option(min=1, metavar="M", help="Clips per person.")] = 2,
-    frames: Annotated[int, typer.Option(min=1, metavar="T", help="Pictures per clip.")] = 16,
-    size: Annotated[int, typer.Option(min=32, metavar="S", help="Side of the pictures in pixels.")] = 256,
+    frames: Annotated[int, typer.Option(min=1, metavar="T", help="Frames per clip.")] = 16,
+    size: Annotated[int, typer.Option(min=32, metavar="S", help="Side of the frames in pixels.")] = 256,
     jobs: Annotated[int, typer.Option(min=1, metavar="J", help="Processes; each takes about 400 MB.")] = 1,
-    seed: Annotated[int, typer.Option(min=0, metavar="N", help="Of the first person; the others follow.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, metavar="N", help="Random seed of the first person.")] = 0,
     masks: Annotated[bool, typer.Option("--masks", help="Also write the person's masks.")] = False,
     shards: Annotated[bool, typer.Option("--shards", help="One .npz per person instead of clip folders.")] = False,
     bystanders: Annotated[
-        float, typer.Option(min=0, max=1, metavar="SHARE", help="Of clips with somebody else in the picture.")
+        float, typer.Option(min=0, max=1, metavar="SHARE", help="Share of clips with somebody else in the frame.")
     ] = 0.0,
     share_alike: Annotated[
         bool, typer.Option("--share-alike/--no-share-alike", help="Use backgrounds under CC BY-SA.")
@@ -36,7 +36,7 @@ def synth(
     quiet: options.Quiet = False,
     debug: options.Debug = False,
 ) -> None:
-    """Render labelled clips of synthetic people; what is finished in OUT is kept, so a run can be resumed."""
+    """Render labelled clips of synthetic people; finished people in OUT are kept, so a run can be resumed."""
     with session(quiet=quiet, debug=debug) as reporter:
         check_folder(out)
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -38,13 +38,19 @@ def console(*, stderr: bool = False) -> Console:
 
 
 class TerminalReporter(Reporter):
-    """Bars with time left on a terminal, one line a stage elsewhere; a summary table of several inputs."""
+    """Bars with time left on a terminal, one line a stage elsewhere; a summary table of several inputs.
 
-    def __init__(self) -> None:
+    Args:
+        timings: Whether the stages of each input are shown as a table at its end.
+    """
+
+    def __init__(self, *, timings: bool = False) -> None:
+        self._timings = timings
         self._out, self._err = console(), console(stderr=True)
         self._bars: Bars | None = None
         self._overall: TaskID | None = None
         self._at_once = False
+        self._to_open: str | None = None
         self._shown: dict[Path, _Shown] = {}
         self._current: Progress = _Shown(None, self._say, None)  # before the first input, and where there is none
 
@@ -96,6 +102,8 @@ class TerminalReporter(Reporter):
             self._out.print(Text(one_line(f"{outcome.status}: {outcome.folder}{took}"), style=_COLOURS[outcome.status]))
             if outcome.text:
                 self._out.print(Text(f"  {one_line(outcome.text)}"))
+            if self._timings and outcome.status == "done":
+                self._out.print(_stage_table(outcome.details.get("stages", {}), outcome.seconds))
 
     @contextmanager
     def _without_bars(self) -> Iterator[None]:
@@ -109,6 +117,7 @@ class TerminalReporter(Reporter):
 
     def summary(self, outcomes: Sequence[Outcome], seconds: float, code: int | None) -> None:
         """A table of all inputs, if there are several."""
+        self._to_open = None if code is None else _to_open(outcomes)
         if len(outcomes) < 2:
             return
         table = Table(title=f"{len(outcomes)} inputs in {seconds:.0f} s", title_justify="left")
@@ -130,14 +139,37 @@ class TerminalReporter(Reporter):
         super().failure(message, hint)
 
     def close(self) -> None:
-        """Take the bars away."""
+        """Take the bars away, and say last which file to open."""
         if self._bars is not None:
             self._bars.stop()
             self._bars = self._overall = None
+        if self._to_open is not None:
+            self._out.print(Text(f"open {self._to_open}"))
+            self._to_open = None
 
     def _say(self, text: str, style: str = "") -> None:
         """Print above the bars on stderr; Text, because file names may look like rich's markup."""
         self._err.print(Text(one_line(text), style=style))
+
+
+def _stage_table(stages: Mapping[str, float], seconds: float) -> Table:
+    """Each stage's seconds and share, and what is left for everything between them."""
+    table = Table("stage", show_edge=False)
+    for column in ("seconds", "share"):
+        table.add_column(column, justify="right")
+    rest = max(seconds - sum(stages.values()), 0.0)
+    for name, took in [*stages.items(), ("loading, writing and the rest", rest), ("all", seconds)]:
+        table.add_row(Text(name), f"{took:.1f}", f"{took / seconds if seconds else 0:.0%}")
+    return table
+
+
+def _to_open(outcomes: Sequence[Outcome]) -> str | None:
+    """The file that shows the result, of one input or of each; None where there is none."""
+    for name in ("report.html", "overlay.mp4", "overlay.jpg"):
+        folders = [outcome.folder for outcome in outcomes if outcome.status != "failed" and name in outcome.files]
+        if folders:
+            return str(folders[0] / name) if len(outcomes) == 1 else f"{name} in each results folder"
+    return None
 
 
 class _Shown(Progress):

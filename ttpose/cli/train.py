@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ttpose.cli import options
+from ttpose.cli.help_all import HelpAll
 from ttpose.cli.session import session
 from ttpose.core.files import check_folder
 
@@ -28,10 +29,10 @@ _DATA = "penn:DIR, bbc:DIR, h36m:DIR, coco:FILE.json[:IMAGES] or clips:DIR."
 _METHOD = "joint (the paper's), or a baseline: supervised, separate, rotation or imm."
 _SKELETON = "Keypoints to learn: penn13, bbc7, h36m16, coco17 or lsp14; by default the dataset's."
 _PERCEPTUAL = "Network that compares images: vgg16[=FILE.pth], encoder (its own first stages) or none (pixels)."
-_VALIDATION = "Videos to measure PCK on; by default the test part of --data, if it has one."
+_VALIDATION = "Videos to measure PCK on; by default the test split of --data, if any."
 _REFERENCE_CROPS = "Crop as the paper's public code: 6 % lower, and the source with the target's box."
-_EPOCHS = "Passes over the data; the drops of the learning rate move along."
-_DETERMINISTIC = "Only GPU kernels that always give the same bits; slower."
+_EPOCHS = "Passes over the data; learning rate drops scale with them."
+_DETERMINISTIC = "Use only deterministic GPU kernels; slower."
 
 
 def train(
@@ -39,7 +40,7 @@ def train(
     output: Annotated[
         Path,
         typer.Option(
-            "--output", "-o", metavar="DIR", file_okay=False, show_default=False, help="Folder of this training."
+            "--output", "-o", metavar="DIR", file_okay=False, show_default=False, help="Folder of this training run."
         ),
     ],
     preset: Annotated[
@@ -60,18 +61,19 @@ def train(
     perceptual: Annotated[str, _model(metavar="WHAT", help=_PERCEPTUAL)] = "vgg16",
     validation: Annotated[str | None, _data(metavar="KIND:PLACE", show_default=False, help=_VALIDATION)] = None,
     validate_every: Annotated[int, _data(min=0, metavar="N", help="Epochs between measurements; 0 for none.")] = 5,
-    validation_frames: Annotated[int, _data(min=1, metavar="N", help="Measure on at most so many frames.")] = 5000,
+    validation_frames: Annotated[int, _data(min=1, metavar="N", help="Measure on at most this many frames.")] = 5000,
     reference_crops: Annotated[bool, _data("--reference-crops", help=_REFERENCE_CROPS)] = False,
-    hidden_joints: Annotated[bool, _data("--hidden-joints", help="Learn also from joints labelled as hidden.")] = False,
+    hidden_joints: Annotated[bool, _data("--hidden-joints", help="Also learn from joints labelled as hidden.")] = False,
     epochs: Annotated[int | None, _run(min=1, metavar="N", help=_EPOCHS)] = None,
-    batch: Annotated[int | None, _run(min=1, metavar="N", help="Samples a step and process.")] = None,
-    learning_rate: Annotated[float | None, _run(metavar="RATE", help="Of Adam.")] = None,
+    batch: Annotated[int | None, _run(min=1, metavar="N", help="Samples per step and process.")] = None,
+    learning_rate: Annotated[float | None, _run(metavar="RATE", help="Adam's learning rate.")] = None,
     freeze_norms: Annotated[bool, _run("--freeze-norms", help="Keep batch norm statistics as they are.")] = False,
     max_steps: Annotated[
-        int | None, _run(min=0, metavar="N", show_default=False, help="Stop for now after N steps in all.")
+        int | None,
+        _run(min=0, metavar="N", show_default=False, help="Stop after N steps in all."),
     ] = None,
     save_minutes: Annotated[float, _run(min=0, metavar="MIN", help="Minutes between states on disk.")] = 10.0,
-    workers: Annotated[int, _run(min=0, metavar="N", help="Processes that read pictures.")] = 4,
+    workers: Annotated[int, _run(min=0, metavar="N", help="Processes that read images.")] = 4,
     device: options.Device = "auto",
     seed: options.Seed = 0,
     mixed_precision: Annotated[bool, _run("--mixed-precision/--full-precision", help="16-bit floats on a GPU.")] = True,
@@ -79,12 +81,13 @@ def train(
     tensorboard: Annotated[bool, _run("--tensorboard", help="Also write TensorBoard files.")] = False,
     quiet: options.Quiet = False,
     debug: options.Debug = False,
+    help_all: HelpAll = False,
 ) -> None:
-    """Train a model with labels and self-supervision; run it again to go on after an interruption.
+    """Train a model with labels and self-supervision; run it again to continue after an interruption.
 
     On several GPUs or machines: torchrun --nproc-per-node GPUS -m ttpose train ...
     """
-    quiet = quiet or int(os.environ.get("RANK", "0")) > 0  # of several processes only the first speaks
+    quiet = quiet or int(os.environ.get("RANK", "0")) > 0  # of several processes only the first prints
     with session(quiet=quiet, debug=debug) as reporter:
         check_folder(output)
         from ttpose.cli.machine import choose_device
@@ -151,4 +154,4 @@ def _told(result: TrainingResult, folder: Path) -> str:
     pck = f", PCK {100 * result.pck:.1f}" if result.pck is not None else ""
     if result.weights is not None:
         return f"done: {result.weights} after {result.steps} steps{f' ({losses}{pck})' if losses else ''}"
-    return f"{folder}: {result.steps} of {result.total} steps ({losses}{pck}); run again to go on"
+    return f"{folder}: {result.steps} of {result.total} steps ({losses}{pck}); run again to continue"

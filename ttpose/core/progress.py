@@ -9,7 +9,7 @@ Advance = Callable[[int], None]
 
 
 class Progress:
-    """A listener that hears nothing; the command line brings one that draws bars, another that prints JSON lines."""
+    """A progress that shows nothing; the command line brings one that draws bars, another that prints JSON lines."""
 
     @contextmanager
     def stage(self, name: str, total: int | None = None) -> Iterator[Advance]:

@@ -1,9 +1,11 @@
-"""A clip's frames as JPEG pictures, decoded when they are asked for and kept for a while."""
+"""A clip's frames as JPEG pictures, decoded when they are asked for; the frames around them are kept for a while."""
 
 from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+
+import numpy as np
 
 from ttpose.media import Source
 from ttpose.media.images import encode_jpeg
@@ -12,7 +14,7 @@ from ttpose.media.images import encode_jpeg
 _QUALITY = 90
 # Frames before and after the one that is asked for: who corrects one steps to and fro next.
 _BEFORE, _AFTER = 2, 6
-_KEPT_BYTES = 96 << 20  # two minutes of stepping through a 1080p clip
+_KEPT_BYTES = 128 << 20  # of decoded frames: 21 of 1080p
 
 
 class Pictures:
@@ -21,22 +23,24 @@ class Pictures:
     def __init__(self, source: Source) -> None:
         self._source = source
         self._lock = threading.Lock()
-        self._kept: OrderedDict[int, bytes | None] = OrderedDict()
+        self._kept: OrderedDict[int, np.ndarray | None] = OrderedDict()  # RGB uint8 [H, W, 3], the oldest first
 
     def jpeg(self, index: int) -> bytes | None:
         """A frame's picture, None where it is damaged or not in the clip; raises InputError if the clip is gone."""
         with self._lock:
             if index not in self._kept:
                 self._decode(index)
-            if index in self._kept:
-                self._kept.move_to_end(index)
-            return self._kept.get(index)
+            image = self._kept.get(index)
+        return None if image is None else encode_jpeg(image, _QUALITY)
 
     def _decode(self, index: int) -> None:
         for frame in self._source.part(max(index - _BEFORE, 0), index + _AFTER):
-            self._kept[frame.index] = None if frame.image is None else encode_jpeg(frame.image, _QUALITY)
-        while len(self._kept) > 1 and sum(len(data or b"") for data in self._kept.values()) > _KEPT_BYTES:
-            oldest = next(iter(self._kept))
-            if oldest == index:  # the very one that is asked for
-                break
-            del self._kept[oldest]
+            self._kept[frame.index] = frame.image
+            self._kept.move_to_end(frame.index)
+        if index in self._kept:
+            self._kept.move_to_end(index)
+        while len(self._kept) > 1 and self._bytes() > _KEPT_BYTES:
+            self._kept.popitem(last=False)
+
+    def _bytes(self) -> int:
+        return sum(image.nbytes for image in self._kept.values() if image is not None)

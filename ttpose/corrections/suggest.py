@@ -30,8 +30,8 @@ _SWAPPED = 0.25
 _FLOOR, _LEAST_FLOOR = 1.0, 0.02
 # Two poses are alike when their keypoints are this far apart on average, in torso lengths, after taking out the place.
 _ALIKE = 0.25
-# More frames are thinned evenly before choosing: the choice compares all pairs.
-_MOST = 1500
+# Of more frames only the most doubtful of each of so many equal parts can be chosen: the choice compares all pairs.
+_MOST = 600
 _NAMED = 4  # keypoints that a reason names
 
 
@@ -87,10 +87,11 @@ def suggest_frames(result: KeypointResult, count: int = SUGGESTED) -> list[Sugge
     keypoints, times = subject_keypoints(result), frame_times(result)
     torso = torso_length(result, keypoints)
     doubt = doubt_of(result, keypoints, times, torso)
-    candidates = np.flatnonzero(doubt.there)
-    candidates = candidates[np.unique(np.linspace(0, len(candidates) - 1, min(len(candidates), _MOST)).astype(int))]
-    if not len(candidates):
+    there = np.flatnonzero(doubt.there)
+    if not len(there):
         return []
+    parts = np.array_split(there, min(len(there), _MOST))
+    candidates = np.array([part[doubt.frames[part].argmax()] for part in parts])
     weights = doubt.frames[candidates]
     weights = weights + max(_FLOOR * float(weights.mean()), _LEAST_FLOOR)
     alike = likeness(keypoints[candidates], times[candidates], torso, count)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +14,7 @@ from ttpose.core.errors import InputError
 from ttpose.core.progress import Progress
 from ttpose.core.version import __version__
 from ttpose.data.labelled_clip import LabelledClip, distinct_names, find_clips, read_clip
+from ttpose.evaluation.corrections import Pick, corrections_from_labels, evenly_picked, suggested
 from ttpose.evaluation.loading import base_model
 from ttpose.evaluation.personalizer import PersonalizedCrops, Personalizer, own_personalizer
 from ttpose.evaluation.prediction import picture_reader, predict_frames
@@ -45,6 +46,8 @@ def evaluate_clips(
     progress: Progress | None = None,
     personalizer: Personalizer | None = None,
     settings: PersonalizeSettings | None = None,
+    corrections: int = 0,
+    pick: Pick = "even",
 ) -> EvaluationReport:
     """Measure PCK@0.05, PCK@0.1 and PCK@0.2 on every labelled clip in or below a folder.
 
@@ -64,6 +67,9 @@ def evaluate_clips(
         progress: Receives progress.
         personalizer: Instead of `ttpose.personalize`'s own.
         settings: Instead of preset, mode, steps and the personalization's seed.
+        corrections: In each clip take the labels of so many frames as corrections, personalize with them as well, and
+            score only the other frames; with `personalize`.
+        pick: Which frames these are: evenly spaced, or those that `ttpose correct` suggests.
 
     Raises:
         InputError: There is no clip, labels are malformed, or every clip failed.
@@ -86,12 +92,16 @@ def evaluate_clips(
     for clip, name in zip(clips, distinct_names(clips, root), strict=True):
         try:
             found = predict_frames(model, clip.frames, name, progress)
-            after = (
-                adapt(picture_reader(clip.frames), [f.box for f in clip.frames])
-                if adapt and clip.person is not None
-                else None
-            )
-            score = _score(clip, name, root, model.skeleton.keypoints, found, after)
+            after = taught = None
+            if adapt and clip.person is not None:
+                images, boxes = picture_reader(clip.frames), [frame.box for frame in clip.frames]
+                after = adapt(images, boxes)
+                if corrections and settings is not None:
+                    even = evenly_picked(len(clip), corrections)
+                    doubted = suggested(clip, after.keypoints, found, model.skeleton, corrections)
+                    picked = even if pick == "even" else doubted
+                    taught = _taught(model, clip, picked, settings, after, progress)
+            score = _score(clip, name, root, model.skeleton.keypoints, found, after, taught)
             scores.append(replace(score, guard=STILLS) if adapt and after is None else score)
         except InputError as error:
             failed[name] = error.message
@@ -106,10 +116,44 @@ def evaluate_clips(
             "rule": asdict(CLIP_RULE),
             "seed": seed,
             "personalize": asdict(settings) if adapt and settings else None,
+            "corrections": {"frames": corrections, "pick": pick} if adapt and corrections else None,
         },
         clips=tuple(scores),
         failed=failed,
     )
+
+
+@dataclass(frozen=True)
+class Taught:
+    """A clip's personalization from corrections.
+
+    Attributes:
+        result: What it gave.
+        frames: Numbers of the corrected frames.
+    """
+
+    result: PersonalizedCrops
+    frames: tuple[int, ...]
+
+
+def _taught(
+    model: PoseModel,
+    clip: LabelledClip,
+    picked: Sequence[int],
+    settings: PersonalizeSettings,
+    after: PersonalizedCrops,
+    progress: Progress,
+) -> Taught:
+    """Personalize with the labels of some frames as corrections; what the base predicts is not computed again."""
+    from ttpose.adaptation.boxed_clip import PersonalizedClip, personalize_crops
+
+    said = corrections_from_labels(clip, picked, model.skeleton)
+    before = after.before if isinstance(after, PersonalizedClip) else None
+    images, boxes = picture_reader(clip.frames), [frame.box for frame in clip.frames]
+    result = personalize_crops(
+        model, images, boxes, settings=settings, corrections=said, before=before, progress=progress
+    )
+    return Taught(result, tuple(picked))
 
 
 def _score(
@@ -119,18 +163,25 @@ def _score(
     keypoints: Sequence[str],
     found: np.ndarray,
     after: PersonalizedCrops | None,
+    taught: Taught | None,
 ) -> ClipScore:
     known = np.array([joint in keypoints for joint in clip.joints])
     scored = clip.scored & known
     # Different people have no common torso length that a floor could come from.
     rule = CLIP_RULE if clip.person is not None else replace(CLIP_RULE, floor=0.0)
 
+    # What a person corrected is right by definition.
+    rest = [i for i in range(len(clip)) if taught is None or i not in taught.frames]
+
     def measured(predicted: np.ndarray) -> Measured:
-        return measure(by_name(predicted, keypoints, clip.joints), clip.keypoints, clip.joints, rule, scored)
+        found = by_name(predicted, keypoints, clip.joints)[rest]
+        return measure(found, clip.keypoints[rest], clip.joints, rule, scored)
 
     stages = {"base": found}
     if after is not None:
         stages |= {"refined": after.refined, "personalized": after.keypoints}
+    if taught is not None:
+        stages["corrected"] = taught.result.keypoints
     measures = {stage: measured(predicted) for stage, predicted in stages.items()}
     first, boxes = measures["base"], [frame.box for frame in clip.frames]
     return ClipScore(
@@ -154,6 +205,9 @@ def _score(
         guard=None if after is None else after.guard.decision,
         guard_figures=None if after is None else after.guard.to_dict(),
         timings={} if after is None else dict(after.timings),
+        corrected_frames=() if taught is None else taught.frames,
+        corrected_guard=None if taught is None else taught.result.guard.to_dict(),
+        corrected_timings={} if taught is None else dict(taught.result.timings),
     )
 
 

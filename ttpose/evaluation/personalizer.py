@@ -23,7 +23,7 @@ class Decision(Protocol):
         """`personalized`, `interpolated` or `base`."""
 
     def to_dict(self) -> dict[str, Any]:
-        """The decision and its figures, JSON-ready."""
+        """The decision and the metrics behind it, JSON-ready."""
 
 
 class PersonalizedCrops(Protocol):

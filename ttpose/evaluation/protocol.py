@@ -102,7 +102,7 @@ def run_protocol(
     """Evaluate videos; weights and optimiser start anew with each.
 
     A video that fails on the way (a damaged picture) is listed in the report, the others go on. Videos of one frame
-    are left out where a method repaints one frame from another.
+    are left out where a method reconstructs one frame from another.
 
     Args:
         videos: With labels.
@@ -132,7 +132,7 @@ def run_protocol(
     methods = [_fitted(method, model) for method in methods]
     kept = _with_pairs(videos, methods)
     if len(kept) < len(videos):
-        line = f"left out {len(videos) - len(kept)} videos of one frame, which cannot be repainted from another"
+        line = f"left out {len(videos) - len(kept)} videos of one frame, which cannot be reconstructed from another"
         left_out = (*left_out, line)
         progress.note(line)
     settings = {

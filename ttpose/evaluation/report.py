@@ -61,6 +61,9 @@ class ClipScore:
         guard: The guard's decision, or None.
         guard_figures: What the guard measured.
         timings: Seconds by stage of the personalization.
+        corrected_frames: Numbers of the frames that were learned from as corrections, and are not scored.
+        corrected_guard: What the guard decided and measured of that personalization.
+        corrected_timings: Seconds by stage of it.
     """
 
     clip: str
@@ -76,6 +79,9 @@ class ClipScore:
     guard: str | None = None
     guard_figures: Mapping[str, Any] | None = None
     timings: Mapping[str, float] = field(default_factory=dict)
+    corrected_frames: tuple[int, ...] = ()
+    corrected_guard: Mapping[str, Any] | None = None
+    corrected_timings: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ class PhotoPerson:
 def find_people(image: np.ndarray, detector: Detector) -> list[Box]:
     """Boxes of the people in an RGB uint8 [H, W, 3] image, surest first, as `track_subject` finds them in a video."""
     settings = TrackSettings()
-    found = Searcher(detector, settings).look(image, 0.0, [])
+    found = Searcher(detector, settings).search(image, 0.0, [])
     sure = [person for person in found if person.score >= DetectorSettings.min_score]
     ordered = sorted(sure, key=lambda person: -person.score)
     return [person.box.with_margin(settings.margin_share) for person in ordered[:_MOST_PEOPLE]]
@@ -71,9 +71,8 @@ def predict_people(
     if not found:
         return []
     used = base if model is None else model
-    pose = np.concatenate([person.prediction.keypoints for person in found])
     plain = ViewOutput.cat([person.plain for person in found]) if used is base else None
-    seen = predict_crops(used, [person.crop for person in found], settings, pose=pose, plain=plain)
+    seen = predict_crops(used, [person.crop for person in found], settings, plain=plain)
     keypoints = _refined(seen, used, settings)
     people = [
         PhotoPerson(refine_box(person.box, points, skeleton=used.skeleton), points)

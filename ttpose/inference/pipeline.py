@@ -19,8 +19,9 @@ from ttpose.inference.opinions import predict_opinions
 from ttpose.inference.prediction import TTAPrediction, join
 from ttpose.inference.records import frame_records
 from ttpose.inference.refine.clip import Refined, refine
+from ttpose.inference.refine.corrected import CorrectedFrames
 from ttpose.inference.settings import RefineSettings
-from ttpose.inference.tta import TTA_VIEWS, ViewOutput, predict_tta
+from ttpose.inference.tta import BATCH, TTA_VIEWS, ViewOutput, predict_tta
 from ttpose.media import Frame, Source
 from ttpose.models.engine import PoseNetwork
 from ttpose.results.records import FrameRecord
@@ -34,9 +35,7 @@ def predict_crops(
     settings: RefineSettings,
     advance: Advance | None = None,
     *,
-    pose: np.ndarray | None = None,
     ensemble: np.ndarray | None = None,
-    opinions: np.ndarray | None = None,
     plain: ViewOutput | None = None,
     keep_maps: bool = False,
 ) -> TTAPrediction:
@@ -47,24 +46,30 @@ def predict_crops(
         crops: N frames of one person.
         settings: How many views, and whether the ensemble predicts.
         advance: Called with the number of crops that were done.
-        pose: [N, K, 3] original pixels: the base's pose by one plain view, which the second network is shown upright;
-            None takes what `model` finds.
         ensemble: [N, K, 4] what the second network predicted for the same crops before; it is then not run again.
-        opinions: [N, K, 4] what the networks of `settings.opinions` predicted for the same crops before.
+            None shows it the pose that `model` finds.
         plain: `model`'s output for the crops' plain views, where it is known already.
         keep_maps: Whether the mean heatmaps are kept.
     """
-    views = TTA_VIEWS[: settings.views]
-    found = predict_tta(model, crops, views, advance, keep_maps=keep_maps, plain=plain)
-    if settings.opinions:
-        heard = predict_opinions(settings.opinions, crops, model.skeleton) if opinions is None else opinions
-        found = replace(found, opinions=heard)
-    if not settings.ensemble:
-        return found
-    if ensemble is None:
-        shown = found.single_view_keypoints if pose is None else pose
-        ensemble = ensemble_member(model.skeleton, str(model.device)).predict(crops, shown)
-    return replace(found, ensemble=ensemble)
+    views, parts = TTA_VIEWS[: settings.views], []
+    for start in range(0, len(crops), BATCH):
+        rows = range(start, min(start + BATCH, len(crops)))
+        few, known = [crops[i] for i in rows], None if plain is None else plain.rows(rows)
+        found = predict_tta(model, few, views, keep_maps=keep_maps, plain=known)
+        if settings.ensemble:
+            before = None if ensemble is None else ensemble[start : rows.stop]
+            found = replace(found, ensemble=_second(model, few, found) if before is None else before)
+        if settings.opinions:
+            found = replace(found, opinions=predict_opinions(settings.opinions, few, model.skeleton))
+        parts.append(found)
+        if advance is not None:
+            advance(len(rows))
+    return join(parts)
+
+
+def _second(model: PoseNetwork, crops: Sequence[PersonCrop], found: TTAPrediction) -> np.ndarray:
+    """What the ensemble's second network predicts for crops, shown the pose that the first one found."""
+    return ensemble_member(model.skeleton, str(model.device)).predict(crops, found.keypoints)
 
 
 def predict_clip(
@@ -109,7 +114,7 @@ class PredictedClip:
         skeleton: Skeleton,
         settings: RefineSettings,
         prediction: TTAPrediction | None = None,
-        reference: np.ndarray | None = None,
+        corrected: CorrectedFrames | None = None,
     ) -> list[FrameRecord]:
         """One record for every frame, refined over time.
 
@@ -117,13 +122,15 @@ class PredictedClip:
             skeleton: The keypoint set.
             settings: Which steps of the refinement are taken.
             prediction: Another one of the same M frames; None takes the clip's own.
-            reference: As for `refine`.
+            corrected: What a person said, of all frames.
         """
         chosen = prediction or self.prediction
         if chosen is None:
-            return frame_records(self.frames, None, skeleton)
-        refined = refine(chosen, [frame.time_s for frame in self.seen], skeleton, settings, reference)
-        return frame_records(self.frames, refined, skeleton)
+            return frame_records(self.frames, None, skeleton, corrected)
+        rows = [row for row, frame in enumerate(self.frames) if frame.prediction is not None]
+        said = None if corrected is None else corrected.part(rows)
+        refined = refine(chosen, [frame.time_s for frame in self.seen], skeleton, settings, said)
+        return frame_records(self.frames, refined, skeleton, corrected)
 
 
 def predict_video(
@@ -180,29 +187,22 @@ def _predict_followed(
         return followed
     crops = [frame.crop for frame in seen if frame.crop is not None]
     plain = ViewOutput.cat([frame.plain for frame in seen if frame.plain is not None]) if model is base else None
-    return predict_crops(model, crops, settings, pose=followed.keypoints, plain=plain, keep_maps=keep_maps)
+    return predict_crops(model, crops, settings, plain=plain, keep_maps=keep_maps)
 
 
 def predict_video_again(
     source: Source, clip: PredictedClip, model: PoseNetwork, settings: RefineSettings, advance: Advance
 ) -> TTAPrediction | None:
-    """Other weights' prediction of a clip in the crops of its first prediction, read once more.
-
-    What the ensemble's second network predicted stands: it was shown the base's pose.
-    """
-    if clip.prediction is None or clip.single_view is None:
+    """Other weights' prediction of a clip in the crops of its first prediction, read once more."""
+    if clip.prediction is None:
         return None
-    seen, ensemble, opinions = clip.seen, clip.prediction.ensemble, clip.prediction.opinions
-    rows = {frame.index: row for row, frame in enumerate(seen)}
+    followed = {frame.index: frame for frame in clip.seen}
     parts = []
     for chunk in chunks(source.frames(), CHUNK):
-        known = [frame for frame in chunk if frame.index in rows and frame.image is not None]
-        crops = [_cut(frame, seen[rows[frame.index]], model) for frame in known]
-        if crops:
-            at = [rows[frame.index] for frame in known]
-            before, told = (None if part is None else part[at] for part in (ensemble, opinions))
-            pose = clip.single_view.keypoints[at]
-            parts.append(predict_crops(model, crops, settings, pose=pose, ensemble=before, opinions=told))
+        known = [frame for frame in chunk if frame.index in followed and frame.image is not None]
+        if known:
+            crops = [_cut(frame, followed[frame.index], model) for frame in known]
+            parts.append(predict_crops(model, crops, settings))
         advance(len(chunk))
     return join(parts)
 

@@ -69,7 +69,10 @@ class ResultFolder:
     @property
     def details(self) -> dict[str, Any]:
         """What was recorded of how the results came out."""
-        return dict(self._details)
+        from ttpose.results.former import current_guard
+
+        guard = self._details.get("guard")
+        return self._details | ({"guard": current_guard(guard)} if isinstance(guard, dict) else {})
 
     def finished(self, names: Iterable[str]) -> bool:
         """Whether all these files (or folders of files) exist and were finished for this input."""

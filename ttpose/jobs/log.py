@@ -23,10 +23,14 @@ class FileLog(Progress):
     Args:
         path: The log; an earlier one is replaced.
         listener: Hears the same.
+
+    Attributes:
+        stages: Seconds by stage, of those that are over.
     """
 
     def __init__(self, path: Path, listener: Progress) -> None:
         self._path, self._listener = path, listener
+        self.stages: dict[str, float] = {}
         self._notes: set[str] = set()
         with suppress(OSError):
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -44,7 +48,9 @@ class FileLog(Progress):
                 pass_on(steps)
 
             yield advance
-        self.write(f"{name}: {f'{done} in ' if done else ''}{time.monotonic() - begin:.1f} s")
+        took = time.monotonic() - begin
+        self.stages[name] = round(self.stages.get(name, 0.0) + took, 3)
+        self.write(f"{name}: {f'{done} in ' if done else ''}{took:.1f} s")
 
     def note(self, text: str) -> None:
         """A line, each text once."""

@@ -19,6 +19,7 @@ CSV_NAME, JSON_NAME = "summary.csv", "summary.json"
 #: The logs of inputs that failed, one after the other; absent if there are none.
 LOG_NAME = "summary.log"
 _SCHEMA = "ttpose.batch/1"
+_LOG_HEAD = "ttpose: inputs that failed\n"
 _COLUMNS = ("input", "status", "seconds", "folder", "text", "hint")
 
 
@@ -60,8 +61,8 @@ class Summary:
     def _write_logs(self, failed: Sequence[Outcome]) -> None:
         path = self._folder / LOG_NAME
         if failed:
-            write_text(path, "\n".join(f"{o.source}: {o.text}\n{o.log}" for o in failed))
-        elif path.is_file():  # of an earlier run
+            write_text(path, "\n".join([_LOG_HEAD, *(f"{o.source}: {o.text}\n{o.log}" for o in failed)]))
+        elif path.is_file() and path.read_bytes().startswith(_LOG_HEAD.encode()):  # of an earlier run
             path.unlink()
 
 
@@ -77,7 +78,7 @@ def _cell(value: Any) -> Any:
 
 
 def _flat(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Nested values as columns with dotted names, such as `guard.verdict`."""
+    """Nested values as columns with dotted names, such as `guard.decision`."""
     for name, value in values.items():
         if isinstance(value, dict):
             yield from _flat(value, f"{prefix}{name}.")

@@ -181,7 +181,7 @@ def _make(task: Task, progress: Progress) -> Outcome:
         with warnings_as_notes(log.note, task.debug):
             product = task.work.make(task.source, log)
             product = replace(product, details=plain(product.details))
-            lost = _write(product, folder, names, settings)
+            lost = _write(product, folder, names, settings, log.stages)
             names = tuple(name for name in names if name in product.writers)
             for name, error in lost.items():
                 log.note(f"warning: {name} could not be made: {describe(error)[0]}")
@@ -197,11 +197,12 @@ def _make(task: Task, progress: Progress) -> Outcome:
     trace = "".join(text for error in lost.values() for text in traceback.format_exception(error)) or None
     log.write(f"done in {took:.1f} s: {product.text}" + (f"\n{trace}" if trace else ""))
     kept = tuple(name for name in names if name not in lost)
-    return Outcome(task.source, "done", task.folder, kept, took, product.text, None, product.details, trace)
+    details = {**product.details, "stages": log.stages}
+    return Outcome(task.source, "done", task.folder, kept, took, product.text, None, details, trace)
 
 
 def _write(
-    product: Product, folder: ResultFolder, names: Sequence[str], settings: dict[str, Any]
+    product: Product, folder: ResultFolder, names: Sequence[str], settings: dict[str, Any], stages: dict[str, float]
 ) -> dict[str, Exception]:
     """Write all files; whatever a kill interrupts is not on the folder's record and is made again next time.
 
@@ -227,5 +228,5 @@ def _write(
                 raise OutputError(f"cannot write {folder.path / name}: {error.strerror or error}") from error
             else:
                 raise
-    folder.remember([name for name in names if name not in lost], settings, product.details)
+    folder.remember([name for name in names if name not in lost], settings, {**product.details, "stages": stages})
     return lost

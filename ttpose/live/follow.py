@@ -1,4 +1,4 @@
-"""One person followed from frame to frame: the last pose says where to look, the finder is asked where it does not."""
+"""One person followed from frame to frame: by the last pose, and by the detector where that cannot be trusted."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from ttpose.core.geometry import Box
 from ttpose.core.skeleton import Skeleton
-from ttpose.tracking.appearance import look_distance, look_of, mean_look
+from ttpose.tracking.appearance import appearance_distance, appearance_of, mean_appearance
 from ttpose.tracking.box_correction import BoxCorrectionSettings, better_box, needs_redetection, refine_box
 from ttpose.tracking.detector import Detection, Detector
 from ttpose.tracking.search import is_alone
@@ -19,18 +19,18 @@ from ttpose.tracking.subject import parse_subject
 from ttpose.tracking.tracklets import RECENT
 
 #: Keypoints [K, 3] in image pixels of the person in a box of an RGB image.
-Look = Callable[[np.ndarray, Box], np.ndarray]
+Predict = Callable[[np.ndarray, Box], np.ndarray]
 
 
 @dataclass(frozen=True)
 class FollowSettings:
     """Numbers of following live; overlaps are intersection over union."""
 
-    check_s: float = 1.0  # the finder confirms the box this often, 0.06 s of work each time
-    search_s: float = 0.2  # between two looks for somebody where nobody is
+    check_s: float = 1.0  # the detector confirms the box this often, 0.06 s of work each time
+    search_s: float = 0.2  # between two searches where nobody is
     lost_s: float = 1.0  # a pose that was bad for so long has lost its person
     faithful_s: float = 5.0  # after a loss, only somebody in the same clothes is taken for this long
-    min_score: float = 0.35  # the finder's own limit
+    min_score: float = 0.35  # the detector's own limit
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Follower:
     """Follows one person through a stream.
 
     Args:
-        finder: Finds people in a frame.
+        detector: Finds people in a frame.
         skeleton: Names the keypoints.
         subject: Whom to begin with: "auto" and "largest" the largest, "center", or "X,Y".
         settings: Numbers.
@@ -71,10 +71,10 @@ class Follower:
         self._boxes = BoxCorrectionSettings()
         self._box: Box | None = None
         self._person = 0
-        self._looks: deque[np.ndarray] = deque(maxlen=RECENT)
+        self._appearances: deque[np.ndarray] = deque(maxlen=RECENT)
         self._found_at = self._good_at = self._searched_at = -np.inf
 
-    def look(self, image: np.ndarray, time_s: float, predict: Look) -> Sight | None:
+    def follow(self, image: np.ndarray, time_s: float, predict: Predict) -> Sight | None:
         """Where the person is in the next frame, or None.
 
         Args:
@@ -122,13 +122,13 @@ class Follower:
         self._searched_at = time_s
         people = [p for p in self._detector.find([image])[0] if p.score >= self._settings.min_score]
         away = time_s - self._good_at > self._settings.faithful_s
-        known = [i for i, p in enumerate(people) if self._looks_alike(image, p.box)]
+        known = [i for i, p in enumerate(people) if self._appears_alike(image, p.box)]
         chosen = self._choose(people, known or (list(range(len(people))) if away else []), image)
         if chosen is None:
             return None
         if chosen not in known:
             self._person += 1
-            self._looks.clear()
+            self._appearances.clear()
         self._good_at = time_s
         self._remember(image, chosen, people, time_s)
         return people[chosen].box.with_margin(self._track.margin_share)
@@ -142,12 +142,15 @@ class Follower:
             return min(among, key=lambda i: float(np.hypot(*np.subtract(people[i].box.center, middle))), default=None)
         return max(among, key=lambda i: people[i].box.area, default=None)
 
-    def _looks_alike(self, image: np.ndarray, box: Box) -> bool:
-        if not self._looks:
+    def _appears_alike(self, image: np.ndarray, box: Box) -> bool:
+        if not self._appearances:
             return True
-        return look_distance(mean_look(list(self._looks)), look_of(image, box)) <= self._track.join_look
+        return (
+            appearance_distance(mean_appearance(list(self._appearances)), appearance_of(image, box))
+            <= self._track.join_appearance
+        )
 
     def _remember(self, image: np.ndarray, chosen: int, people: list[Detection], time_s: float) -> None:
         self._found_at = time_s
         if is_alone(chosen, people, self._settings.min_score):
-            self._looks.append(look_of(image, people[chosen].box))
+            self._appearances.append(appearance_of(image, people[chosen].box))

@@ -17,7 +17,8 @@ from ttpose.adaptation.pseudo_labels import distillation_targets, pseudo_labels
 from ttpose.adaptation.settings import PersonalizeSettings, preset_named
 from ttpose.core.geometry import Box
 from ttpose.inference.crops import PersonCrop, cut_crop
-from ttpose.inference.tta import TTA_VIEWS, TTAPrediction, join, predict_tta
+from ttpose.inference.prediction import TTAPrediction, join
+from ttpose.inference.tta import TTA_VIEWS, predict_tta
 from ttpose.media import Frame
 from ttpose.models.engine import PoseNetwork, compiled
 from ttpose.models.person import PersonDelta
@@ -186,10 +187,9 @@ class Learner:
         rows = [len(crops) - 1, *others.tolist()]
         seen = join([seen for _, seen in self._ring])
         skeleton = self._start.skeleton
-        taught = distillation_targets(
-            seen, crops, *pseudo_labels(seen, crops, skeleton, how), skeleton, rows, self._start.config.crop
-        )
-        adapter.losses = build_losses(taught, self._start, how)
+        labels, grid = pseudo_labels(seen, crops, skeleton, how), self._start.config.crop
+        clip = distillation_targets(seen, crops, *labels, skeleton, rows, grid)
+        adapter.losses = build_losses(clip, self._start, how)
         targets = [crops[i] for i in rows]
         adapter.step(targets, targets)
         adapter.history.clear()  # it grows with every step

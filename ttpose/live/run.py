@@ -80,12 +80,12 @@ class Live:
 
     Args:
         loaded: The weights to start from.
-        finder: Finds people.
+        detector: Finds people.
         settings: How.
         window: Where to show it, or None.
         save: Called with the learned weights when the user presses the key for it.
-        progress: Hears of another person.
-        status: Hears a line of what goes on every few seconds.
+        progress: Receives a note about another person.
+        status: Receives a line of what goes on every few seconds.
     """
 
     def __init__(
@@ -173,7 +173,7 @@ class Live:
         sight = None
         if frame.image is not None:
             self._size = frame.image.shape[1::-1]
-            sight = self._follower.look(frame.image, frame.time_s, self._predict)
+            sight = self._follower.follow(frame.image, frame.time_s, self._predict)
         if sight is not None:
             self._learn(frame, sight, learner)
         if recorder is not None:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Generator
 from contextlib import closing
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,11 @@ import numpy as np
 
 from ttpose.core.errors import InputError
 from ttpose.media import Frame, open_source
+from ttpose.media.shape import Shape
 
 # A dead network stream is given up after this long; a live one never pauses for as long.
 _TIMEOUT_S = 10.0
-# The consumer hears that there is nothing new this often, so that it can look at its keyboard.
+# The consumer is told that there is nothing new this often, so that it can look at its keyboard.
 _WAIT_S = 0.05
 
 
@@ -103,11 +105,24 @@ def _played(capture: _Capture) -> Generator[Frame, None, None]:
 def _images(capture: _Capture) -> Generator[np.ndarray, None, None]:
     import cv2
 
+    aspect, turned = _pixel_aspect(capture.reader)
     try:
         while (got := capture.reader.read())[0]:
-            yield cv2.cvtColor(got[1], cv2.COLOR_BGR2RGB)
+            image = cv2.cvtColor(got[1], cv2.COLOR_BGR2RGB)
+            height, width = image.shape[:2]
+            size = Shape.of(height, width, aspect).size[::-1] if turned else Shape.of(width, height, aspect).size
+            yield image if size == (width, height) else cv2.resize(image, size, interpolation=cv2.INTER_AREA)
     finally:
         capture.reader.release()
+
+
+def _pixel_aspect(reader: Any) -> tuple[Fraction | None, bool]:
+    """Width of a stored pixel divided by its height, None where not known; and whether pictures come turned by 90°."""
+    import cv2
+
+    across, down = (round(reader.get(side)) for side in (cv2.CAP_PROP_SAR_NUM, cv2.CAP_PROP_SAR_DEN))
+    turned = round(reader.get(cv2.CAP_PROP_ORIENTATION_META)) % 180 == 90
+    return Fraction(across, down) if across > 0 and down > 0 else None, turned
 
 
 def paced(frames: Generator[Frame, None, None]) -> Generator[Frame, None, None]:

@@ -1,4 +1,4 @@
-"""Reading ahead: frames are decoded in a thread while the ones before are looked at."""
+"""Reading ahead: frames are decoded in a thread while the ones before are worked on."""
 
 from __future__ import annotations
 

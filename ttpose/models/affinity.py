@@ -1,6 +1,6 @@
 """The Transformer that says, per image, how supervised keypoints are made of self-supervised ones.
 
-Li et al. 2021, section 3.3: learned queries look at the image's features and each turns into a distribution over the
+Li et al. 2021, section 3.3: learned queries attend to the image's features and each turns into a distribution over the
 self-supervised maps; the supervised maps are the so weighted sums.
 """
 

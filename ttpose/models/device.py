@@ -33,7 +33,9 @@ def choose_device(name: str = "auto") -> str:
         return next(iter(there))
     wanted = "cuda:0" if name == "cuda" else name
     if wanted not in there:
-        raise UsageError(f"this machine has no device {name}", f"there is {', '.join(there)}")
+        raise UsageError(
+            f"there is no device {name}: {_why_missing(name)}", f"use {', '.join(there)}{_how_to_get(name)}"
+        )
     return wanted
 
 
@@ -60,3 +62,23 @@ def moved(images: Tensor, device: torch.device) -> Tensor:
     if device.type == "cuda" and images.device.type == "cpu":
         return images.pin_memory().to(device, non_blocking=True)
     return images.to(device)
+
+
+def _built_with_cuda() -> bool:
+    return torch.version.cuda is not None or torch.version.hip is not None
+
+
+def _why_missing(name: str) -> str:
+    if not name.startswith("cuda"):
+        return f"PyTorch {torch.__version__} finds no {'Apple GPU' if name == 'mps' else 'such device'}"
+    if not _built_with_cuda():
+        return f"PyTorch {torch.__version__} is built for the CPU only"
+    if not torch.cuda.is_available():
+        return f"PyTorch {torch.__version__} finds no GPU or no driver for it"
+    return f"PyTorch finds {torch.cuda.device_count()} of them, counted from cuda:0"
+
+
+def _how_to_get(name: str) -> str:
+    if name.startswith("cuda") and not _built_with_cuda():
+        return ", or install a CUDA build of PyTorch: https://pytorch.org/get-started/locally"
+    return ""

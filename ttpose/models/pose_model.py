@@ -127,11 +127,11 @@ class PoseModel(nn.Module):
         return expected_positions(self_supervised, self.config.bottleneck_sharpness)
 
     def reconstruct(self, source: Tensor, source_points: Tensor, target_points: Tensor) -> Tensor:
-        """Repaint the target from the source's look.
+        """Reconstruct the target from the source's appearance.
 
         Args:
             source: Normalised images [B, 3, R, R] with R = config.reconstruction_size.
-            source_points: [B, J, 2] in heatmap cells; the paper's nets do not look at them.
+            source_points: [B, J, 2] in heatmap cells; the paper's nets do not use them.
             target_points: [B, J, 2] in heatmap cells.
 
         Returns:

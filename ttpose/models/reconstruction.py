@@ -1,4 +1,4 @@
-"""The paper's reconstruction: a target frame repainted from the look of a source frame and the target's keypoints.
+"""The paper's reconstruction: a target frame from the appearance of a source frame and the target's keypoints.
 
 Layer sizes follow the TTP paper's Penn Action configuration (after Jakab et al. 2018); module names follow its public
 checkpoints.
@@ -35,7 +35,7 @@ class StageEncoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Paints a normalised image [B, 3, S, S] from the two encodings side by side [B, 16 · width, S/8, S/8]."""
+    """Makes a normalised image [B, 3, S, S] from the two encodings side by side [B, 16 · width, S/8, S/8]."""
 
     def __init__(self, width: int = 32) -> None:
         super().__init__()
@@ -67,7 +67,7 @@ class Reconstructor(nn.Module):
         self.decoder = Decoder(width)
 
     def forward(self, source: torch.Tensor, maps: torch.Tensor) -> torch.Tensor:
-        """Repaint the target.
+        """Reconstruct the target.
 
         Args:
             source: Normalised images of the same person in another pose, [B, 3, S, S].

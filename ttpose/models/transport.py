@@ -1,9 +1,8 @@
 """Reconstruction by transport: the source's look is carried, limb by limb, to where the target's keypoints say.
 
-The colours of a reconstruction come from the source image by construction, so a misplaced keypoint paints the wrong
-place in the right colour, and the way to a lower error is to move the keypoint, not to repaint. Related: deformable
-skip connections (Siarohin et al. 2018), part-based disentangling (Lorenz et al. 2019), Transporter (Kulkarni et al.
-2019).
+The colours of a reconstruction come from the source image by construction, so a misplaced keypoint puts the right
+colour in the wrong place, and the way to a lower error is to move the keypoint. Related: deformable skip connections
+(Siarohin et al. 2018), part-based disentangling (Lorenz et al. 2019), Transporter (Kulkarni et al. 2019).
 """
 
 from __future__ import annotations
@@ -143,7 +142,7 @@ def _conv(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
 
 
 class TransportReconstructor(nn.Module):
-    """Paints the target from the source's image, the source's points and the target's points.
+    """Reconstructs the target from the source's image, the source's points and the target's points.
 
     Args:
         skeleton: Supervised keypoint set, whose points come first.
@@ -164,7 +163,7 @@ class TransportReconstructor(nn.Module):
         )
 
     def forward(self, source: Tensor, source_points: Tensor, target_points: Tensor) -> Tensor:
-        """Repaint the target.
+        """Reconstruct the target.
 
         Args:
             source: Normalised images [B, 3, R, R].
@@ -178,9 +177,9 @@ class TransportReconstructor(nn.Module):
         carried, masks = self.carry(look, self.parts(source_points), self.parts(target_points))
         x = self.enter(torch.cat([carried, look, masks.amax(1, keepdim=True), masks], 1))
         deep = F.interpolate(self.deep(self.down(x)), scale_factor=2, mode="bilinear", align_corners=False)
-        # The decoder corrects what was carried; it does not paint from nothing.
-        painted = F.interpolate(carried[:, -3:], scale_factor=2, mode="bilinear", align_corners=False)
-        return painted + self.leave(self.up(torch.cat([x, deep], 1)))
+        # The decoder corrects what was carried; it does not draw from nothing.
+        reconstructed = F.interpolate(carried[:, -3:], scale_factor=2, mode="bilinear", align_corners=False)
+        return reconstructed + self.leave(self.up(torch.cat([x, deep], 1)))
 
     def carry(self, look: Tensor, source: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
         """Warp every part of the source's look to the target and blend by the parts' masks.
@@ -207,7 +206,7 @@ class TransportReconstructor(nn.Module):
 
 
 def pixel_weight(area: Tensor) -> Tensor:
-    """How much each pixel of a repainted frame counts, given where the person is [B, 1, h, w], 0..1.
+    """How much each pixel of a reconstructed frame counts, given where the person is [B, 1, h, w], 0..1.
 
     The background near the person counts a little: it tells where the person ends. The rest must not move a keypoint.
     """

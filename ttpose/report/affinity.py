@@ -9,17 +9,17 @@ import numpy as np
 
 # Weights below this are left white: 544 cells of which a few dozen say something.
 _VISIBLE = 0.01
-# A change is drawn on a scale of at least this, so that rounding noise does not look like learning.
+# A change is drawn on a scale of at least this, so that rounding noise is not drawn like learning.
 _LEAST_SCALE = 0.02
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A filled cell: its place, strength 0..1, sign, and what it says."""
+    """A filled cell: its place, opacity 0..1, sign, and what it says."""
 
     row: int
     column: int
-    interpolation: float
+    opacity: float
     falls: bool
     text: str
 
@@ -31,7 +31,7 @@ class Heatmap:
     Attributes:
         rows, columns: Names.
         cells: The filled ones.
-        summary: For people who do not see the picture.
+        summary: For screen readers.
     """
 
     rows: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""What the page needs to write a corrections file of the doubtful frames (`ttpose correct --import` takes it)."""
+"""What the page needs to write a corrections file of the flagged frames (`ttpose correct --import` takes it)."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from ttpose.corrections.reading import identity_of
 from ttpose.corrections.records import SCHEMA
 from ttpose.media import SourceInfo
 from ttpose.report.curves import listed
-from ttpose.report.doubts import Doubts
+from ttpose.report.quality_flags import FlagGroup
 
 # Frames whose keypoints the page holds for swapping; a quarter of a megabyte. Later stretches cannot be swapped there.
 _MOST_FRAMES = 1500
 
 
 def corrections_values(
-    info: SourceInfo, sha256: str, skeleton: Skeleton, keypoints: np.ndarray, doubts: Sequence[Doubts]
+    info: SourceInfo, sha256: str, skeleton: Skeleton, keypoints: np.ndarray, flags: Sequence[FlagGroup]
 ) -> dict[str, Any]:
-    """JSON-ready: the head of the file, parts of the body, and the poses of doubtful frames with somebody in them.
+    """JSON-ready: the head of the file, parts of the body, and the poses of flagged frames with somebody in them.
 
     Args:
         info: Of the clip.
         sha256: Of its file.
         skeleton: The keypoint set.
         keypoints: [N, K, 3] the result.
-        doubts: What the page lists.
+        flags: What the page lists.
     """
-    frames = {i for group in doubts for stretch in group.stretches for i in range(stretch.first, stretch.last + 1)}
+    frames = {i for group in flags for stretch in group.stretches for i in range(stretch.first, stretch.last + 1)}
     there = np.isfinite(keypoints[..., 0]).any(axis=1)
     shown = [i for i in sorted(frames) if there[i]][:_MOST_FRAMES]
     clip = {**identity_of(info).to_dict(), "sha256": sha256}

@@ -57,7 +57,7 @@ def plot_values(
     Args:
         times: Seconds [N].
         skeleton: The keypoint set.
-        keypoints: Before, after and perhaps smoothed, each [N, K, 3].
+        keypoints: Base, refined, personalized and perhaps smoothed, each [N, K, 3].
         motions: Of each.
     """
     group = math.ceil(len(times) / _MOST_POINTS)

@@ -22,7 +22,7 @@ class FilmLimits:
         side: Longer side of a picture in pixels.
         bytes: Of all pictures together, before base64 adds a third.
         quality: JPEG quality to start with.
-        least_quality: Below it pictures are not worth looking at, whatever the budget.
+        least_quality: Pictures of less show nothing, whatever the budget.
     """
 
     frames: int = 300

@@ -23,18 +23,21 @@ from ttpose.report import words
 from ttpose.report.affinity import change_map, weights_map
 from ttpose.report.corrections import corrections_values
 from ttpose.report.curves import film_values, plot_values, poses, skeleton_values
-from ttpose.report.doubts import find_doubts
+from ttpose.report.effect import Effect
 from ttpose.report.filmstrip import FilmLimits, film, jpeg_uri
-from ttpose.report.inside import Pair, look_inside
+from ttpose.report.inside import Pair, inspect_models
 from ttpose.report.motion import Motion, median, motion_of
+from ttpose.report.quality_flags import find_flags
 from ttpose.results.series import frame_times, subject_keypoints, torso_length
 
 if TYPE_CHECKING:
     from ttpose.adaptation.session import Personalization
 
+#: What the player shows of each frame, from the network's own word to the result.
+STAGES = ("base", "refined", "personalized")
 _SCRIPTS = ("uplot.min.js", "skeleton.js", "player.js", "plots.js", "corrections.js", "page.js")
 _STYLES = ("uplot.min.css", "report.css")
-_QUALITY = 85  # of the few pictures that are looked at closely
+_QUALITY = 85  # of the few pictures that show detail
 
 
 def write_report(source: Path | str, made: Personalization, path: Path | str, progress: Progress | None = None) -> None:
@@ -46,7 +49,7 @@ def write_report(source: Path | str, made: Personalization, path: Path | str, pr
         source: The clip or photo that `made` was made from.
         made: What `personalize` gave.
         path: The page, .html.
-        progress: Hears the stage "write the report".
+        progress: Receives the stage "write the report".
 
     Raises:
         InputError: The source cannot be read.
@@ -73,7 +76,7 @@ def render(source: Source, made: Personalization, folder: Path, progress: Progre
     }
     context = _story(source, made, tracks) | _inside(made) | _tables(source, made, folder)
     values["corrections"] = corrections_values(
-        source.info, context["sha256"], result.skeleton, tracks.keypoints[1], context["doubts"]
+        source.info, context["sha256"], result.skeleton, tracks.keypoints[2], context["flags"]
     )
     return _template().render(context, values=values, styles=_assets(_STYLES), scripts=_scripts())
 
@@ -84,7 +87,7 @@ class _Tracks:
 
     Attributes:
         times: [N] seconds.
-        keypoints: [N, K, 3] before and after, and smoothed where the result has that.
+        keypoints: [N, K, 3] base, refined and personalized, and smoothed where the result has that.
         motions: Of each of them.
         jitters: Of each of them, over the whole clip.
         torso: Pixels.
@@ -99,11 +102,11 @@ class _Tracks:
 
 def _follow(made: Personalization) -> _Tracks:
     result, times = made.keypoints, frame_times(made.keypoints)
-    keypoints = [subject_keypoints(made.base_keypoints), subject_keypoints(result)]
+    keypoints = [subject_keypoints(stage) for stage in (made.base_keypoints, made.refined_keypoints, result)]
     if result.smoothing is not None:
         keypoints.append(subject_keypoints(result, smoothed=True))
     # The same lengths for all, so that their figures can be compared.
-    torso, boxes = torso_length(result, keypoints[1]), [f.people[0].box for f in result.frames if f.people]
+    torso, boxes = torso_length(result, keypoints[2]), [f.people[0].box for f in result.frames if f.people]
     side = float(np.median([box.side for box in boxes] or [1.0]))
     motions = tuple(motion_of(points, times, torso, side) for points in keypoints)
     jitters = tuple(median(np.array([jitter(points, boxes)])) for points in keypoints)
@@ -111,11 +114,12 @@ def _follow(made: Personalization) -> _Tracks:
 
 
 def _story(source: Source, made: Personalization, tracks: _Tracks) -> dict[str, Any]:
-    """Title, verdict, figures and doubts."""
+    """Title, decision, figures and quality flags."""
     info, frames = source.info, made.keypoints.frames
-    headline, meaning = words.decision_words(made.guard)
-    before, after = tracks.keypoints[:2]
-    doubts = find_doubts(made.keypoints, after, before, tracks.times, tracks.torso)
+    effect = Effect.of(made)
+    headline, meaning = words.decision_words(made.guard, effect)
+    base, _, personalized = tracks.keypoints[:3]
+    flags = find_flags(made.keypoints, personalized, base, tracks.times, tracks.torso)
     return {
         "name": info.path.name,
         "kind": info.kind,
@@ -125,34 +129,40 @@ def _story(source: Source, made: Personalization, tracks: _Tracks) -> dict[str, 
         "seconds": info.duration_s,
         "version": __version__,
         "guard": {
-            "verdict": made.guard.decision,
+            "decision": made.guard.decision,
             "headline": headline,
             "meaning": meaning,
+            "line": _sentence(words.guard_words(made.guard, effect.continued)),
             "reason": made.guard.reason,
         },
+        "stages_shown": STAGES,
         "candidates": [(kind, words.CANDIDATES[kind]) for kind in made.guard.checks],
-        "checks": words.metric_rows(made.guard),
+        "metrics": words.metric_rows(made.guard),
         "figures": {
             name: [median(getattr(motion, name)) for motion in tracks.motions] for name in ("confidence", "speed")
         }
         | {"jitter": tracks.jitters},
         "smoothing": made.keypoints.smoothing,
-        "doubts": doubts,
-        "doubtful": len(set().union(*(group.frames for group in doubts))),
+        "flags": flags,
+        "flagged": len(set().union(*(group.frames for group in flags))),
         "warnings": source.warnings,
     }
+
+
+def _sentence(words: str) -> str:
+    return words[:1].upper() + words[1:]
 
 
 def _inside(made: Personalization) -> dict[str, Any]:
     """Pictures of what the model does inside."""
     if made.samples is None or not made.samples.crops:
         return {"pairs": ()}
-    seen = look_inside(made.samples)
+    seen = inspect_models(made.samples)
     context: dict[str, Any] = {"pairs": [_pictures(pair) for pair in seen.pairs], "map_names": seen.map_names}
-    if seen.before is not None and seen.after is not None:
+    if seen.base is not None and seen.personalized is not None:
         rows = made.keypoints.skeleton.keypoints
-        change, sentence = change_map(seen.before, seen.after, rows, seen.map_names)
-        context |= {"affinity": weights_map(seen.after, rows, seen.map_names), "affinity_change": change}
+        change, sentence = change_map(seen.base, seen.personalized, rows, seen.map_names)
+        context |= {"affinity": weights_map(seen.personalized, rows, seen.map_names), "affinity_change": change}
         context["affinity_sentence"] = sentence
     return context
 
@@ -167,8 +177,8 @@ def _pictures(pair: Pair) -> dict[str, Any]:
         "side": pair.target.shape[0],
         "source": uri(pair.source),
         "target": uri(pair.target),
-        "points": [look.points.tolist() for look in (pair.before, pair.after)],
-        "painted": [uri(look.painted) for look in (pair.before, pair.after)],
+        "points": [model.points.tolist() for model in (pair.base, pair.personalized)],
+        "reconstructions": [uri(model.reconstruction) for model in (pair.base, pair.personalized)],
     }
 
 

@@ -1,4 +1,4 @@
-"""The guard's choice, checks, settings and stages in plain words."""
+"""The guard's decision and metrics, settings and stages in plain words."""
 
 from __future__ import annotations
 
@@ -8,43 +8,48 @@ from dataclasses import dataclass
 from typing import Any
 
 from ttpose.adaptation.guard.metrics import GuardReport
+from ttpose.adaptation.guard.selection import NOT_HELD_OUT
+from ttpose.report.effect import Effect
 
-# For each verdict: headline, and what it means.
-_DECISIONS = {
-    "personalized": (
-        "The personalized model is used",
-        "On frames kept out of the learning, no check spoke against the change.",
-    ),
-    "interpolated": (
-        "Half of the change is used",
-        "The keypoints come from weights half-way between the base and the personalized model.",
-    ),
-    "base": (
-        "The base model is used",
-        "Personalizing did not help on this clip, so the change was dropped; before and after differ only in which "
-        "side is called left and right.",
-    ),
+#: The weights of each decision in words; "base" is the earlier person where a run continues from one.
+_WEIGHTS = {
+    "personalized": "personalized weights",
+    "interpolated": "interpolated weights (half of the change)",
+    "base": "base weights",
 }
 
-#: For each check: name, what it measures. Lower is better but for the score; movement is neither good nor bad.
+# For each decision but "base" what it means for the keypoints.
+_MEANING = {
+    "personalized": "No guard metric spoke against the change on frames that were kept out of learning.",
+    "interpolated": "Half of the change is kept: the weights are half-way between base and personalized.",
+}
+
+# Metrics that can speak for the personalized weights, lower being better, in the order in which one is named.
+_BETTER = {
+    "disagreement": "test-time views agree better",
+    "jumps": "keypoints jump less between frames",
+    "limb_spread": "limb lengths vary less",
+}
+
+#: For each guard metric: name, what it measures. Lower is better but for the score; movement is neither.
 _METRICS = {
-    "disagreement": ("Disagreement of views", "mirrored, turned and scaled views of one frame, in torso lengths"),
+    "disagreement": ("TTA disagreement", "mirrored, turned and scaled views of one frame, in torso lengths"),
     "jumps": ("Jumps", "acceleration between neighbouring frames, in torso lengths"),
     "limb_spread": ("Limb length spread", "limbs should not change their length, in torso lengths"),
     "score": ("Confidence", "mean keypoint score; higher is better"),
     "moved": ("Movement", "mean distance from the base's keypoints, in torso lengths"),
-    "reconstruction": ("Repainting error", "logarithm of the perceptual error of repainted frames"),
+    "reconstruction": ("Reconstruction error", "logarithm of the perceptual error of reconstructed frames"),
 }
 
-CANDIDATES = {"base": "Base", "interpolated": "Half", "personalized": "All"}
+CANDIDATES = {"base": "Base", "interpolated": "Interpolated", "personalized": "Personalized"}
 
 _STAGES = {
     "find_s": "Find and follow the person",
-    "base_s": "Read the clip, predict with the base",
-    "look_s": "Look through several views",
+    "refine_s": "Predict and refine with the base",
+    "teacher_s": "Predict pseudo-labels",
     "adapt_s": "Learn",
-    "guard_s": "Check on held-out frames",
-    "predict_s": "Predict with the result",
+    "guard_s": "Measure on held-out frames",
+    "predict_s": "Predict and refine with the result",
 }
 
 
@@ -57,18 +62,43 @@ class MetricRow:
     values: tuple[str, ...]
 
 
-def decision_words(guard: GuardReport) -> tuple[str, str]:
-    """Headline and meaning of the guard's choice."""
-    headline, meaning = _DECISIONS[guard.decision]
+def decision_words(guard: GuardReport, effect: Effect) -> tuple[str, str]:
+    """Headline and meaning: what happened to the keypoints, then to the weights."""
+    moved = "" if effect.moved is None else f"{100 * effect.moved:.2g} % of the torso"
+    if effect.almost_nothing:
+        instead = "" if effect.instead is None else f": {effect.instead}"
+        how_far = f"The keypoints moved by {moved} on average" if effect.moved else "The keypoints are the refined ones"
+        return "Personalizing changed almost nothing", f"{how_far}{instead}."
+    headline = f"The {_WEIGHTS[guard.decision]} are used"
+    meaning = _MEANING.get(guard.decision, "Personalizing did not help on this clip, so the change was dropped.")
     if guard.decision == "personalized" and not guard.checks:
-        meaning = "No frames were kept out of the learning, so nothing speaks for or against the change."
-    return headline, meaning
+        meaning = "No guard metric was measured, so nothing speaks for or against the change."
+    return headline, f"Personalizing moved the keypoints by {moved} on average. {meaning}" if moved else meaning
+
+
+def guard_words(guard: GuardReport, continued: bool = False) -> str:
+    """The decision and one reason, as the console says it; `continued`: the base is an earlier person's weights."""
+    weights = _WEIGHTS[guard.decision].replace("base", "earlier") if continued else _WEIGHTS[guard.decision]
+    return f"{weights} used: {guard_reason(guard)}"
+
+
+def guard_reason(guard: GuardReport) -> str:
+    """Why the guard decided so, in words with one metric."""
+    if guard.decision != "personalized" or not guard.checks:
+        return guard.reason.removeprefix("kept the base: ").removeprefix("half of the change is kept: ")
+    base, found = guard.checks["base"], guard.checks["personalized"]
+    where = "the frames learned from" if NOT_HELD_OUT in guard.reason else "held-out frames"
+    for name, words in _BETTER.items():
+        before, after = getattr(base, name), getattr(found, name)
+        if number(after) != number(before) and after < before:
+            return f"{words} on {where}, {number(before)} → {number(after)}"
+    return f"no guard metric got clearly worse on {where}"
 
 
 def metric_rows(guard: GuardReport) -> list[MetricRow]:
-    """The guard's figures as a table; checks that were not made are left out."""
+    """The guard's metrics as a table; those that were not measured are left out."""
     rows = []
-    for key, values in guard.figures.items():
+    for key, values in guard.metrics.items():
         name, meaning = _METRICS.get(key, (key, ""))
         if any(value is not None for value in values.values()):
             rows.append(MetricRow(name, meaning, tuple(number(values.get(kind)) for kind in guard.checks)))
@@ -88,16 +118,16 @@ def stage_rows(timings: Mapping[str, float]) -> list[tuple[str, float]]:
 
 
 def setting_rows(notes: Mapping[str, str]) -> list[tuple[str, str]]:
-    """A person file's settings, those of the random views under their own names; none where they cannot be read."""
+    """A person file's settings, those of the augmentation under their own names; none where they cannot be read."""
     try:
         settings: dict[str, Any] = json.loads(notes.get("settings", "{}"))
     except ValueError:
         return []
-    views = settings.pop("augmentation", {})
+    augmentation = settings.pop("augmentation", {})
     order = ["preset", "mode", "steps", "seed"]
     names = [name for name in order if name in settings] + sorted(set(settings) - set(order))
     rows = [(name.replace("_", " "), _shown(settings[name])) for name in names]
-    return rows + [(f"views: {name.replace('_', ' ')}", _shown(value)) for name, value in views.items()]
+    return rows + [(f"augmentation: {name.replace('_', ' ')}", _shown(value)) for name, value in augmentation.items()]
 
 
 def _shown(value: Any) -> str:

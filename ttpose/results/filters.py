@@ -50,7 +50,7 @@ def _weight(cutoff: Any, step: float) -> Any:
 class SavitzkyGolay:
     """Local polynomials by least squares (Savitzky & Golay 1964), at the frames' own times.
 
-    It looks at both sides and therefore does not lag. At an even frame rate it is the classical filter with
+    It uses both sides and therefore does not lag. At an even frame rate it is the classical filter with
     polynomials fitted to the first and last windows at the ends.
 
     Attributes:

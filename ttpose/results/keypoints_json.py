@@ -1,4 +1,4 @@
-"""Keypoint files of the schema `ttpose.keypoints/1` (docs/keypoints-json.md): writing, reading, the JSON Schema."""
+"""Keypoint files of the schema `ttpose.keypoints/2` (docs/keypoints-json.md): writing, reading, the JSON Schema."""
 
 from __future__ import annotations
 
@@ -58,6 +58,6 @@ def _one_line(value: Any) -> str:
 
 def json_schema() -> dict[str, Any]:
     """The JSON Schema (draft 2020-12) of the format, as shipped with the package."""
-    text = Path(__file__).with_name("keypoints-1.schema.json").read_text(encoding="utf-8")
+    text = Path(__file__).with_name("keypoints-2.schema.json").read_text(encoding="utf-8")
     schema: dict[str, Any] = json.loads(text)
     return schema

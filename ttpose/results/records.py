@@ -12,9 +12,10 @@ from ttpose.core.errors import InputError
 from ttpose.core.geometry import Box
 from ttpose.core.skeleton import Skeleton, skeleton_named
 from ttpose.core.text import readable
+from ttpose.results.former import FORMER_SCHEMA, current_keypoints
 
 #: Name and version of the file format; a change that breaks readers raises the number.
-SCHEMA = "ttpose.keypoints/1"
+SCHEMA = "ttpose.keypoints/2"
 
 _PIXEL_DIGITS = 2  # a hundredth of a pixel is far below any pose model's error
 _SCORE_DIGITS = 4
@@ -40,6 +41,8 @@ class PersonRecord:
         filled_keypoints: Positions in the skeleton of the smoothed keypoints that were filled in.
         disagreement: float [K]: how far each keypoint is, in pixels, from the base's prediction from a single view;
             NaN where either has no place. None where that is not known.
+        corrected: Positions in the skeleton of the keypoints that a person corrected. Such a keypoint is where the
+            person put it, with the score 1, or not in the picture, with the score 0.
 
     Raises:
         ValueError: The keypoints are not [K, 3] or the box is not finite.
@@ -52,6 +55,7 @@ class PersonRecord:
     filled: bool = False
     filled_keypoints: tuple[int, ...] = ()
     disagreement: np.ndarray | None = None
+    corrected: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         for keypoints in (self.keypoints, self.keypoints if self.smoothed is None else self.smoothed):
@@ -72,6 +76,8 @@ class PersonRecord:
             record["filled"] = True
         if self.filled_keypoints:
             record["filled_keypoints"] = [int(k) for k in self.filled_keypoints]
+        if self.corrected:
+            record["corrected"] = [int(k) for k in self.corrected]
         if self.disagreement is not None:
             distances = self.disagreement.tolist()
             record["disagreement"] = [round(d, _DISTANCE_DIGITS) if math.isfinite(d) else None for d in distances]
@@ -89,6 +95,7 @@ class PersonRecord:
             bool(data.get("filled", False)),
             tuple(int(k) for k in data.get("filled_keypoints", ())),
             _distances_from_json(data["disagreement"]) if "disagreement" in data else None,
+            tuple(int(k) for k in data.get("corrected", ())),
         )
 
 
@@ -130,13 +137,13 @@ class FrameRecord:
 
 @dataclass(frozen=True)
 class KeypointResult:
-    """The keypoints of one video or photo: what `ttpose.keypoints/1` files hold.
+    """The keypoints of one video or photo: what `ttpose.keypoints/2` files hold.
 
     Attributes:
         source: path, kind ("video" or "image"), width, height (square pixels as shown, after rotation), frames,
             duration_s, and what `ttpose.media.SourceInfo.describe` adds for an odd file.
-        model: base, base_sha256, person, person_sha256 (None for the base model), guard (None, or what the check
-            of the personalization decided and measured).
+        model: base, base_sha256, person, person_sha256 (None for the base model), guard (None, or the guard's
+            decision on the personalization, its reason and metrics).
         skeleton: The keypoint set.
         frames: One record for every decoded frame, in order.
         version: The ttpose version that made it.
@@ -172,16 +179,17 @@ class KeypointResult:
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> KeypointResult:
-        """The inverse of `to_dict`.
+        """The inverse of `to_dict`, also of what `ttpose.keypoints/1` files hold.
 
         Raises:
-            InputError: The data is not of this schema, or a value in it is missing or wrong; the message says which.
+            InputError: The data is of neither schema, or a value in it is missing or wrong; the message says which.
         """
-        if not isinstance(data, dict) or data.get("schema") != SCHEMA:
+        if not isinstance(data, dict) or data.get("schema") not in (SCHEMA, FORMER_SCHEMA):
             found = data.get("schema") if isinstance(data, dict) else None
             raise InputError(f"expected the schema {SCHEMA}, found {found or 'none'}")
         where = "header"
         try:
+            data = current_keypoints(data)
             skeleton = _skeleton_from(data["skeleton"])
             header = (dict(data["source"]), dict(data["model"]), skeleton)
             frames = []

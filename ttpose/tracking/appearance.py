@@ -8,11 +8,11 @@ from ttpose.core.geometry import Box
 
 #: Lightness, green-red, blue-yellow. Lightness is coarse, because light and shadow change it first.
 BINS = (4, 10, 10)
-#: The share of the box's width and height that is looked at: mostly clothes, little background.
+#: The share of the box's width and height that is compared: mostly clothes, little background.
 CORE = (0.5, 0.6)
 
 
-def look_of(image: np.ndarray, box: Box) -> np.ndarray:
+def appearance_of(image: np.ndarray, box: Box) -> np.ndarray:
     """Describe a person's colours.
 
     Args:
@@ -20,7 +20,7 @@ def look_of(image: np.ndarray, box: Box) -> np.ndarray:
         box: The person in image pixels.
 
     Returns:
-        float32 [D], the square roots of a colour histogram (Lab), so that the dot product of two looks is their
+        float32 [D], the square roots of a colour histogram (Lab), so that the dot product of two appearances is their
         Bhattacharyya coefficient; all zero where the box shows nothing.
     """
     import cv2
@@ -48,12 +48,12 @@ def look_of(image: np.ndarray, box: Box) -> np.ndarray:
     return np.sqrt(counts.ravel() / counts.sum()).astype(np.float32)
 
 
-def mean_look(looks: list[np.ndarray]) -> np.ndarray:
-    """The average of looks [D], a look again; at least one is needed."""
-    histogram = np.mean(np.square(looks), axis=0)
+def mean_appearance(appearances: list[np.ndarray]) -> np.ndarray:
+    """The average of appearances [D], a appearance again; at least one is needed."""
+    histogram = np.mean(np.square(appearances), axis=0)
     return np.sqrt(histogram)
 
 
-def look_distance(a: np.ndarray, b: np.ndarray) -> float:
-    """Hellinger distance of two looks: 0 the same colours, 1 none in common."""
+def appearance_distance(a: np.ndarray, b: np.ndarray) -> float:
+    """Hellinger distance of two appearances: 0 the same colours, 1 none in common."""
     return float(np.sqrt(max(1.0 - float(a @ b), 0.0)))

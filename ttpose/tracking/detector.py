@@ -1,4 +1,4 @@
-"""The person finder: images in, boxes of people out, in the images' own pixels."""
+"""The person detector: images in, boxes of people out, in the images' own pixels."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Detection:
 
 @dataclass(frozen=True)
 class DetectorSettings:
-    """Numbers of the person finder."""
+    """Numbers of the person detector."""
 
     # Longer sides of the network's input. It was trained at 416, but is half blind for people who fill three quarters
     # of that; at 256 they score 0.8 instead of 0.3, for a third of the cost.
@@ -38,7 +38,7 @@ class DetectorSettings:
 
 
 class Detector(Protocol):
-    """What `track_subject` needs of a person finder."""
+    """What `track_subject` needs of a person detector."""
 
     def find(
         self, images: Sequence[np.ndarray], min_score: float | None = None, sizes: Sequence[int] | None = None
@@ -76,7 +76,7 @@ class PersonDetector:
         Args:
             images: RGB uint8 [H, W, 3], of any sizes; those of one size run as one batch.
             min_score: Keep boxes that score at least this, 0..1; None means the settings' value.
-            sizes: Longer sides of the network's input to look at, in pixels; None means the settings' value.
+            sizes: Longer sides of the network's input, in pixels; None means the settings' value.
 
         Returns:
             For each image its people, best score first, boxes clipped to the image.

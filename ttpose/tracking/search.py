@@ -17,20 +17,20 @@ TILE = 0.55
 
 
 class Searcher:
-    """The finder with its second looks; counts the costly searches of a clip."""
+    """The detector with its searches of enlarged parts; counts the costly searches of a clip."""
 
     def __init__(self, detector: Detector, settings: TrackSettings) -> None:
         self.detector = detector
         self.settings = settings
         self._searches = 0
 
-    def look(self, image: np.ndarray, time: float, expected: Sequence[Tracklet]) -> list[Detection]:
+    def search(self, image: np.ndarray, time: float, expected: Sequence[Tracklet]) -> list[Detection]:
         """Find the people of an RGB frame, boxes in its pixels.
 
         Args:
             image: uint8 [H, W, 3].
             time: Its time in seconds.
-            expected: People who were seen lately; where one is not found well, that part is looked at enlarged.
+            expected: People who were seen lately; where one is not found well, that part is searched enlarged.
         """
         s = self.settings
         people = self.detector.find([image], s.keep_score)[0]

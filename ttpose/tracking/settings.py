@@ -15,11 +15,11 @@ class TrackSettings:
     most_samples: int = 1200  # of a long clip; beyond 4.4 minutes samples move apart ...
     least_per_second: float = 2.0  # ... but no further than this, or people could not be told apart by motion
     keep_score: float = 0.22  # weak boxes may continue a person (a flip scores 0.2 to 0.4), never begin one
-    sure_score: float = 0.5  # a person found with less is looked at again, enlarged
+    sure_score: float = 0.5  # a person found with less is searched again, enlarged
     zoom: float = 1.9  # side of the enlarged square over the person's side: room for motion and raised arms
     zoom_size: int = 416  # the one input size for it
     most_zooms: int = 2  # per sample, the largest lost people first
-    search_score: float = 0.5  # in enlarged parts of a frame without people; more is asked, for more is looked at
+    search_score: float = 0.5  # in enlarged parts of a frame without people; more is asked, for more is searched
     most_searches: int = 24  # of one clip; five enlarged parts each
 
     # Linking boxes of successive samples
@@ -27,20 +27,22 @@ class TrackSettings:
     reach_per_second: float = 2.2  # ... growing with time; a falling body covers 0.8 of its height in 0.23 s
     most_reach: float = 2.0
     size_ratio: float = 2.2  # crouching or a somersault halves the side, a leap doubles it
-    look_limit: float = 0.7  # Hellinger distance; successive boxes of one person measured up to 0.45
+    appearance_limit: float = 0.7  # Hellinger distance; successive boxes of one person measured up to 0.45
     weak_overlap: float = 0.3  # a weak box must lie this much where the person is expected (intersection over union)
     lost_s: float = 1.0  # a person unseen for longer is no longer linked, only joined
-    same_look: float = 0.3  # most successive boxes of one person measured less
+    same_appearance: float = 0.3  # most successive boxes of one person measured less
     margin: float = 0.15  # a link must be better than exchanging people by this much, else it is cut
 
     # Joining pieces of one person's path
     join_s: float = 2.0  # gaps up to here may be bridged by motion
-    join_look: float = 0.5  # and these colours; backlight alone changes them by 0.4
-    long_look: float = 0.15  # longer gaps and cuts: as good as the same colours, ...
-    long_look_alone: float = 0.35  # ... or this where no two people are ever seen together (4 cameras: 0.19 to 0.33)
+    join_appearance: float = 0.5  # and these colours; backlight alone changes them by 0.4
+    long_appearance: float = 0.15  # longer gaps and cuts: as good as the same colours, ...
+    long_appearance_alone: float = (
+        0.35  # ... or this where no two people are ever seen together (4 cameras: 0.19 to 0.33)
+    )
     most_tracklets: int = 300  # the largest ones; bounds the joining's cost in crowds
     long_least: int = 3  # sightings in a piece that may be joined over a long gap
 
     # Boxes for the frames in between
     bridge_s: float = 1.0  # frames in longer gaps get no box
-    margin_share: float = 0.065  # the finder's boxes end at the body; labelled ones lie this much further out
+    margin_share: float = 0.065  # the detector's boxes end at the body; labelled ones lie this much further out

@@ -12,15 +12,15 @@ LEAST_DISTANCE = 0.26
 
 
 @dataclass(frozen=True)
-class Glance:
-    """A frame at a glance: a grey thumbnail [9, 16] freed of exposure, and roots of a colour histogram."""
+class Thumbnail:
+    """A frame in small: a grey thumbnail [9, 16] freed of exposure, and roots of a colour histogram."""
 
     thumbnail: np.ndarray
     histogram: np.ndarray
 
     @classmethod
-    def of(cls, image: np.ndarray) -> Glance:
-        """Take the glance of an RGB uint8 [H, W, 3] image."""
+    def of(cls, image: np.ndarray) -> Thumbnail:
+        """Make the thumbnail of an RGB uint8 [H, W, 3] image."""
         import cv2
 
         small = cv2.resize(image, (64, 36), interpolation=cv2.INTER_AREA)
@@ -30,13 +30,13 @@ class Glance:
         thumbnail = thumbnail - thumbnail.mean()
         return cls(thumbnail / (np.linalg.norm(thumbnail) + 1.0), np.sqrt(counts.ravel() / counts.sum()))
 
-    def differences(self, other: Glance) -> tuple[float, float]:
+    def differences(self, other: Thumbnail) -> tuple[float, float]:
         """Change of the layout, 0 (none) to 2 (inverted), and Hellinger distance of the colours, 0..1."""
         change = 1.0 - float((self.thumbnail * other.thumbnail).sum())
         return change, float(np.sqrt(max(1.0 - float(self.histogram @ other.histogram), 0.0)))
 
 
-def is_cut(before: Glance, after: Glance) -> bool:
+def is_cut(before: Thumbnail, after: Thumbnail) -> bool:
     """Whether two successive samples belong to different shots: both layout and colours changed."""
     change, distance = before.differences(after)
     return change > LEAST_CHANGE and distance > LEAST_DISTANCE

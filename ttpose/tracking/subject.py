@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 
 from ttpose.core.errors import NoPersonError, UsageError
-from ttpose.tracking.appearance import look_distance
+from ttpose.tracking.appearance import appearance_distance
 from ttpose.tracking.settings import TrackSettings
 from ttpose.tracking.tracklets import NEVER, Sighting, Tracklet, assign, misfit
 
@@ -35,7 +35,7 @@ def join(tracklets: list[Tracklet], settings: TrackSettings) -> list[Person]:
     largest = sorted(tracklets, key=lambda t: -sum(s.box.area * s.score for s in t.sightings))
     people = [Person((t,)) for t in largest[: settings.most_tracklets]]
     people = _chain(people, lambda a, b: _short_cost(a, b, settings), settings.margin)
-    limit = settings.long_look if _ever_together(people, settings) else settings.long_look_alone
+    limit = settings.long_appearance if _ever_together(people, settings) else settings.long_appearance_alone
     return _chain(people, lambda a, b: _long_cost(a, b, limit, settings), settings.margin)
 
 
@@ -57,9 +57,9 @@ def _chain(people: list[Person], cost: Callable[[Tracklet, Tracklet], float], ma
     return chains
 
 
-def _look_distance(a: Tracklet, b: Tracklet) -> float | None:
-    before, after = a.look(), b.look(early=True)
-    return None if before is None or after is None else look_distance(before, after)
+def _appearance_distance(a: Tracklet, b: Tracklet) -> float | None:
+    before, after = a.appearance(), b.appearance(early=True)
+    return None if before is None or after is None else appearance_distance(before, after)
 
 
 def _short_cost(a: Tracklet, b: Tracklet, s: TrackSettings) -> float:
@@ -68,10 +68,10 @@ def _short_cost(a: Tracklet, b: Tracklet, s: TrackSettings) -> float:
     if a.shot != b.shot or not 0 < gap <= s.join_s:
         return NEVER
     fit = misfit(a, b.first.box, b.first.time, s)
-    look = _look_distance(a, b)
-    if look is not None and look > s.join_look:
+    appearance = _appearance_distance(a, b)
+    if appearance is not None and appearance > s.join_appearance:
         return NEVER
-    return fit + (0.3 if look is None else look) + 0.1 * gap
+    return fit + (0.3 if appearance is None else appearance) + 0.1 * gap
 
 
 def _long_cost(a: Tracklet, b: Tracklet, limit: float, s: TrackSettings) -> float:
@@ -79,8 +79,8 @@ def _long_cost(a: Tracklet, b: Tracklet, limit: float, s: TrackSettings) -> floa
     gap = b.first.time - a.last.time
     if gap <= 0 or (a.shot == b.shot and gap <= s.join_s) or min(len(a.sightings), len(b.sightings)) < s.long_least:
         return NEVER
-    look = _look_distance(a, b)
-    return NEVER if look is None or look > limit else look
+    appearance = _appearance_distance(a, b)
+    return NEVER if appearance is None or appearance > limit else appearance
 
 
 def _ever_together(people: list[Person], s: TrackSettings) -> bool:

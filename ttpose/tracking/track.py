@@ -12,11 +12,11 @@ import numpy as np
 from ttpose.core.errors import NoPersonError
 from ttpose.core.geometry import Box
 from ttpose.core.progress import Progress
-from ttpose.tracking.appearance import look_of
+from ttpose.tracking.appearance import appearance_of
 from ttpose.tracking.detector import Detector, DetectorSettings
 from ttpose.tracking.search import Searcher, is_alone
 from ttpose.tracking.settings import TrackSettings
-from ttpose.tracking.shots import Glance, is_cut
+from ttpose.tracking.shots import Thumbnail, is_cut
 from ttpose.tracking.subject import Person, Scene, choose, join, parse_subject
 from ttpose.tracking.tracklets import Linker, Sighting
 
@@ -31,7 +31,7 @@ class SubjectTrack:
     Attributes:
         boxes: The subject's box in image pixels for each frame index, None where it is not known to be there. Boxes
             end a little outside the body, as labelled person boxes do.
-        detected: For each frame index whether the finder saw the subject in that very frame.
+        detected: For each frame index whether the detector saw the subject in that very frame.
         people_seen: How many people were followed in the clip.
         person_id: The subject's number among them, in order of appearance.
     """
@@ -71,7 +71,7 @@ def track_subject(
 
     Args:
         source: A video or image.
-        finder: Usually a `PersonDetector`.
+        detector: Usually a `PersonDetector`.
         subject: "auto" (area × duration × continuity), "largest", "center", or "X,Y": a point on the person in the
             first frame, in pixels.
         min_score: A person is followed once found with at least this score, 0..1.
@@ -120,7 +120,7 @@ def _survey(
     samples: list[int] = []
     shots: list[int] = []
     width, height = source.info.width, source.info.height
-    before: Glance | None = None
+    before: Thumbnail | None = None
     with progress.stage("finding the subject", source.info.frames) as advance:
         passed = 0
         for frame in source.frames(step):
@@ -129,24 +129,24 @@ def _survey(
             if frame.image is None:
                 continue
             height, width = frame.image.shape[:2]
-            glance = Glance.of(frame.image)
-            people = searcher.look(frame.image, frame.time_s, linker.active)
-            looks = [
-                look_of(frame.image, person.box) if is_alone(i, people, min_score) else None
+            thumbnail = Thumbnail.of(frame.image)
+            people = searcher.search(frame.image, frame.time_s, linker.active)
+            appearances = [
+                appearance_of(frame.image, person.box) if is_alone(i, people, min_score) else None
                 for i, person in enumerate(people)
             ]
-            cut = before is not None and is_cut(before, glance) and not linker.recognises(people, looks)
-            before = glance
+            cut = before is not None and is_cut(before, thumbnail) and not linker.recognises(people, appearances)
+            before = thumbnail
             if cut:
                 linker.cut()
             samples.append(frame.index)
             shots.append((shots[-1] if shots else 0) + cut)
-            linker.add(frame.index, frame.time_s, shots[-1], people, looks)
+            linker.add(frame.index, frame.time_s, shots[-1], people, appearances)
         advance(max(getattr(source, "passed", 0) - passed, 0))  # those after the last sample
     linker.cut()
     persons = join(linker.finished, settings)
     if len(samples) >= settings.least_samples:
-        # Seen once in a clip's many samples: a mistake of the finder, or nobody to follow.
+        # Seen once in a clip's many samples: a mistake of the detector, or nobody to follow.
         persons = [p for p in persons if len(p.sightings) > 1]
     return _Survey(persons, samples, shots, width, height, step)
 

@@ -1,4 +1,4 @@
-"""Linking boxes of successive samples into tracklets: pieces of one person's path that are beyond doubt."""
+"""Linking boxes of successive samples into tracklets: pieces of one person's path that are certain."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ttpose.core.geometry import Box
-from ttpose.tracking.appearance import look_distance, mean_look
+from ttpose.tracking.appearance import appearance_distance, mean_appearance
 from ttpose.tracking.detector import Detection
 from ttpose.tracking.settings import TrackSettings
 
@@ -18,13 +18,13 @@ RECENT = 5
 
 @dataclass(frozen=True)
 class Sighting:
-    """A person's box in one sampled frame; `look` is None where other people's boxes reach into it."""
+    """A person's box in one sampled frame; `appearance` is None where other people's boxes reach into it."""
 
     frame: int
     time: float
     box: Box
     score: float
-    look: np.ndarray | None
+    appearance: np.ndarray | None
 
 
 @dataclass(eq=False)
@@ -48,10 +48,10 @@ class Tracklet:
         """Whether both exist at one time, so that they are two people."""
         return self.first.time <= other.last.time and other.first.time <= self.last.time
 
-    def look(self, *, early: bool = False) -> np.ndarray | None:
+    def appearance(self, *, early: bool = False) -> np.ndarray | None:
         """How the person looks at the end, or early on; None if never seen alone."""
-        looks = [s.look for s in self.sightings if s.look is not None]
-        return mean_look(looks[:RECENT] if early else looks[-RECENT:]) if looks else None
+        appearances = [s.appearance for s in self.sightings if s.appearance is not None]
+        return mean_appearance(appearances[:RECENT] if early else appearances[-RECENT:]) if appearances else None
 
     def predict(self, time: float) -> Box:
         """Where motion carries the last box; at most half a second on, for people turn and stop.
@@ -114,28 +114,34 @@ class Linker:
         self.finished += self.active
         self.active = []
 
-    def recognises(self, people: list[Detection], looks: list[np.ndarray | None]) -> bool:
+    def recognises(self, people: list[Detection], appearances: list[np.ndarray | None]) -> bool:
         """Whether somebody is still in place and in the same clothes, so that no other shot can have begun."""
         for tracklet in self.active:
-            own = tracklet.look()
-            for person, look in zip(people, looks, strict=True):
-                same = own is not None and look is not None and look_distance(own, look) < self.settings.same_look
+            own = tracklet.appearance()
+            for person, appearance in zip(people, appearances, strict=True):
+                same = (
+                    own is not None
+                    and appearance is not None
+                    and appearance_distance(own, appearance) < self.settings.same_appearance
+                )
                 if same and tracklet.last.box.iou(person.box) > self.settings.weak_overlap:
                     return True
         return False
 
-    def add(self, frame: int, time: float, shot: int, people: list[Detection], looks: list[np.ndarray | None]) -> None:
-        """Link one sample's people (with their looks) to the tracklets, and begin tracklets for new ones."""
+    def add(
+        self, frame: int, time: float, shot: int, people: list[Detection], appearances: list[np.ndarray | None]
+    ) -> None:
+        """Link one sample's people (with their appearances) to the tracklets, and begin tracklets for new ones."""
         lost = [t for t in self.active if time - t.last.time > self.settings.lost_s]
         self.finished += lost
         self.active = [t for t in self.active if t not in lost]
 
-        costs = self._costs(time, people, looks)
+        costs = self._costs(time, people, appearances)
         pairs, doubtful = assign(costs, self.settings.margin, _rivals(people, self.begin_score))
         ended = [self.active[row] for row in doubtful]
         for row, column in pairs:
             self.active[row].sightings.append(
-                Sighting(frame, time, people[column].box, people[column].score, looks[column])
+                Sighting(frame, time, people[column].box, people[column].score, appearances[column])
             )
         taken = [people[column].box for _, column in pairs]
         self.finished += ended
@@ -147,24 +153,24 @@ class Linker:
             if any(are_doubles(person.box, box) for box in taken):
                 continue
             taken.append(person.box)
-            sighting = Sighting(frame, time, person.box, person.score, looks[column])
+            sighting = Sighting(frame, time, person.box, person.score, appearances[column])
             self.active.append(Tracklet(shot, [sighting]))
 
-    def _costs(self, time: float, people: list[Detection], looks: list[np.ndarray | None]) -> np.ndarray:
+    def _costs(self, time: float, people: list[Detection], appearances: list[np.ndarray | None]) -> np.ndarray:
         """Cost [tracklets, people] of each link, about 0 (same) to 2, NEVER where it cannot be."""
         s = self.settings
         costs = np.full((len(self.active), len(people)), NEVER)
         for row, tracklet in enumerate(self.active):
-            own, expected = tracklet.look(), tracklet.predict(time)
+            own, expected = tracklet.appearance(), tracklet.predict(time)
             for column, person in enumerate(people):
                 fit = misfit(tracklet, person.box, time, s)
-                seen = looks[column]
-                look = 0.3 if own is None or seen is None else look_distance(own, seen)
+                seen = appearances[column]
+                appearance = 0.3 if own is None or seen is None else appearance_distance(own, seen)
                 overlap = max(expected.iou(person.box), tracklet.last.box.iou(person.box))
                 known = person.score >= self.begin_score or overlap >= s.weak_overlap
-                if fit < NEVER and look <= s.look_limit and known:
+                if fit < NEVER and appearance <= s.appearance_limit and known:
                     # Of boxes that fit alike the surer one is drawn more exactly.
-                    costs[row, column] = fit + 0.5 * (1 - overlap) + look - 0.5 * person.score
+                    costs[row, column] = fit + 0.5 * (1 - overlap) + appearance - 0.5 * person.score
         return costs
 
 

@@ -43,7 +43,7 @@ def pose_loss(supervised: Tensor, joints: Tensor, config: ModelConfig) -> Tensor
 def reconstruction_loss(
     model: PoseModel, perceptual: PerceptualLoss, output: PoseOutput, target: Tensor, source: Tensor
 ) -> Tensor:
-    """How far the target, repainted from the source's look and the target's points, is from the target.
+    """How far the target, reconstructed from the source's appearance and the target's points, is from the target.
 
     Args:
         model: The learning model.
@@ -58,8 +58,8 @@ def reconstruction_loss(
     source_points = model.points(model(source).self_supervised.float()) if looks else points
     size = model.config.reconstruction_size
     target, source = (_resized(image, size) for image in (target, source))
-    painted = model.reconstruct(source, source_points, points)
-    loss: Tensor = perceptual(painted, target)[0]
+    reconstructed = model.reconstruct(source, source_points, points)
+    loss: Tensor = perceptual(reconstructed, target)[0]
     return loss
 
 

@@ -123,9 +123,9 @@ class MobileTrainer:
             terms["free"] = free_loss(model, points[0][:, :count], points[1][:, :count], (free[0], free[1]))
         side = config.reconstruction_size
         noisy = points[1] + self.settings.jitter * torch.randn_like(points[1])
-        painted = model.reconstructor(F.adaptive_avg_pool2d(source, side), noisy, points[0])
+        reconstructed = model.reconstructor(F.adaptive_avg_pool2d(source, side), noisy, points[0])
         area = person_area(model, points[0].detach(), batch["mask"], batch["has_mask"], side)
-        terms["reconstruction"] = self.perceptual(painted, F.adaptive_avg_pool2d(target, side), area)[0]
+        terms["reconstruction"] = self.perceptual(reconstructed, F.adaptive_avg_pool2d(target, side), area)[0]
         return terms
 
 

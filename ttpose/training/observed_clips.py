@@ -59,8 +59,7 @@ def observe_shard(model: PoseModel, path: Path) -> ObservedClip:
     crops = shard_crops(shard, 0, model.config.crop)
     *fewer, most = LOOKS
     last = predict_tta(model, crops, TTA_VIEWS[:most])
-    pose = last.single_view_keypoints  # as `ttpose.inference.pipeline.predict_crops` shows it
-    ensemble = ensemble_member(model.skeleton, str(model.device)).predict(crops, pose)
+    ensemble = ensemble_member(model.skeleton, str(model.device)).predict(crops, last.keypoints)
     seen = tuple(
         replace(found, ensemble=ensemble)
         for found in (*(predict_tta(model, crops, TTA_VIEWS[:looks]) for looks in fewer), last)

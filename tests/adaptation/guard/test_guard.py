@@ -260,4 +260,4 @@ def test_worse_repainting_speaks_against():
         interpolated=replace(LIKE, reconstruction=-2.99),
     )
     assert report.decision == "interpolated"
-    assert "repainted" in report.reason
+    assert "reconstructed" in report.reason

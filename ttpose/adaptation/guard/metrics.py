@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -25,6 +25,7 @@ from ttpose.inference.warps import PLAIN, warped_batch
 from ttpose.models.engine import compiled
 from ttpose.models.perceptual_features import perceptual_loss
 from ttpose.models.pose_model import PoseModel
+from ttpose.results.former import current_guard
 
 Decision = Literal["personalized", "interpolated", "base"]
 #: How much of the change each decision keeps.
@@ -54,29 +55,49 @@ class GuardMetrics:
     reconstruction: float | None
 
 
+_NAMES = tuple(field.name for field in dataclasses.fields(GuardMetrics))
+
+
 @dataclass(frozen=True)
 class GuardReport:
-    """The decision, why, and the figures behind it.
+    """The decision, why, and the metrics behind it.
 
     Attributes:
         decision: Which weights the result uses.
         reason: One line in plain words.
-        checks: Figures of each candidate.
+        checks: Metrics of each candidate; empty where nothing was measured, or corrected frames decided.
+        leave_one_out: What was measured in corrected frames (`ttpose.adaptation.guard.leave_one_out`), where it was.
     """
 
     decision: Decision
     reason: str
     checks: dict[str, GuardMetrics]
+    leave_one_out: dict[str, Any] | None = None
 
     @property
-    def figures(self) -> dict[str, dict[str, float | None]]:
+    def metrics(self) -> dict[str, dict[str, float | None]]:
         """Each metric's value by candidate."""
-        names = [field.name for field in dataclasses.fields(GuardMetrics)]
-        return {name: {kind: getattr(c, name) for kind, c in self.checks.items()} for name in names}
+        return {name: {kind: getattr(c, name) for kind, c in self.checks.items()} for name in _NAMES}
 
     def to_dict(self) -> dict[str, object]:
-        """For files: verdict, reason, figures."""
-        return {"verdict": self.decision, "reason": self.reason, "figures": self.figures}
+        """For files: decision, reason, metrics."""
+        told: dict[str, object] = {"decision": self.decision, "reason": self.reason, "metrics": self.metrics}
+        return told if self.leave_one_out is None else {**told, "leave_one_out": self.leave_one_out}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> GuardReport:
+        """The inverse of `to_dict`, also with the former keys (`verdict`, `figures`).
+
+        Raises:
+            KeyError, TypeError, ValueError, AttributeError: The data is something else.
+        """
+        data = current_guard(data)
+        if data["decision"] not in INTERPOLATION:
+            raise ValueError(f"no decision: {data['decision']!r}")
+        metrics = data["metrics"]
+        candidates: dict[str, Any] = next(iter(metrics.values()), {})
+        checks = {kind: GuardMetrics(**{name: metrics[name][kind] for name in _NAMES}) for kind in candidates}
+        return cls(data["decision"], str(data["reason"]), checks, data.get("leave_one_out"))
 
 
 def measure(
@@ -102,8 +123,7 @@ def measure(
     Returns:
         The figures, means over the clips, and the refined keypoints [N, K, 3] in original pixels.
     """
-    network = compiled(model)
-    found = []
+    network, found = compiled(model), []
     for part in by_clip(crops):
         prediction = predict_tta(network, crops[part], TTA_VIEWS[: max(settings.views, _FEWEST_VIEWS)])
         prediction = replace(prediction, ensemble=None if ensemble is None else ensemble[part])
@@ -206,8 +226,8 @@ def _reconstruction_error(
     other = torch.arange(len(crops), device=images.device).roll(len(crops) // 2)
     errors = []
     for part in torch.arange(len(crops), device=images.device).split(BATCH):
-        painted = reconstructor.reconstruct(small[other[part]], points[other[part]], points[part])
-        terms = loss(painted, small[part], person_weight(reconstructor, points[part], side))[1]
+        reconstructed = reconstructor.reconstruct(small[other[part]], points[other[part]], points[part])
+        terms = loss(reconstructed, small[part], person_weight(reconstructor, points[part], side))[1]
         errors.append(terms * (len(part) / len(crops)))
     # Terms relative to the first candidate's would depend on the order; their logarithms add up the same everywhere.
     return float(torch.stack(errors).sum(0).clamp_min(1e-9).log().mean())

@@ -13,8 +13,12 @@ from ttpose.inference.crops import PersonCrop
 from ttpose.inference.ensemble import ensemble_member
 from ttpose.inference.settings import SINGLE_VIEW, RefineSettings
 from ttpose.inference.tta import predict_tta
+from ttpose.models.engine import compiled
 from ttpose.models.person import PersonDelta
 from ttpose.models.pose_model import PoseModel
+
+#: What the reason says besides, where the guard had to measure on frames that were learned from.
+NOT_HELD_OUT = "no frames could be held out, so learning frames were checked"
 
 
 def run_guard(
@@ -33,7 +37,7 @@ def run_guard(
     report = select_weights(base, delta, crops, settings.refine, reconstructor, settings.perceptual, progress)
     if not learned_from:
         return report
-    return replace(report, reason=f"{report.reason}; no frames could be held out, so learning frames were checked")
+    return replace(report, reason=f"{report.reason}; {NOT_HELD_OUT}")
 
 
 def select_weights(
@@ -49,7 +53,7 @@ def select_weights(
     checks: dict[str, GuardMetrics] = {}
     ensemble = None
     if refine.ensemble:  # once, by the base's pose: it is the same for all candidates
-        pose = predict_tta(base, crops).keypoints
+        pose = predict_tta(compiled(base), crops).keypoints
         ensemble = ensemble_member(base.skeleton, str(base.device)).predict(crops, pose)
     with (progress or Progress()).stage("compare weights on held-out frames", 3) as advance:
         checks["base"], base_keypoints = measure(base, None, crops, reconstructor, perceptual, refine, ensemble)

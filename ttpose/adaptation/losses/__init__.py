@@ -20,7 +20,7 @@ class Step:
 
     Attributes:
         model: The learning model.
-        average: Its running average, which teaches and predicts; the model itself where there is no average.
+        average: Its running average, which predicts; the model itself where there is no average.
         base: The model before personalization, frozen.
         targets: The views' crops.
         warps: The views' random warps.
@@ -60,7 +60,7 @@ class Clip:
     Attributes:
         crops: The samples.
         labels: Pseudo-labels [N, K, 3] in each cut-out's pixels; the third value says how far to trust one, 0..1.
-        maps: The teacher's heatmaps [N, K, g, g] over each crop's plain view, empty ones where nothing is taught; None
+        maps: The teacher's heatmaps [N, K, g, g] over each crop's plain view, empty ones where there is no target; None
             where nobody asks for them.
     """
 

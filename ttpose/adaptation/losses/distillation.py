@@ -21,7 +21,7 @@ class Distillation:
     """Weighted Kullback–Leibler divergence, cell by cell, of the supervised maps from the teacher's.
 
     Args:
-        clip: With the teacher's maps, empty ones where it teaches nothing.
+        clip: With the teacher's maps, empty ones where there is no target.
         weight: Of the term.
     """
 
@@ -48,7 +48,7 @@ class Distillation:
             geometry.compose(target.matrix(crop), geometry.invert(matrix))
             for target, matrix in zip(step.targets, step.matrices, strict=True)
         ]
-        known = wanted.amax((2, 3)) > 0  # an empty map teaches nothing
+        known = wanted.amax((2, 3)) > 0  # an empty map is no target
         wanted = off_the_ends(resample(wanted, to_plain, crop, (found.shape[2], found.shape[3])))
         error = divergence(found, wanted, step.model.config.bounded)
         return (error * peak_weight(wanted) * known[..., None, None]).mean()

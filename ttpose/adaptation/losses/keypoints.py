@@ -39,7 +39,7 @@ class SelfTraining:
         error, inside = gaussian_error(maps, points, step.model.config, _PEAK_HEIGHT)
         trust = trust * inside
         if step.output.encoded.offsets is not None:
-            error = error + _OFFSET_WEIGHT * _offset_error(step.output.encoded.offsets.float(), points)
+            error = error + _OFFSET_WEIGHT * offset_error(step.output.encoded.offsets.float(), points)
         return (error * trust).sum() / trust.sum().clamp_min(1)
 
     def carried(self, step: Step) -> tuple[Tensor, Tensor]:
@@ -54,7 +54,7 @@ class SelfTraining:
         return points, torch.from_numpy(labels[..., 2]).to(like)
 
 
-def _offset_error(offsets: Tensor, points: Tensor) -> Tensor:
+def offset_error(offsets: Tensor, points: Tensor) -> Tensor:
     """L1 error [B, K] of the offset head [B, K, 2, h, w] in the cell of each point [B, K, 2]."""
     size = offsets.shape[-1]
     # MoveNet counts offsets so that crop pixel = 4 · (cell + offset).

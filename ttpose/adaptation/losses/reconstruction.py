@@ -1,4 +1,4 @@
-"""Reconstruction: the target frame repainted from another frame of the same person and the target's keypoints.
+"""Reconstruction: the target frame reconstructed from another frame of the same person and the target's keypoints.
 
 TTP's own objective (Li et al. 2021, sections 3.1 and 3.4). Each frame is cropped with its own box, and the running
 means of the perceptual loss start afresh for every person.
@@ -18,12 +18,12 @@ from ttpose.models.transport import TransportReconstructor, pixel_weight
 
 
 class Reconstruction:
-    """Perceptual error of the repainted views.
+    """Perceptual error of the reconstructed views.
 
     Args:
         weight: Of the term.
         perceptual: The loss, just reset.
-        most: How many of a step's views are repainted.
+        most: How many of a step's views are reconstructed.
     """
 
     name = "reconstruction"
@@ -49,8 +49,8 @@ class Reconstruction:
             source_points = model.points(model(sources).self_supervised.float())
         side = model.config.reconstruction_size
         target = _shrink(step.images[:count], side)
-        painted = model.reconstruct(_shrink(sources, side), source_points, points)
-        return self.perceptual(painted, target, person_weight(model, points.detach(), side))[0]
+        reconstructed = model.reconstruct(_shrink(sources, side), source_points, points)
+        return self.perceptual(reconstructed, target, person_weight(model, points.detach(), side))[0]
 
 
 def person_weight(model: PoseModel, points: Tensor, side: int) -> Tensor | None:

@@ -273,5 +273,6 @@
   compare();
   if (clip.before) show("both");
   go(clip.suggestions.length ? clip.suggestions[0].index : 0);
+  for (const { index } of clip.suggestions) view.fetch(index);
   if ((await Server.learning()).state !== "none") learning.watch();
 })();

@@ -11,10 +11,15 @@ from ttpose.core.skeleton import Skeleton, skeleton_named
 from ttpose.inference.opinions import heed_opinions
 from ttpose.inference.prediction import TTAPrediction
 from ttpose.inference.refine.candidates import limb_joints
+from ttpose.inference.refine.corrected import CorrectedFrames
 from ttpose.inference.refine.left_right import apply_swaps, correct_swaps
-from ttpose.inference.refine.rescoring import average_where_close, can_rescore, rescore
+from ttpose.inference.refine.rescoring import ENSEMBLE_SHARE, average_where_close, can_rescore, rescore
 from ttpose.inference.settings import RefineSettings
 from ttpose.models.config import ModelConfig
+
+# The ensemble votes among candidates there, but does not draw positions towards its own convention of where a joint is,
+# which the person's corrections have just overruled: three clips, PCK@0.05 0.379 → 0.412 (docs/experiments.md).
+_SHARE_WHERE_CORRECTED = 0.0
 
 
 @dataclass(frozen=True)
@@ -48,31 +53,50 @@ def refine(
     times: Sequence[float] | np.ndarray,
     skeleton: Skeleton,
     settings: RefineSettings,
-    reference: np.ndarray | None = None,
+    corrected: CorrectedFrames | None = None,
 ) -> Refined:
     """Refine the keypoints of consecutive frames.
 
-    With several views and the ensemble, joints go half-way to what the plain view alone gives where the two are close.
+    With several views and the ensemble, joints start half-way to what the plain view alone predicts, where the two are
+    close.
 
     Args:
         prediction: Of N frames of one clip, in order of time.
         times: [N] seconds.
         skeleton: The keypoint set.
         settings: Which steps are taken.
-        reference: [N, K, 2] original pixels: where left and right are known, such as corrected frames; NaN elsewhere.
+        corrected: What a person said of some of the frames: their joints are exactly there, and the frames around are
+            refined knowing it.
+    """
+    if corrected is None:
+        return _refine(prediction, times, skeleton, settings)
+    pinned = corrected.pin(prediction)
+    found = _refine(pinned, times, skeleton, settings, corrected.sides, _SHARE_WHERE_CORRECTED)
+    return replace(found, keypoints=corrected.applied_to(found.keypoints))
+
+
+def _refine(
+    prediction: TTAPrediction,
+    times: Sequence[float] | np.ndarray,
+    skeleton: Skeleton,
+    settings: RefineSettings,
+    reference: np.ndarray | None = None,
+    share: float = ENSEMBLE_SHARE,
+) -> Refined:
+    """The same, with corrections put in; `reference` [N, K, 2] tells left from right where it is known.
+
+    `share` is how far positions go towards the ensemble's.
     """
     when, swapped = np.asarray(times, float), np.zeros((len(prediction), 2), bool)
     if settings.correct_swaps:
         _, swapped = correct_swaps(prediction.keypoints, prediction.side_odds, when, skeleton, reference=reference)
     cleaned = apply_swaps(prediction, swapped, skeleton)
     if cleaned.opinions is not None:
-        refined = refine(replace(prediction, opinions=None), times, skeleton, settings, reference)
+        refined = _refine(replace(prediction, opinions=None), times, skeleton, settings, reference, share)
         return Refined(heed_opinions(refined.keypoints, cleaned.opinions, skeleton), swapped)
     if not settings.rescore:
         return Refined(cleaned.keypoints, swapped)
-    found, _ = rescore(cleaned, when, skeleton, trees=settings.trees)
-    if prediction.single_view is None or prediction.ensemble is None:
-        return Refined(found, swapped)
-    single = replace(prediction.single_view, ensemble=prediction.ensemble)
-    by_one_view = refine(single, times, skeleton, settings, reference).keypoints
-    return Refined(average_where_close(found, by_one_view, skeleton), swapped)
+    if cleaned.single_view is not None and cleaned.ensemble is not None and settings.trees:
+        single = apply_swaps(cleaned.single_view, swapped, skeleton).keypoints
+        cleaned = replace(cleaned, keypoints=average_where_close(cleaned.keypoints, single, skeleton))
+    return Refined(rescore(cleaned, when, skeleton, share=share, trees=settings.trees)[0], swapped)

@@ -29,7 +29,7 @@ _BLOCK = 500
 
 # Where the ensemble's prediction is so near, in torsos, it counts for so much of the position: the mean of two networks
 # is better than either, on rendered people and on real ones.
-_NEAR, _SHARE = 0.3, 0.25
+_NEAR, ENSEMBLE_SHARE = 0.3, 0.25
 
 # What all views and what the plain one give is the same position if it is no further apart than this, in torsos.
 _SAME = 0.15
@@ -56,6 +56,7 @@ def rescore(
     forest: Forest | None = None,
     margin: float | None = None,
     costs: ViterbiCosts | None = None,
+    share: float = ENSEMBLE_SHARE,
     *,
     trees: bool = True,
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -68,6 +69,7 @@ def rescore(
         forest: Gives a candidate's probability from its features; None takes the shipped trees.
         margin: How much more probable another candidate must be than the keypoint's own; None takes the default.
         costs: Of Viterbi; None takes the default.
+        share: How far a position goes towards the ensemble's where the two are close, 0..1.
         trees: Whether the shipped trees are taken where no forest is given; else the heatmaps' values say how probable
             a candidate is, for bases that the trees do not know.
 
@@ -85,7 +87,7 @@ def rescore(
     for start, stop in pairwise(np.linspace(0, len(found), blocks + 1).astype(int)):
         first, rows = max(start - NEIGHBOURHOOD, 0), slice(start, stop)
         around = slice(first, stop + NEIGHBOURHOOD)
-        block, shifted = _rescore_block(seen.part(around), times[around], skeleton, judge, margin, costs)
+        block, shifted = _rescore_block(seen.part(around), times[around], skeleton, judge, margin, costs, share)
         inside = slice(start - first, stop - first)
         found[rows], moved[rows] = block[inside], shifted[inside]
     return found, moved
@@ -98,6 +100,7 @@ def _rescore_block(
     forest: Forest | HeatmapOdds,
     margin: float,
     costs: ViterbiCosts | None,
+    share: float,
 ) -> tuple[np.ndarray, np.ndarray]:
     given = candidates(seen, times, skeleton)
     # A keypoint without another candidate needs no probability.
@@ -115,7 +118,7 @@ def _rescore_block(
         moved[:, given.joints, None], np.concatenate([position, chance], -1), found[:, given.joints]
     )
     if seen.ensemble is not None and isinstance(forest, Forest):  # how much it counts was measured beside the trees
-        found = _nearer(found, seen.ensemble, given.joints, _NEAR * given.torso, _SHARE)
+        found = _nearer(found, seen.ensemble, given.joints, _NEAR * given.torso, share)
     return found, moved
 
 

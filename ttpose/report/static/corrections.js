@@ -1,4 +1,4 @@
-// The list of doubtful frames as a corrections file: a remark for each stretch, and swaps where they were chosen.
+// The list of flagged frames as a corrections file: a remark for each stretch, and swaps where they were chosen.
 const Corrections = (() => {
   function records(stretches, { poses, parts, flip }, names) {
     const found = new Map();

@@ -1,14 +1,14 @@
-// The clip's pictures on a canvas, one at a time, with the skeletons before and after.
+// The clip's pictures on a canvas, one at a time, with the skeletons of each stage.
 class Player {
   constructor(values, onMove) {
     this.film = values.film;
     this.skeleton = values.skeleton;
-    const [before, after, smoothed] = values.tracks;
-    this.tracks = { before, after, smoothed };
+    const [base, refined, personalized, smoothed] = values.tracks;
+    this.tracks = { base, refined, personalized, smoothed };
     this.onMove = onMove;
     this.count = this.film.indices.length;
     this.position = 0;
-    this.mode = "after";
+    this.mode = "personalized";
     this.speed = 1;
     this.playing = false;
     this.zoomed = false;
@@ -68,9 +68,11 @@ class Player {
     if (this.shown) ctx.drawImage(this.shown, ...origin, film.width * scale, film.height * scale);
     const place = (x, y) => [(x - view.x) * scale, (y - view.y) * scale];
     const grow = this.ratio;
-    const only = this.mode === "both" ? "after" : this.mode;
-    if (this.mode === "both") Skeleton.draw(ctx, this.tracks.before[position], this.skeleton, place, { faint: true, grow });
-    Skeleton.draw(ctx, this.tracks[only][position], this.skeleton, place, { grow });
+    const top = this.mode === "all" ? "personalized" : this.mode;
+    for (const below of this.mode === "all" ? ["base", "refined"] : []) {
+      Skeleton.draw(ctx, this.tracks[below][position], this.skeleton, place, { below, grow });
+    }
+    Skeleton.draw(ctx, this.tracks[top][position], this.skeleton, place, { grow });
   }
 
   // For each picture the part around the person, of the whole picture's shape, moving smoothly.
@@ -79,7 +81,7 @@ class Player {
     const { width, height } = this.film;
     const shape = width / height;
     let last = [0, 0, width, height];
-    const boxes = this.tracks.after.map((pose) => {
+    const boxes = this.tracks.personalized.map((pose) => {
       const xs = pose.filter((v, i) => i % 3 === 0 && v !== null);
       const ys = pose.filter((v, i) => i % 3 === 1 && v !== null);
       if (xs.length) last = [Math.min(...xs), Math.min(...ys), Math.max(...xs), Math.max(...ys)];

@@ -21,19 +21,21 @@ class Plots {
     this.plots.forEach((plot) => plot.destroy());
     this.plots = [];
     const { speed, jitter, confidence, angles } = this.values;
-    const pair = [
-      { label: "before", colour: "before", dash: [5, 4] },
-      { label: "after", colour: "after" },
+    const stages = [
+      { label: "base", colour: "stage-base", dash: [5, 4] },
+      { label: "refined", colour: "stage-refined", dash: [1, 3] },
+      { label: "personalized", colour: "personal" },
       { label: "smoothed", colour: "smoothed" },
     ].slice(0, speed.length);
-    this.add("confidence", "Confidence", confidence[this.choice.confidence], pair, { range: [0, 1], digits: 2 });
-    this.add("speed", "Speed in torso lengths a second", speed, pair, { digits: 2 });
-    this.add("jitter", "Jitter in percent of the person's box", jitter, pair, { digits: 2 });
+    this.add("confidence", "Confidence", confidence[this.choice.confidence], stages, { range: [0, 1], digits: 2 });
+    this.add("speed", "Speed in torso lengths a second", speed, stages, { digits: 2 });
+    this.add("jitter", "Jitter in percent of the person's box", jitter, stages, { digits: 2 });
     if (this.choice.angle) {
       const sides = ["left", "right"].filter((side) => angles[`${side}_${this.choice.angle}`]);
       const curves = sides.flatMap((side) => angles[`${side}_${this.choice.angle}`]);
       const lines = sides.flatMap((side) => [
-        { label: `${side} before`, colour: side, dash: [4, 4], width: 1.2 },
+        { label: `${side} base`, colour: side, dash: [4, 4], width: 1.2 },
+        { label: `${side} refined`, colour: side, dash: [1, 3], width: 1.2 },
         { label: side, colour: side },
         { label: `${side} smoothed`, colour: side, width: 3.2, dash: [1, 5] },
       ].slice(0, speed.length));
@@ -119,7 +121,7 @@ class Plots {
     options.axes[0].values = (_, ticks) => ticks.map((tick) => (Number.isInteger(tick) ? tick : ""));
     options.series = [
       {},
-      { stroke: () => Plots.colour("after"), width: 1.8 },
+      { stroke: () => Plots.colour("personal"), width: 1.8 },
     ];
     this.plots.push(new uPlot(options, [this.losses.map((_, i) => i + 1), this.losses], place));
   }

@@ -1,4 +1,4 @@
-"""Where not to trust a result: stretches of frames with a reason, to jump to."""
+"""Quality flags: stretches of frames where not to trust a result, each with a reason."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from ttpose.results.series import off_straight
 
 # The score below which the overlay leaves a keypoint out.
 _LOW = 0.2
-# A frame counts as unsure when this share of the keypoints is below that.
-_UNSURE_SHARE = 1 / 3
-# Mean distance of before and after, in torsos, that a viewer should look at.
+# A frame has low confidence when this share of the keypoints is below that.
+_LOW_SHARE = 1 / 3
+# Mean distance from the base's single-view keypoints, in torsos, that a viewer should check.
 _MOVED = 0.2
 # A keypoint jumps when it leaves the straight way between the frames before and after by this many torsos; fast golf
 # swings and kicks at 30 frames a second stay below.
@@ -24,21 +24,21 @@ _JUMP = 0.25
 _GAP = 3
 _MOST = 30  # stretches of one kind in the list
 
-#: Kinds of doubt in the order shown, with their headings.
+#: Kinds of flags in the order shown, with their headings.
 KINDS = {
     "damaged": "Damaged frames",
     "nobody": "Person not found",
     "swapped": "Left and right swapped",
-    "unsure": "Low confidence",
+    "low": "Low confidence",
     "jumps": "Keypoints that jump",
-    "moved": "Before and after far apart",
-    "odd": "Other remarks",
+    "moved": "Far from the base's keypoints",
+    "other": "Other remarks",
 }
 
 
 @dataclass(frozen=True)
-class Doubt:
-    """A stretch of frames.
+class QualityFlag:
+    """A stretch of frames to check.
 
     Attributes:
         kind: A key of `KINDS`.
@@ -53,8 +53,8 @@ class Doubt:
 
 
 @dataclass(frozen=True)
-class Doubts:
-    """All doubts of one kind.
+class FlagGroup:
+    """All quality flags of one kind.
 
     Attributes:
         heading: In plain words.
@@ -65,25 +65,25 @@ class Doubts:
 
     heading: str
     frames: frozenset[int]
-    stretches: tuple[Doubt, ...]
+    stretches: tuple[QualityFlag, ...]
     left_out: int
 
 
-def find_doubts(
-    result: KeypointResult, after: np.ndarray, before: np.ndarray, times: np.ndarray, torso: float
-) -> list[Doubts]:
-    """Look through a result.
+def find_flags(
+    result: KeypointResult, keypoints: np.ndarray, base: np.ndarray, times: np.ndarray, torso: float
+) -> list[FlagGroup]:
+    """Flag frames of a result, by kind.
 
     Args:
         result: The frames and their notes.
-        after: Its keypoints [N, K, 3].
-        before: The base's [N, K, 3].
+        keypoints: Its keypoints [N, K, 3].
+        base: The base's single-view keypoints [N, K, 3].
         times: Seconds [N].
         torso: In the keypoints' pixels.
     """
     reasons: dict[str, dict[int, str]] = {kind: {} for kind in KINDS}
     names = [name.replace("_", " ") for name in result.skeleton.keypoints]
-    apart, jumps = _apart(after, before, torso), off_straight(after, times) / torso > _JUMP
+    apart, jumps = _apart(keypoints, base, torso), off_straight(keypoints, times) / torso > _JUMP
     for position, frame in enumerate(result.frames):
         note = frame.note or ""
         if all(person.filled for person in frame.people):
@@ -93,11 +93,11 @@ def find_doubts(
         if "swapped" in note:
             reasons["swapped"][position] = note
         elif note:
-            reasons["odd"][position] = note
-        low = np.flatnonzero(after[position, :, 2] < _LOW)
-        if len(low) >= _UNSURE_SHARE * len(result.skeleton):
-            reasons["unsure"][position] = ", ".join(names[k] for k in low)
-        jumping = np.flatnonzero(jumps[position] & (after[position, :, 2] >= _LOW))
+            reasons["other"][position] = note
+        low = np.flatnonzero(keypoints[position, :, 2] < _LOW)
+        if len(low) >= _LOW_SHARE * len(result.skeleton):
+            reasons["low"][position] = ", ".join(names[k] for k in low)
+        jumping = np.flatnonzero(jumps[position] & (keypoints[position, :, 2] >= _LOW))
         if len(jumping):
             reasons["jumps"][position] = ", ".join(names[k] for k in jumping)
         if apart[position] > _MOVED:
@@ -105,17 +105,17 @@ def find_doubts(
     return [_listed(kind, where) for kind, where in reasons.items() if where]
 
 
-def _apart(after: np.ndarray, before: np.ndarray, torso: float) -> np.ndarray:
-    """Mean distance of before and after [N] in torsos, each keypoint's up to one torso; 0 where nobody is."""
-    distance = np.linalg.norm(after[..., :2] - before[..., :2], axis=-1) / torso
+def _apart(keypoints: np.ndarray, base: np.ndarray, torso: float) -> np.ndarray:
+    """Mean distance from the base's keypoints [N] in torsos, each keypoint's up to one torso; 0 where nobody is."""
+    distance = np.linalg.norm(keypoints[..., :2] - base[..., :2], axis=-1) / torso
     return np.nan_to_num(np.minimum(distance, 1.0)).mean(axis=1)
 
 
-def _listed(kind: str, where: dict[int, str]) -> Doubts:
-    stretches = [_doubt(kind, part, where) for part in _stretches(sorted(where))]
-    longest = sorted(stretches, key=lambda d: d.first - d.last)[:_MOST]
-    shown = tuple(sorted(longest, key=lambda d: d.first))
-    return Doubts(KINDS[kind], frozenset(where), shown, len(stretches) - len(shown))
+def _listed(kind: str, where: dict[int, str]) -> FlagGroup:
+    stretches = [_flag(kind, part, where) for part in _stretches(sorted(where))]
+    longest = sorted(stretches, key=lambda flag: flag.first - flag.last)[:_MOST]
+    shown = tuple(sorted(longest, key=lambda flag: flag.first))
+    return FlagGroup(KINDS[kind], frozenset(where), shown, len(stretches) - len(shown))
 
 
 def _stretches(positions: Sequence[int]) -> list[list[int]]:
@@ -128,9 +128,9 @@ def _stretches(positions: Sequence[int]) -> list[list[int]]:
     return parts
 
 
-def _doubt(kind: str, positions: list[int], where: dict[int, str]) -> Doubt:
+def _flag(kind: str, positions: list[int], where: dict[int, str]) -> QualityFlag:
     texts = [where[position] for position in positions]
-    if kind == "unsure":
+    if kind == "low":
         count = Counter(name for text in texts for name in text.split(", "))
         names = [name for name, frames in count.most_common() if frames * 2 >= len(texts)]
         text = ", ".join(names) + f" below {_LOW}"
@@ -140,4 +140,4 @@ def _doubt(kind: str, positions: list[int], where: dict[int, str]) -> Doubt:
         text = f"keypoints moved by up to {max(texts, key=float)} torso lengths on average"
     else:
         text = Counter(texts).most_common(1)[0][0]
-    return Doubt(kind, positions[0], positions[-1], text)
+    return QualityFlag(kind, positions[0], positions[-1], text)

@@ -1,0 +1,120 @@
+"""One personalization from corrected frames: labels, the leave-one-out guard, adaptation.
+
+Where no crop has a joint that a person placed, it is a personalization from pseudo-labels alone.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+
+from ttpose.adaptation.guard.held_out import held_out
+from ttpose.adaptation.guard.leave_one_out import leave_one_out
+from ttpose.adaptation.guard.metrics import GuardReport
+from ttpose.adaptation.guard.selection import chosen, run_guard
+from ttpose.adaptation.labels import TrainingLabels, training_labels
+from ttpose.adaptation.personalize import Personalized, personalize_model
+from ttpose.adaptation.settings import PersonalizeSettings
+from ttpose.adaptation.supervised import adapt_to_corrections
+from ttpose.core.memory import give_back_memory
+from ttpose.core.progress import Progress
+from ttpose.corrections.model import FrameCorrection
+from ttpose.inference.crops import PersonCrop, evenly_spaced
+from ttpose.inference.prediction import TTAPrediction
+from ttpose.inference.tta import TTA_VIEWS, predict_tta
+from ttpose.models.person import PersonDelta
+from ttpose.models.pose_model import PoseModel
+
+
+def personalize_from_corrections(
+    base: PoseModel,
+    crops: Sequence[PersonCrop],
+    corrections: Mapping[int, FrameCorrection],
+    settings: PersonalizeSettings,
+    *,
+    teacher: TTAPrediction | None = None,
+    base_sha256: str = "",
+    progress: Progress | None = None,
+) -> Personalized:
+    """Adapt a base to the person in crops (in order of time in each clip), some of which a person corrected.
+
+    Args:
+        base: Stays as it is.
+        crops: The corrected ones are used, and at most `settings.max_crops` others, evenly spread.
+        corrections: By the crops' numbers.
+        settings: How.
+        teacher: The base's prediction of the same crops by the teacher's views, with maps, where it is known already.
+        base_sha256: Fingerprint of the base's file, for the delta.
+        progress: Receives progress.
+    """
+    if not any(crop.index in corrections and corrections[crop.index].placed.any() for crop in crops):
+        return personalize_model(
+            base, crops, settings, teacher=teacher, base_sha256=base_sha256, progress=progress
+        )  # fmt: skip
+    progress, timings, clock = progress or Progress(), {}, time.perf_counter()
+    labels = _labels(base, crops, corrections, settings, teacher, progress)
+    timings["teacher_s"], clock = _lap(clock)
+    report, held = _checked(base, labels, settings, progress), []
+    timings["guard_s"], clock = _lap(clock)
+    if report is not None and report.decision == "base":
+        nothing = PersonDelta(base_sha256, {})
+        return Personalized(nothing.apply(base).eval(), nothing, nothing, report, [], timings)
+    if report is None:
+        held = _held_out(labels, settings)
+    with progress.stage("learn from corrections", settings.corrections.steps) as advance:
+        learning = labels.without(held)
+        adapter = adapt_to_corrections(base, learning, settings, settings.corrections.steps, advance)
+    give_back_memory()
+    whole = PersonDelta.between(base, adapter.average, base_sha256)
+    timings["adapt_s"], clock = _lap(clock)
+    if report is None:
+        checked = [labels.corrected.crops[row] for row in held] or labels.corrected.crops
+        report = run_guard(base, whole, checked, settings, learned_from=not held, progress=progress)
+        timings["guard_s"] += _lap(clock)[0]
+    delta = chosen(whole, report)
+    return Personalized(delta.apply(base).eval(), delta, whole, report, adapter.history, timings)
+
+
+def _labels(
+    base: PoseModel,
+    crops: Sequence[PersonCrop],
+    corrections: Mapping[int, FrameCorrection],
+    settings: PersonalizeSettings,
+    teacher: TTAPrediction | None,
+    progress: Progress,
+) -> TrainingLabels:
+    corrected = [row for row, crop in enumerate(crops) if crop.index in corrections]
+    rows = sorted({*corrected, *evenly_spaced(len(crops), settings.max_crops)})
+    kept = [crops[row] for row in rows]
+    if teacher is None:
+        with progress.stage("predict pseudo-labels", len(kept)) as advance:
+            teacher = predict_tta(base, kept, TTA_VIEWS[: settings.teacher_views], advance, keep_maps=True)
+    else:
+        teacher = teacher.part(rows)
+    return training_labels(teacher, kept, corrections, base.skeleton, settings, base.config.crop)
+
+
+def _checked(
+    base: PoseModel, labels: TrainingLabels, settings: PersonalizeSettings, progress: Progress
+) -> GuardReport | None:
+    """The decision by leaving corrected frames out; None where there are too few of them."""
+    if not settings.guard:
+        return GuardReport("personalized", "the guard was off", {})
+    if len(labels.supervised_rows) < settings.corrections.fewest:
+        return None
+    return leave_one_out(base, labels, settings, progress).decide()
+
+
+def _held_out(labels: TrainingLabels, settings: PersonalizeSettings) -> list[int]:
+    """Crops for the label-free guard, none of them corrected; none without a guard."""
+    if not settings.guard:
+        return []
+    crops, supervised = labels.corrected.crops, set(labels.supervised_rows)
+    others = [row for row in range(len(crops)) if row not in supervised]
+    return [others[i] for i in held_out([crops[row] for row in others])] if others else []
+
+
+def _lap(since: float) -> tuple[float, float]:
+    """Seconds since then, and the time now."""
+    now = time.perf_counter()
+    return now - since, now
