@@ -55,6 +55,8 @@ def main() -> None:
     train.add_argument("-o", "--output", type=Path, required=True)
     train.add_argument("--minutes", type=float, default=60)
     train.add_argument("--seed", type=int, default=0)
+    train.add_argument("--start", type=Path, help="weights of an earlier training to go on from")
+    train.add_argument("--rate", type=float, default=_RATE)
     measure = commands.add_parser("measure")
     measure.add_argument("shards", type=Path)
     measure.add_argument("base", type=Path)
@@ -65,7 +67,7 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     if options.command == "train":
-        _train(options.shards, options.output, options.minutes, options.seed)
+        _train(options.shards, options.output, options.minutes, options.seed, options.start, options.rate)
     else:
         _measure(options)
 
@@ -147,19 +149,21 @@ def _pck(found: np.ndarray, truth: np.ndarray) -> list[float]:
     return [float((near[counts] < limit).mean()) for limit in (0.1, 0.2)]
 
 
-def _train(folder: Path, output: Path, minutes: float, seed: int) -> None:
+def _train(folder: Path, output: Path, minutes: float, seed: int, start: Path | None, highest: float) -> None:
     """AdamW on mean squared error, the rate falling with the cosine of the time that has passed."""
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     model = PoseModel(vitpose_config(_VIT, preset="vitpose-small", target_sigma=_SIGMA))
     draw_adapters(model)
+    if start is not None:
+        model.load_state_dict(load_model(start).state_dict())
     shards = [read_shard(path) for path in sorted(folder.glob("identity_*.npz"))]
     learning = [p for name, p in model.named_parameters() if not name.endswith(".up")]  # adapters are for persons
     optimizer = torch.optim.AdamW(learning, weight_decay=_DECAY)
     begin, step, mean = time.monotonic(), 0, 0.0
     print(f"{len(shards)} people, {sum(p.numel() for p in learning) / 1e6:.1f} M parameters", flush=True)
     while (passed := (time.monotonic() - begin) / 60 / minutes) < 1:
-        rate = _RATE * min(1, (step + 1) / _WARMUP) * (1 + math.cos(math.pi * passed)) / 2
+        rate = highest * min(1, (step + 1) / _WARMUP) * (1 + math.cos(math.pi * passed)) / 2
         for group in optimizer.param_groups:
             group["lr"] = rate
         images, wanted, known = _batch(shards, model, rng)

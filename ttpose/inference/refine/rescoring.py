@@ -80,7 +80,7 @@ def rescore(
     asked = seen.ensemble is not None
     judge: Forest | HeatmapOdds = forest or (load_rescorer(asked) if trees else _odds(seen))
     if margin is None:
-        margin = _MARGINS[asked] if isinstance(judge, Forest) else _HEATMAP_MARGIN
+        margin = _MARGINS[asked] if not isinstance(judge, HeatmapOdds) else _HEATMAP_MARGIN
     found, moved = seen.keypoints.copy(), np.zeros(seen.keypoints.shape[:2], bool)
     blocks = -(-len(found) // _BLOCK)
     # Equally long, since lengths of limbs and of the torso are a block's own and a few frames do not show them.
@@ -117,7 +117,9 @@ def _rescore_block(
     found[:, given.joints] = np.where(
         moved[:, given.joints, None], np.concatenate([position, chance], -1), found[:, given.joints]
     )
-    if seen.ensemble is not None and isinstance(forest, Forest):  # how much it counts was measured beside the trees
+    if seen.ensemble is not None and not isinstance(
+        forest, HeatmapOdds
+    ):  # how much it counts was measured beside the trees
         found = _nearer(found, seen.ensemble, given.joints, _NEAR * given.torso, share)
     return found, moved
 
