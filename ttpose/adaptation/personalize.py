@@ -80,9 +80,12 @@ def personalize_model(
     give_back_memory()
     whole = PersonDelta.between(base, adapter.average, base_sha256, weight=settings.interpolation)
     # A clip too short to hold frames out is checked on what it learned from: less to trust, but better than nothing.
-    checked = [kept[i] for i in sorted(held)] or kept
-    reconstructor = adapter.model if settings.reconstructs else None
-    report = run_guard(base, whole, checked, settings, reconstructor, learned_from=not held, progress=progress)
+    compared = sorted(held) or list(range(len(kept)))
+    known = None if teacher is None or teacher.ensemble is None else teacher.ensemble[[rows[i] for i in compared]]
+    report = run_guard(
+        base, whole, [kept[i] for i in compared], settings, adapter.model if settings.reconstructs else None,
+        learned_from=not held, ensemble=known, progress=progress,
+    )  # fmt: skip
     delta = chosen(whole, report)
     timings["guard_s"] = time.perf_counter() - clock
     return Personalized(delta.apply(base).eval(), delta, whole, report, adapter.history, timings)
