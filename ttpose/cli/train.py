@@ -48,7 +48,10 @@ def train(
     ] = "paper",
     method: Annotated[str, _model(metavar="NAME", help=_METHOD)] = "joint",
     encoder: Annotated[
-        str | None, _model(metavar="NAME", show_default=False, help="resnet50, resnet18, or mobile (MoveNet's trunk).")
+        str | None,
+        _model(
+            metavar="NAME", show_default=False, help="resnet50, resnet18, mobile (MoveNet's trunk) or vitpose:BASE."
+        ),
     ] = None,
     input_size: Annotated[int | None, _model(metavar="PIXELS", show_default=False, help="Side of the crop.")] = None,
     skeleton: Annotated[str | None, _model(metavar="NAME", show_default=False, help=_SKELETON)] = None,

@@ -19,11 +19,12 @@ class WeightsFile:
     sha256: str
 
     @classmethod
-    def named(cls, given: Path | None, *, absolute: bool = True) -> WeightsFile | None:
+    def named(cls, given: Path | None, *, absolute: bool = True, base: bool = False) -> WeightsFile | None:
         """What a path, or a name in the person library, means; None for None.
 
         Args:
             given: By the user.
+            base: Whether a base's name is meant, rather than a person's.
             absolute: Whether a full path is wanted, which holds in other folders too.
 
         Raises:
@@ -33,9 +34,9 @@ class WeightsFile:
             return None
         from ttpose.core.errors import WeightsError
         from ttpose.core.files import sha256_of
-        from ttpose.people.library import find_weights
+        from ttpose.people.library import find_base, find_weights
 
-        path = find_weights(given)
+        path = find_base(given) if base else find_weights(given)
         try:
             return cls(path.absolute() if absolute else path, sha256_of(path))
         except OSError as error:

@@ -28,19 +28,21 @@ def expected_positions(heatmaps: Tensor, sharpness: float = 1.0) -> Tensor:
     return torch.stack([x, y], -1)
 
 
-def draw_gaussians(points: Tensor, size: int, sigma: float) -> Tensor:
+def draw_gaussians(points: Tensor, size: int | tuple[int, int], sigma: float) -> Tensor:
     """Gaussians exp(-d² / 2σ²) at points, not normalised.
 
     Args:
         points: [B, J, 2], (x, y) in cells.
-        size: Side of the maps in cells.
+        size: Rows and columns of the maps, or the side of square ones.
         sigma: Standard deviation in cells.
 
     Returns:
-        [B, J, size, size], values 0..1.
+        [B, J, h, w], values 0..1.
     """
-    grid = torch.arange(size, device=points.device, dtype=points.dtype)
-    x, y = (_bell(grid - points[..., axis, None], sigma) for axis in (0, 1))
+    height, width = (size, size) if isinstance(size, int) else size
+    columns, rows = (torch.arange(cells, device=points.device, dtype=points.dtype) for cells in (width, height))
+    x = _bell(columns - points[..., 0, None], sigma)
+    y = _bell(rows - points[..., 1, None], sigma)
     return y[..., :, None] * x[..., None, :]
 
 

@@ -1,10 +1,13 @@
-"""Where tensors are computed."""
+"""Where tensors are computed, and with how many bits."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from ttpose.core.errors import UsageError
 
@@ -35,6 +38,31 @@ def choose_device(name: str = "auto") -> str:
             f"there is no device {name}: {_why_missing(name)}", f"use {', '.join(there)}{_how_to_get(name)}"
         )
     return wanted
+
+
+def half_type(device: torch.device) -> torch.dtype | None:
+    """16-bit floats of a GPU: those with the range of 32-bit ones where it has them; None on other devices."""
+    if device.type != "cuda":
+        return None
+    return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+
+
+@contextmanager
+def mixed_precision(device: torch.device) -> Iterator[None]:
+    """Computes networks with 16-bit floats where the device has those with the range of 32-bit ones.
+
+    Others would need the loss scaled; there, on Apple GPUs and on CPUs nothing changes.
+    """
+    half = half_type(device)
+    with torch.autocast(device.type, dtype=half, enabled=half is torch.bfloat16):
+        yield
+
+
+def moved(images: Tensor, device: torch.device) -> Tensor:
+    """A batch on a device; to a GPU from pinned memory, while the CPU goes on."""
+    if device.type == "cuda" and images.device.type == "cpu":
+        return images.pin_memory().to(device, non_blocking=True)
+    return images.to(device)
 
 
 def _built_with_cuda() -> bool:

@@ -44,6 +44,9 @@ def perceptual_loss(model: PoseModel, form: str | None = None) -> PerceptualLoss
     features: nn.Module = _NoFeatures()
     if name == "encoder":
         trunk = isinstance(model.encoder, (MobileEncoder, TrunkEncoder))
+        if not trunk and not isinstance(model.encoder, ResNetEncoder):
+            raise UsageError(f"the encoder {model.config.encoder} has no first stages that compare images",
+                             "use --perceptual vgg16 or none")  # fmt: skip
         features = TrunkFeatures(model.encoder) if trunk else StageFeatures(model.encoder)  # type: ignore[arg-type]
     return PerceptualLoss(features.to(model.device))
 

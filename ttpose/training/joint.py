@@ -21,7 +21,7 @@ from ttpose.core.memory import keep_freed_memory
 from ttpose.core.progress import Progress
 from ttpose.data.datasets import SPLIT_KINDS, Video, kind_of, open_dataset
 from ttpose.models.checkpoint import save_model
-from ttpose.models.device import cpu_multiplies_bfloat16
+from ttpose.models.device import cpu_multiplies_bfloat16, half_type
 from ttpose.models.perceptual_features import perceptual_loss
 from ttpose.training.distributed import World, join_world
 from ttpose.training.logbook import Logbook
@@ -151,7 +151,7 @@ class Training:
         preset = adapt_config(plan.preset.config, skeleton, encoder=plan.encoder, input_size=plan.input_size)
         config = method.configure(preset)
         seed_step(self.settings.seed, 0, 0)  # first weights: the same on all processes
-        self.model = build_model(config, imagenet=plan.imagenet, weights=plan.weights)
+        self.model = build_model(config, imagenet=plan.imagenet, weights=plan.weights, encoder=plan.encoder)
         # Depthwise convolutions take a third less time so on a CPU, and it is what GPUs prefer.
         self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         start = plan.weights or plan.imagenet
@@ -163,6 +163,7 @@ class Training:
             nn.SyncBatchNorm.convert_sync_batchnorm(self.method)
         elif world.size > 1 and not self.settings.freeze_norms:
             progress.note("on CPUs each process's batch norms see its own samples only; --freeze-norms avoids that")
+        self.learned = [p for p in self.method.parameters() if p.requires_grad]
         self.optimizer = torch.optim.Adam(parameter_groups(self.method, self.settings), lr=self.settings.learning_rate)
         #: What is validated and written.
         self.average = self.model if self.settings.average is None else copy.deepcopy(self.model).eval()
@@ -391,12 +392,10 @@ class Training:
 
 
 def _half_type(device: torch.device) -> torch.dtype | None:
-    """16-bit floats of a device: those with the range of 32-bit ones where it has them; None where they are slow."""
+    """16-bit floats of a device to train with; on CPUs those that their matrix units multiply, None without any."""
     if device.type == "cpu":
         return torch.bfloat16 if cpu_multiplies_bfloat16() else None
-    if device.type != "cuda":
-        return None
-    return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+    return half_type(device)
 
 
 def _one_thread(worker: int) -> None:

@@ -17,11 +17,15 @@ from ttpose.models.checkpoint import load_model, read_tensors
 from ttpose.models.config import MOVENET_RANGE, ModelConfig
 from ttpose.models.encoders.resnet import ResNetEncoder
 from ttpose.models.encoders.trunk import TrunkEncoder
+from ttpose.models.encoders.vitpose import ViTFeatures
 from ttpose.models.pose_model import PoseModel
 from ttpose.models.self_head import BoundedSelfHead
 from ttpose.models.shipped import BASE_FILE
 from ttpose.models.store import model_path
+from ttpose.people.weights import load_base
 from ttpose.training.schedule import JointSettings
+
+_VITPOSE = "vitpose:"
 
 
 def choose_skeleton(videos: list[Video], name: str | None) -> Skeleton:
@@ -46,13 +50,16 @@ def choose_skeleton(videos: list[Video], name: str | None) -> Skeleton:
     return chosen
 
 
-def build_model(config: ModelConfig, *, imagenet: Path | None = None, weights: Path | None = None) -> PoseModel:
+def build_model(
+    config: ModelConfig, *, imagenet: Path | None = None, weights: Path | None = None, encoder: str | None = None
+) -> PoseModel:
     """A model with its first weights; random ones come from PyTorch's current seed.
 
     Args:
         config: Structure.
         imagenet: torchvision's ImageNet weights for the encoder. The encoder `mobile` starts from the shipped MoveNet.
         weights: A whole model of the same structure to go on from.
+        encoder: `vitpose:FILE` starts the encoder from that base's Transformer.
 
     Raises:
         WeightsError: A file is missing, damaged, or of another structure.
@@ -66,6 +73,9 @@ def build_model(config: ModelConfig, *, imagenet: Path | None = None, weights: P
             what = other[0] if other else next(name for name in state if name not in wanted)
             raise WeightsError(f"{weights} is a model of another structure ({what})", "match --method, --encoder, data")
         model.load_state_dict(state)
+    elif encoder is not None and encoder.startswith(_VITPOSE):
+        assert isinstance(model.encoder, ViTFeatures)  # as `adapt_config` has said
+        model.encoder.trunk.load_state_dict(_vitpose(encoder).encoder.trunk.state_dict())  # type: ignore[union-attr]
     elif imagenet is not None:
         if not isinstance(model.encoder, ResNetEncoder):
             raise UsageError(f"the encoder {config.encoder} does not start from ImageNet weights")
@@ -114,6 +124,14 @@ def _first_blocks(count: int) -> tuple[str, ...]:
     return ("stem.", *(f"blocks.{block}." for block in range(count))) if count else ()
 
 
+def _vitpose(encoder: str) -> PoseModel:
+    """The ViTPose base that `vitpose:FILE` names, by file or by name."""
+    model = load_base(encoder.removeprefix(_VITPOSE)).model
+    if model.config.encoder != "vitpose" or model.config.pose_head != "encoder":
+        raise UsageError(f"{encoder.removeprefix(_VITPOSE)} is no ViTPose base", "see `ttpose import-checkpoint`")
+    return model
+
+
 def _start_like_reference(model: PoseModel) -> None:
     """The reference's first weights beside the encoder: N(0, 0.001) and zero biases inside the Transformer's layer.
 
@@ -148,9 +166,14 @@ def adapt_config(
 ) -> ModelConfig:
     """A preset's structure for a dataset and options; raises UsageError for a size that is no multiple of 32."""
     changes: dict[str, object] = {"skeleton": skeleton.name}
-    if encoder is not None:
+    if encoder is not None and encoder.startswith(_VITPOSE):
+        # Square crops as for every other encoder here; the position embedding is resampled to them.
+        changes.update(encoder="vitpose", vit=_vitpose(encoder).config.vit)
+    elif encoder is not None:
         if encoder not in ("resnet18", "resnet50", "mobile"):
-            raise UsageError(f"there is no encoder {encoder} to train", "use resnet18, resnet50 or mobile")
+            raise UsageError(
+                f"there is no encoder {encoder} to train", "use resnet18, resnet50, mobile or vitpose:FILE"
+            )
         changes["encoder"] = encoder
         if encoder == "mobile":
             changes.update(mean=MOVENET_RANGE, std=MOVENET_RANGE)

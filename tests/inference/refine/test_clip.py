@@ -145,5 +145,6 @@ def test_a_model_runs_what_the_trees_know():
     balanced = REFINE_PRESETS["balanced"]
     assert fitted_refinement(balanced, mobile_config()) == balanced
     other = small_config(skeleton=COCO17.name)
-    assert fitted_refinement(balanced, other) == replace(balanced, rescore=False, ensemble=False)
+    assert fitted_refinement(balanced, other) == replace(balanced, trees=False)
+    assert fitted_refinement(balanced, small_config()) == replace(balanced, rescore=False, ensemble=False)  # no legs
     assert fitted_refinement(SINGLE_VIEW, other) == SINGLE_VIEW

@@ -47,11 +47,11 @@ class Reconstruction:
 
     def of_points(self, step: Step, points: Tensor, count: int) -> Tensor:
         """The error when the targets' self-supervised points [count, J, 2] are these."""
-        model, size = step.model, step.model.config.input_size
+        model, crop = step.model, step.model.config.crop
         warps = list(step.warps[:count])
         if self.augmentation is not None and model.config.pair_warp == "independent":
             warps = [_turned(draw_warp(step.rng, self.augmentation), warp) for warp in warps]
-        images, _ = warped_batch(step.sources[:count], warps, size)
+        images, _ = warped_batch(step.sources[:count], warps, crop)
         sources = model.normalise(images.to(step.images.device))
         source_points = points  # the paper's nets do not look at them
         if model.config.reconstructor == "transport":
