@@ -9,9 +9,10 @@ from typing import Literal
 
 from ttpose.core.errors import WeightsError
 
-EncoderName = Literal["movenet", "resnet18", "resnet50"]
+EncoderName = Literal["movenet", "mobile", "resnet18", "resnet50"]
 ReconstructorName = Literal["imm", "transport"]
 PoseHeadName = Literal["transformer", "separate", "linear"]
+PairWarpName = Literal["shared", "independent"]
 SelfTaskName = Literal["reconstruction", "rotation", "none"]
 
 # ImageNet statistics in 0..255, RGB order.
@@ -19,6 +20,8 @@ _IMAGENET_MEAN = (123.675, 116.28, 103.53)
 _IMAGENET_STD = (58.395, 57.12, 57.375)
 # MoveNet maps 0..255 to -1..1 with the scale 2 / 255 rounded to half precision, as in its published graph.
 _MOVENET_HALF_RANGE = 1 / 0.007843017578125
+#: Mean and standard deviation that give MoveNet's range.
+MOVENET_RANGE = (_MOVENET_HALF_RANGE,) * 3
 
 
 @dataclass(frozen=True)
@@ -27,10 +30,12 @@ class ModelConfig:
 
     Attributes:
         preset: Name of the preset that it came from.
-        encoder: Image encoder.
+        encoder: Image encoder: `movenet` is the shipped model's with its keypoint maps, `mobile` the same trunk as a
+            plain encoder of features.
         skeleton: Name of the supervised keypoint set (`ttpose.core.skeleton`).
         input_size: Side of the square crop in pixels.
         num_self: Number of self-supervised maps.
+        bounded_maps: Whether self-supervised maps end in a sigmoid; the paper's do not.
         mean, std: Per-channel normalisation of RGB values 0..255.
         transformer_width: Width of queries and tokens.
         transformer_heads: Attention heads.
@@ -49,6 +54,8 @@ class ModelConfig:
         pose_head: Where supervised maps come from: the paper's Transformer, or one of its baselines, a separate
             1×1 convolution of the features or a linear map of the self-supervised points.
         self_task: What is learned without labels: the paper's reconstruction, a baseline's rotation, or nothing.
+        pair_warp: Whether the frames of a pair share one random warp, as in the paper, or the source is turned and
+            scaled independently, so that the target cannot be copied from where things are in the source.
     """
 
     preset: str = "paper"
@@ -56,6 +63,7 @@ class ModelConfig:
     skeleton: str = "penn13"
     input_size: int = 128
     num_self: int = 30
+    bounded_maps: bool = False
     mean: tuple[float, float, float] = _IMAGENET_MEAN
     std: tuple[float, float, float] = _IMAGENET_STD
     transformer_width: int = 256
@@ -73,6 +81,7 @@ class ModelConfig:
     reconstruction_width: int = 32
     pose_head: PoseHeadName = "transformer"
     self_task: SelfTaskName = "reconstruction"
+    pair_warp: PairWarpName = "shared"
 
     @property
     def heatmap_size(self) -> int:
@@ -105,8 +114,8 @@ def mobile_config() -> ModelConfig:
         skeleton="coco17",
         input_size=256,  # what MoveNet Thunder was trained at
         num_self=32,  # 17 pretrained keypoint maps, 15 free ones (the paper has 30 for 13 keypoints)
-        mean=(_MOVENET_HALF_RANGE,) * 3,
-        std=(_MOVENET_HALF_RANGE,) * 3,
+        mean=MOVENET_RANGE,
+        std=MOVENET_RANGE,
         transformer_width=64,  # a quarter of the paper's: the trunk's pyramid is as much narrower
         transformer_hidden=256,
         token_pool=4,  # 256 tokens; the paper's 32×32 features give 1,024

@@ -17,7 +17,7 @@ from ttpose.models.config import ModelConfig
 from ttpose.models.encoders import build_encoder
 from ttpose.models.encoders.output import EncoderOutput
 from ttpose.models.other_heads import RotationHead, build_pose_head
-from ttpose.models.self_head import PlainSelfHead, SeededSelfHead
+from ttpose.models.self_head import BoundedSelfHead, PlainSelfHead, SeededSelfHead
 
 
 @dataclass(frozen=True)
@@ -52,10 +52,13 @@ class PoseModel(nn.Module):
         self.config = config
         count, width = len(self.skeleton), config.transformer_width
         self.encoder = build_encoder(config)
-        seeded = config.encoder == "movenet"
-        self.self_head: nn.Module = (
-            SeededSelfHead(width, config.num_self, count) if seeded else PlainSelfHead(width, config.num_self, 1)
-        )
+        self.self_head: nn.Module
+        if config.encoder == "movenet":
+            self.self_head = SeededSelfHead(width, config.num_self, count)
+        elif config.bounded_maps:
+            self.self_head = BoundedSelfHead(width, config.num_self)
+        else:
+            self.self_head = PlainSelfHead(width, config.num_self, 1)
         by_transformer = config.pose_head == "transformer"
         self.affinity: nn.Module = AffinityTransformer(config, count) if by_transformer else nn.Identity()
         if not by_transformer:

@@ -15,6 +15,10 @@ def build_encoder(config: ModelConfig) -> nn.Module:
         from ttpose.models.encoders.mobile import MobileEncoder
 
         return MobileEncoder(config.transformer_width)
+    if config.encoder == "mobile":
+        from ttpose.models.encoders.trunk import TrunkEncoder
+
+        return TrunkEncoder(config.transformer_width)
     from ttpose.models.encoders.resnet import ResNetEncoder
 
     depth: Literal[18, 50] = 50 if config.encoder == "resnet50" else 18
