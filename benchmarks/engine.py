@@ -140,7 +140,7 @@ def openvino_engine(model: Any, folder: Path, threads: int, bfloat16: bool) -> A
 
     if model is None:
         return openvino.__version__
-    fast = CompiledPose(model, bfloat16=bfloat16, pays_after=0)
+    fast = CompiledPose(model, bfloat16=bfloat16)
     return lambda crops: decoded(fast, crops)
 
 
@@ -251,8 +251,8 @@ def compare_accuracy(folders: list[Path]) -> None:
     model = load().model
     networks = {
         "torch, float32": model,
-        "OpenVINO, float32": CompiledPose(model, pays_after=0),
-        "OpenVINO, bfloat16": CompiledPose(model, bfloat16=True, pays_after=0),
+        "OpenVINO, float32": CompiledPose(model),
+        "OpenVINO, bfloat16": CompiledPose(model, bfloat16=True),
     }
     print("| clips | frames | engine | " + " | ".join(f"PCK@{t}" for t in THRESHOLDS) + " |")
     print("|---" * (3 + len(THRESHOLDS)) + "|")

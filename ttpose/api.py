@@ -176,7 +176,7 @@ def predict(
     photo = media.info.kind == "image"
     wanted = refine_preset(preset or (PHOTO_PRESET if photo else VIDEO_PRESET))
     settings = fitted_refinement(wanted, loaded.model.config)
-    detector = PersonDetector.load(str(loaded.model.device))
+    detector = PersonDetector.load(str(loaded.model.device), compile=not photo)
     if photo and subject is None:
         report_damage(media, progress)
         return _predict_photo(media, loaded, detector, settings)
@@ -239,7 +239,8 @@ def personalize(
     session = PersonalizationSession.begin(settings, device, base, person, progress)
     media = open_source(source, Reading(fps, stream))
     said = session.corrections(_as_given(corrections), media)
-    seen = session.observe(media, subject, corrections=said)
+    estimate = session.estimate([media], len(said or ()))
+    seen = session.observe(media, subject, corrections=said, estimate=estimate)
     if session.settings.mode == "online":
         return session.online(seen)
     return session.predict(seen, session.learn([seen]))
@@ -343,7 +344,7 @@ def _predict_photo(
     boxes = [] if image is None else find_people(image, detector)
     people = []
     if image is not None:
-        people = predict_people(image, boxes, loaded.follow_network, detector, settings, loaded.network)
+        people = predict_people(image, boxes, loaded.follows, detector, settings, loaded.model)
     if not people:
         raise NoPersonError(f"{media.info.path}: no person was found", "a larger or brighter view of the person helps")
     persons = tuple(PersonRecord(i + 1, person.box, person.keypoints) for i, person in enumerate(people))

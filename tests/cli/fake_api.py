@@ -9,8 +9,6 @@ from unittest.mock import create_autospec
 
 import numpy as np
 
-from ttpose import api as real_api
-from ttpose.adaptation.guard.metrics import GuardMetrics, GuardReport
 from ttpose.core.errors import InputError, NoPersonError
 from ttpose.core.files import write_text
 from ttpose.core.geometry import Box
@@ -18,15 +16,13 @@ from ttpose.core.progress import Progress
 from ttpose.core.skeleton import COCO17
 from ttpose.results import FrameRecord, KeypointResult, PersonRecord
 
-GUARD = GuardReport(
-    "personalized",
-    "every check passed",
-    {
-        "base": GuardMetrics(0.25, 0.1, 0.1, 0.7, 0.0, None),
-        "interpolated": GuardMetrics(0.2, 0.1, 0.1, 0.7, 0.05, None),
-        "personalized": GuardMetrics(0.125, 0.1, 0.1, 0.7, 0.1, None),
-    },
-)
+
+def guard_report() -> Any:
+    from ttpose.adaptation.guard.metrics import GuardMetrics, GuardReport
+
+    disagreements = {"base": 0.25, "interpolated": 0.2, "personalized": 0.125}
+    checks = {name: GuardMetrics(value, 0.1, 0.1, 0.7, 0.0, None) for name, value in disagreements.items()}
+    return GuardReport("personalized", "every check passed", checks)
 
 
 def made_result(source: Path, shift: float = 0.0) -> KeypointResult:
@@ -57,7 +53,7 @@ class FakePersonalization:
     base_keypoints: KeypointResult
     refined_keypoints: KeypointResult
     person: FakePerson = field(default_factory=FakePerson)
-    guard: GuardReport = GUARD
+    guard: Any = field(default_factory=guard_report)
     timings: dict[str, float] = field(
         default_factory=lambda: {"adapt": np.float64(0.5), "tta": float("nan"), "predict_s": 0.25}
     )
@@ -65,18 +61,28 @@ class FakePersonalization:
     samples: None = None
 
 
+def _with_real_signature(name: str, stand_in: Callable[..., Any]) -> Any:
+    from ttpose import api
+
+    assert FakePersonalization.__dataclass_fields__.keys() == api.Personalization.__dataclass_fields__.keys()
+    return create_autospec(getattr(api, name), side_effect=stand_in)
+
+
 class FakeApi(ModuleType):
     """Stands in for `ttpose.api`: remembers calls; a file whose name says so fails.
 
     Each function has the real one's signature, so that a call that the real one would refuse fails here too.
+
+    Args:
+        checked: False leaves the signatures out, for processes that are to start quickly, without torch.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, checked: bool = True) -> None:
         super().__init__("ttpose.api")
-        assert FakePersonalization.__dataclass_fields__.keys() == real_api.Personalization.__dataclass_fields__.keys()
         self.calls: list[tuple[str, Path, dict[str, Any]]] = []
         for name in ("predict", "personalize", "learn_person", "write_overlay", "write_report", "write_side_by_side"):
-            setattr(self, name, create_autospec(getattr(real_api, name), side_effect=getattr(self, f"_{name}")))
+            stand_in = getattr(self, f"_{name}")
+            setattr(self, name, _with_real_signature(name, stand_in) if checked else stand_in)
 
     def _work(self, name: str, source: Path, progress: Progress, how: dict[str, Any]) -> KeypointResult:
         self.calls.append((name, source, how))
@@ -112,8 +118,10 @@ class FakeApi(ModuleType):
                 on_bad(source, NoPersonError(f"nobody was found in {source}", "try another clip"))
         if all("empty" in source.name for source in sources):
             raise NoPersonError("nobody in any of them")
-        shared = create_autospec(real_api.SharedPerson, instance=True)
-        shared.person, shared.guard, shared.timings = FakePerson(), GUARD, {"adapt": np.float64(0.5)}
+        from ttpose.adaptation.same_person import SharedPerson
+
+        shared = create_autospec(SharedPerson, instance=True)
+        shared.person, shared.guard, shared.timings = FakePerson(), guard_report(), {"adapt": np.float64(0.5)}
         shared.predict.side_effect = lambda source, progress: self._personalize(source, progress=progress)
         return shared
 

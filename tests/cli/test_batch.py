@@ -40,7 +40,15 @@ def test_personalize_writes_everything_beside_the_working_directory(api: FakeApi
         (
             "personalize",
             clips / "a.mp4",
-            {"mode": "offline", "preset": "fast", "steps": None, "subject": "auto", "seed": 3, "device": "cpu"},
+            {
+                "mode": "offline",
+                "preset": "fast",
+                "steps": None,
+                "subject": "auto",
+                "seed": 3,
+                "device": "cpu",
+                "corrections": None,
+            },
         )
     ]
     assert "a_ttpose" in result.stdout

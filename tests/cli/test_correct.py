@@ -196,5 +196,5 @@ def test_the_page_ends_and_what_was_said_is_kept(
         page[0].send_signal(end)
     out, errors = page[0].communicate(timeout=30)
     assert (page[0].returncode, errors) == (code, "")
-    assert ("corrections of 1 frame" in out) == (code == 0)
+    assert ("corrections of 1 frame" in out) == (code >= 0)
     assert written(folder).frames[5].keypoints[0].tolist() == [10, 20, 2]

@@ -11,23 +11,22 @@ from ttpose.core import geometry
 from ttpose.core.geometry import Box
 from ttpose.core.skeleton import PENN13
 from ttpose.inference.crops import cut_crop
-from ttpose.inference.follow import CHUNK, follow_subject
+from ttpose.inference.follow import CHUNK, chunks, follow_frames
 from ttpose.inference.tta import predict_tta
 from ttpose.tracking.box_correction import refine_box
 
 
-def _follow(source, boxes, model, detector=None, told=None):
-    chunks = follow_subject(source, track_of(boxes), model, detector or ListedDetector(), told or (lambda n: None))
-    return [frame for chunk in chunks for frame in chunk]
+def _follow(source, boxes, model, detector=None, *, margin=True):
+    parts = chunks(source.frames(), CHUNK)
+    detector, track = detector or ListedDetector(), track_of(boxes)
+    return [frame for part in parts for frame in follow_frames(part, track, model, detector, margin=margin)]
 
 
 def test_every_frame_has_a_record_with_the_subject(dots, walk):
     keypoints, images, _ = walk
-    told = []
-    frames = _follow(ListedClip(images), [box_of(k) for k in keypoints], dots, told=told.append)
+    frames = _follow(ListedClip(images), [box_of(k) for k in keypoints], dots)
     assert [f.index for f in frames] == list(range(30))
     assert [f.time_s for f in frames] == [i / 25 for i in range(30)]
-    assert sum(told) == 30
     for frame, true in zip(frames, keypoints, strict=True):
         assert frame.note is None and frame.crop.index == frame.index
         assert np.abs(frame.prediction.keypoints[0, :, :2] - true[:, :2]).max() < 4
@@ -118,8 +117,8 @@ def test_boxes_are_corrected_by_the_models_own_skeleton(walk):
         assert frame.box.as_list() == pytest.approx(wanted.as_list(), abs=1e-6)
 
 
-def test_frames_are_read_a_few_at_a_time(dots, walk):
-    keypoints, images, _ = walk
+def test_frames_are_read_a_few_at_a_time(walk):
+    images = walk[1]
     read = []
 
     class Counted(ListedClip):
@@ -128,10 +127,8 @@ def test_frames_are_read_a_few_at_a_time(dots, walk):
                 read.append(frame.index)
                 yield frame
 
-    track = track_of([box_of(k) for k in keypoints])
-    chunks = follow_subject(Counted(images), track, dots, ListedDetector(), lambda n: None)
-    assert [frame.index for frame in next(chunks)] == read == list(range(CHUNK))
-    chunks.close()
+    parts = chunks(Counted(images).frames(), CHUNK)
+    assert [frame.index for frame in next(parts)] == read == list(range(CHUNK))
 
 
 def test_pixels_of_whole_frames_are_let_go(dots, walk):
@@ -148,11 +145,9 @@ def test_a_picture_of_dots_is_what_the_walk_shows(walk):
 
 def test_without_a_margin_the_same_is_found(walk):
     keypoints, images, _ = walk
-    track = track_of([box_of(k) for k in keypoints])
     found = []
     for margin in (True, False):
-        chunks = follow_subject(ListedClip(images), track, DotModel(), ListedDetector(), lambda _: None, margin=margin)
-        frames = [frame for chunk in chunks for frame in chunk]
+        frames = _follow(ListedClip(images), [box_of(k) for k in keypoints], DotModel(), margin=margin)
         assert {frame.crop.image.shape[0] for frame in frames} == {192 if margin else 128}
         found.append(np.concatenate([frame.prediction.keypoints for frame in frames]))
     assert np.abs(found[0] - found[1])[..., :2].max() < 1.5  # one interpolation less

@@ -49,7 +49,7 @@ def test_two_workers_share_the_inputs_and_the_cores(folder: Path) -> None:
         assert last.get(event["input"]) not in ("result", "error")
         last[event["input"]] = event["event"]
     assert Counter(last.values()) == {"result": 6, "error": 2}
-    stages = [e for e in found if e["event"] == "stage" and e["input"] == "clips/c3.mp4" and e["stage"] == "look"]
+    stages = [e for e in found if e["event"] == "stage" and e["input"] == "clips/c3.mp4" and e["stage"] == "predict"]
     assert [(e["done"], e["total"], e["finished"]) for e in stages] == [(0, 2, False), (2, 2, True)]
     assert sum(e["event"] == "note" for e in found) == 8
     (crash,) = [e for e in found if e["event"] == "error" and "crash" in e["input"]]
@@ -58,7 +58,7 @@ def test_two_workers_share_the_inputs_and_the_cores(folder: Path) -> None:
     log = (folder / "out/summary.log").read_text()
     assert "e_crash.mp4" in log and "e_empty.mp4" in log
     assert "Traceback" in log
-    assert "look: 2 in " in log
+    assert "predict: 2 in " in log
     assert (folder / "out/c3_ttpose/log.txt").read_text().rstrip().endswith("1 person in 1 of 2 frames")
     rows = list(csv.DictReader((folder / "out/summary.csv").open(newline="", encoding="utf-8")))
     assert [(Path(row["input"]).stem, row["status"]) for row in rows] == [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -55,11 +56,11 @@ def keypoints(network, images):
 
 
 def is_compiled(network):
-    return any(graph is not None for graph in network._run._graphs.values())
+    return bool(network._run.graphs)
 
 
 def test_keypoints_are_torchs_within_a_hundredth_of_a_pixel(base, crops):
-    fast = engine.CompiledPose(base, pays_after=0)
+    fast = engine.CompiledPose(base)
     apart = (keypoints(fast, crops) - keypoints(base, crops)).abs().max()
     assert is_compiled(fast)
     assert 0 < apart < 0.01  # not the same kernels
@@ -70,12 +71,12 @@ def test_keypoints_on_real_clips(base):
         pytest.skip("the real clips are not here")
     frames = [frame for path in find_clips(REAL) for frame in read_clip(path).frames[::10]]
     images = cut([(frame.read(), frame.box) for frame in frames])
-    fast = engine.CompiledPose(base, pays_after=0)
+    fast = engine.CompiledPose(base)
     assert (keypoints(fast, images) - keypoints(base, images)).abs().max() < 0.01
 
 
 def test_16_bits_are_close_and_not_the_same(base, crops):
-    fast = engine.CompiledPose(base, bfloat16=True, pays_after=0)
+    fast = engine.CompiledPose(base, bfloat16=True)
     apart = (keypoints(fast, crops) - keypoints(base, crops)).norm(dim=-1)
     assert 0.01 < apart.median() < 1.0
 
@@ -85,25 +86,32 @@ def test_changed_weights_are_compiled_as_they_are(base, crops):
     changed.load_state_dict(base.state_dict())
     with torch.no_grad():
         changed.encoder.trunk.heatmap.out.conv.bias += 1.0
-    fast = engine.CompiledPose(changed, pays_after=0)
+    fast = engine.CompiledPose(changed)
     ours, torchs, bases = (
-        n(n.normalise(crops[:1])).supervised.detach() for n in (fast, changed, engine.CompiledPose(base, pays_after=0))
+        n(n.normalise(crops[:1])).supervised.detach() for n in (fast, changed, engine.CompiledPose(base))
     )
     assert (ours - torchs).abs().max() < 1e-4
     assert (ours - bases).abs().max() > 0.01
 
 
-def test_the_first_crops_run_in_torch(base, crops):
-    fast = engine.CompiledPose(base, pays_after=2)
-    for _ in range(2):
-        assert torch.equal(keypoints(fast, crops[:1]), keypoints(base, crops[:1]))
-        assert not is_compiled(fast)
-    keypoints(fast, crops[:1])
-    assert is_compiled(fast)
+def test_two_threads_share_one_graph(base, crops):
+    fast = engine.CompiledPose(base)
+    alone = keypoints(fast, crops)
+    with ThreadPoolExecutor(2) as pool:
+        both = list(pool.map(lambda _: keypoints(fast, crops), range(2)))
+    assert all(torch.equal(found, alone) for found in both)
+    assert len(fast._run.graphs) == 1
+
+
+def test_only_a_few_shapes_stay_compiled():
+    fast = engine.CompiledDetector(load_nanodet(model_path("nanodet_416.safetensors")))
+    for side in range(1, engine._MOST_SHAPES + 3):
+        fast(torch.zeros(1, 32, 32 * side, 3, dtype=torch.uint8))
+    assert len(fast._run.graphs) == engine._MOST_SHAPES
 
 
 def test_any_number_of_crops_gives_the_same_rows(base, crops):
-    fast = engine.CompiledPose(base, pays_after=0)
+    fast = engine.CompiledPose(base)
     together = keypoints(fast, crops)
     assert torch.equal(torch.cat([keypoints(fast, crops[i : i + 1]) for i in range(len(crops))]), together)
 
@@ -111,7 +119,7 @@ def test_any_number_of_crops_gives_the_same_rows(base, crops):
 @pytest.mark.parametrize("shape", [(416, 320), (256, 192), (256, 160)])
 def test_detector_finds_the_same_boxes(shape):
     network = load_nanodet(model_path("nanodet_416.safetensors"))
-    fast = engine.CompiledDetector(network, pays_after=0)
+    fast = engine.CompiledDetector(network)
     image = torch.from_numpy(sample.images()[10]).permute(2, 0, 1)[None].float()
     images = F.interpolate(image, size=shape, mode="area").permute(0, 2, 3, 1).round().to(torch.uint8)
     (scores, boxes), (theirs, their_boxes) = fast(images), network(images)
@@ -123,7 +131,7 @@ def test_detector_finds_the_same_boxes(shape):
 
 def test_blazepose_finds_the_same_landmarks(crops):
     network = load_blazepose(model_path("blazepose_heavy.safetensors"))
-    fast = engine.CompiledBlazePose(network, pays_after=0)
+    fast = engine.CompiledBlazePose(network)
     ours, theirs = fast(crops[:3] / 255), network(crops[:3] / 255)
     assert is_compiled(fast)
     assert (ours - theirs)[..., :2].abs().max() < 0.01
@@ -134,7 +142,7 @@ def test_blazepose_finds_the_same_landmarks(crops):
 def test_the_papers_models_are_compiled_too(encoder):
     torch.manual_seed(0)
     model = PoseModel(ModelConfig(encoder=encoder, encoder_width=16)).eval()
-    fast = engine.CompiledPose(model, pays_after=0)
+    fast = engine.CompiledPose(model)
     images = torch.rand(2, 3, 128, 128) * 255
     ours, theirs = fast(fast.normalise(images)), model(model.normalise(images))
     assert is_compiled(fast)
@@ -152,7 +160,7 @@ class _Odd(nn.Module):
 def test_torch_goes_on_with_a_network_that_cannot_be_compiled():
     model = PoseModel(ModelConfig(encoder="resnet18", encoder_width=16, pose_head="separate")).eval()
     model.pose_head = _Odd()
-    fast = engine.CompiledPose(model, pays_after=0)
+    fast = engine.CompiledPose(model)
     images = torch.rand(1, 3, 128, 128)
     with torch.inference_mode():
         assert torch.equal(fast(fast.normalise(images)).supervised, model(model.normalise(images)).supervised)
@@ -163,6 +171,16 @@ def test_without_openvino_the_model_itself_runs(base, monkeypatch):
     assert isinstance(engine.compiled(base), engine.CompiledPose)
     monkeypatch.setattr(engine, "available", lambda: False)
     assert engine.compiled(base) is base
+
+
+def test_16_bits_are_for_those_who_ask_for_them(base):
+    assert not engine.compiled(base)._run._bfloat16
+    engine.use_precision("bfloat16")
+    try:
+        assert engine.compiled(base)._run._bfloat16
+    finally:
+        engine.use_precision("auto")
+    assert not engine.compiled(base)._run._bfloat16
 
 
 def test_openvino_reports_nothing_to_its_makers():

@@ -54,7 +54,7 @@ class Estimate:
         learning = self._learning(frames)
         if settings.teacher_views != refine.views and settings.uses_pseudo_labels:
             learning += min(settings.max_crops, frames) * settings.teacher_views
-        return forward_s * (frames * (first_pass + refine.views) + learning)
+        return forward_s * (2 * frames * first_pass + learning)
 
     def _learning(self, frames: int) -> float:
         """Optimiser steps and the guard, in forward passes."""

@@ -36,6 +36,10 @@ def build_losses(clip: Clip, base: PoseModel, settings: PersonalizeSettings) -> 
         from ttpose.adaptation.losses.keypoints import SelfTraining
 
         found.append(SelfTraining(clip, settings.self_training))
+    if settings.supervised > 0:
+        from ttpose.adaptation.losses.supervised import Supervised
+
+        found.append(Supervised(clip, settings.supervised))
     if settings.anchor > 0:
         from ttpose.adaptation.losses.anchor import Anchor
 

@@ -14,6 +14,7 @@ from ttpose.adaptation.guard.selection import chosen, run_guard
 from ttpose.adaptation.losses import Clip
 from ttpose.adaptation.offline import adapt_offline
 from ttpose.adaptation.pseudo_labels import distillation_targets, pseudo_labels
+from ttpose.adaptation.refined_labels import refined_labels
 from ttpose.adaptation.settings import PersonalizeSettings
 from ttpose.core.memory import give_back_memory
 from ttpose.core.progress import Progress
@@ -80,9 +81,12 @@ def personalize_model(
     give_back_memory()
     whole = PersonDelta.between(base, adapter.average, base_sha256, weight=settings.interpolation)
     # A clip too short to hold frames out is checked on what it learned from: less to trust, but better than nothing.
-    checked = [kept[i] for i in sorted(held)] or kept
-    reconstructor = adapter.model if settings.reconstructs else None
-    report = run_guard(base, whole, checked, settings, reconstructor, learned_from=not held, progress=progress)
+    compared = sorted(held) or list(range(len(kept)))
+    known = None if teacher is None or teacher.ensemble is None else teacher.ensemble[[rows[i] for i in compared]]
+    report = run_guard(
+        base, whole, [kept[i] for i in compared], settings, adapter.model if settings.reconstructs else None,
+        learned_from=not held, ensemble=known, progress=progress,
+    )  # fmt: skip
     delta = chosen(whole, report)
     timings["guard_s"] = time.perf_counter() - clock
     return Personalized(delta.apply(base).eval(), delta, whole, report, adapter.history, timings)
@@ -103,5 +107,7 @@ def _clip(
         with progress.stage("predict pseudo-labels", len(kept)) as advance:
             views, keep_maps = TTA_VIEWS[: settings.teacher_views], settings.distillation > 0
             teacher = predict_tta(compiled(base), kept, views, advance, keep_maps=keep_maps)
+    if settings.supervised > 0:
+        return refined_labels(teacher, kept, base.skeleton, settings).part(learning)
     labels, swapped = pseudo_labels(teacher, kept, base.skeleton, settings)
     return distillation_targets(teacher, kept, labels, swapped, base.skeleton, learning)

@@ -62,12 +62,14 @@ class SharedPerson:
         media = _usable([(path, partial(open_source, path, reading)) for path in paths], on_bad)
         given = corrections or {}
         most = shares([each.info.kind for each in media.values()])
+        estimate = run.estimate(list(media.values()))
 
-        def look(path: Path) -> ObservedClip:
+        def observe(path: Path) -> ObservedClip:
             progress = Named(run.progress, path.name) if len(media) > 1 else run.progress
-            return run.observe(media[path], subject, most, progress, run.corrections(given.get(path), media[path]))
+            known = run.corrections(given.get(path), media[path])
+            return run.observe(media[path], subject, most, progress, known, estimate)
 
-        seen = _usable([(path, partial(look, path)) for path in media], on_bad)
+        seen = _usable([(path, partial(observe, path)) for path in media], on_bad)
         return cls(run, run.learn(list(seen.values())), subject, seen, reading, given)
 
     @property

@@ -112,16 +112,26 @@ class PersonalizationSession:
         most: int | None = None,
         progress: Progress | None = None,
         corrections: Corrections | None = None,
+        estimate: Estimate | None = None,
     ) -> ObservedClip:
-        """Find the subject in a source, predict every frame with nothing learned, and keep at most `most` crops."""
+        """Find the subject in a source, predict every frame with nothing learned, and keep at most `most` crops.
+
+        `estimate` tells how long the whole work will take; None where nothing will be learned from the source.
+        """
         if most is None:
             most = MOST_ONLINE if self.settings.mode == "online" else MOST_KEPT
         progress = progress or self.progress
         return observe_clip(
             media, self.base.network, self.start.network, self.detector, self.settings, subject=subject, most=most,
             progress=progress, corrections=corrections,
-            counting=Estimate(self.settings, media.info.frames, progress, len(corrections or ())).counting,
+            counting=(lambda advance: advance) if estimate is None else estimate.counting,
         )  # fmt: skip
+
+    def estimate(self, media: Sequence[Source], corrected: int = 0) -> Estimate:
+        """Tells once how long personalizing on these sources together will take."""
+        frames = [source.info.frames for source in media]
+        known = [count for count in frames if count is not None]
+        return Estimate(self.settings, sum(known) if len(known) == len(frames) else None, self.progress, corrected)
 
     def corrections(self, given: Path | Corrections | None, media: Source) -> Corrections | None:
         """A source's corrections, read where they are a file.

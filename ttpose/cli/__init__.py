@@ -7,7 +7,7 @@ import sys
 
 def main() -> None:
     """Run the `ttpose` command and exit: 0 done, 1 something failed, 2 wrong use, 130 interrupted."""
-    from ttpose.cli.streams import drop_stdout, prepare_streams
+    from ttpose.cli.streams import prepare_streams
     from ttpose.core.memory import keep_freed_memory
     from ttpose.core.stopping import STOPPED, leave_at_once
     from ttpose.core.threads import yield_while_waiting
@@ -26,15 +26,24 @@ def main() -> None:
     except KeyboardInterrupt:
         print("ttpose: interrupted", file=sys.stderr)
         code = 130
+    except OSError as error:
+        if error.filename is not None:
+            raise
+        code = _not_written(error)
     try:
         sys.stdout.flush()
-    except BrokenPipeError:
-        drop_stdout()
-        code = 1
-    except OSError as error:  # a full disk, or a stream that cannot be written
-        drop_stdout()
-        print(f"ttpose: cannot write the output: {error.strerror or error}", file=sys.stderr)
-        code = code or 1
+    except OSError as error:
+        code = _not_written(error)
     if code in STOPPED:
         leave_at_once(code)
     sys.exit(code)
+
+
+def _not_written(error: OSError) -> int:
+    """Our own output cannot be written: nobody reads on, which needs no words, or the disk is full; the exit code."""
+    from ttpose.cli.streams import drop_stdout
+
+    drop_stdout()
+    if not isinstance(error, BrokenPipeError):
+        print(f"ttpose: cannot write the output: {error.strerror or error}", file=sys.stderr)
+    return 1

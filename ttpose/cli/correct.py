@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -202,7 +203,8 @@ def _serve(
     from ttpose.corrections.server import serving
 
     learner, why_not = learner_for(source.info.path, folder, device)
-    with serving(CorrectPage(source, result, file, learner, why_not), port) as server:
+    page, code = CorrectPage(source, result, file, learner, why_not), 0
+    with serving(page, port) as server:
         print(f"{source.info.path.name}: correct it at {server.address}", flush=True)
         print("  for this machine only; the page's button or Ctrl-C ends it, every change is saved", flush=True)
         if browser:
@@ -211,4 +213,10 @@ def _serve(
             server.serve_forever(poll_interval=0.2)
         except KeyboardInterrupt:
             print()
-    print(f"{file.path}: corrections of {_frames(len(file.corrections))}")
+        except SystemExit as asked:  # a polite kill
+            code = int(asked.code or 0)
+    print(f"{file.path}: corrections of {_frames(len(file.corrections))}", flush=True)
+    if page.busy:
+        # Learning has not reached a step at which it stops; at the interpreter's end, threads of torch's would abort.
+        os._exit(code)
+    raise typer.Exit(code)

@@ -169,7 +169,7 @@ class Exports:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What changes the files, JSON-ready; only what was asked for, so that other runs look the same as ever."""
+        """What changes the files, JSON-ready; only what was asked for, so that other runs keep the same settings."""
         smooth = self.smooth if self.smooth != "none" else None
         found = {"smooth": smooth, "fill_gaps": self.fill_gaps if smooth else None, "height_m": self.height_m}
         if "openpose" in self.formats:

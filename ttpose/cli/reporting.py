@@ -20,16 +20,16 @@ _JSON_INTERVAL = 0.5
 
 
 class Reporter(Progress):
-    """A listener that also hears of whole inputs and runs; this one says nothing (but see `failure`).
+    """Receives the progress of whole inputs and runs too; this one prints nothing (but see `failure`).
 
-    What it hears itself, as a `Progress`, is about the input that was begun last.
+    What it receives itself, as a `Progress`, is about the input that was begun last.
     """
 
     def start(self, command: str, device: str, inputs: int, jobs: int | None = 1) -> None:
         """A run begins, with work on `jobs` inputs at the same time; None: as many as a cluster takes."""
 
     def begin(self, source: Path, number: int, count: int) -> Progress:
-        """Work on one input begins, the `number`-th of `count` from 1; gives who hears of that input."""
+        """Work on one input begins, the `number`-th of `count` from 1; gives what receives that input's progress."""
         return Progress()
 
     def end(self, outcome: Outcome) -> None:

@@ -18,7 +18,7 @@ from ttpose.jobs.folders import ResultFolder, output_folders
 from ttpose.jobs.outcome import Outcome
 from ttpose.jobs.run import Running
 from ttpose.jobs.summary import Summary
-from ttpose.jobs.task import Product, Task, execute, finished_before
+from ttpose.jobs.task import Product, Task, check_places, execute, finished_before
 
 if TYPE_CHECKING:
     from ttpose.api import SharedPerson
@@ -47,6 +47,7 @@ def run_same_person(
     learning, folders = Learning(work, tuple(sources), root), output_folders(sources, root)
     first = Task(learning, root, root, how.overwrite, how.debug)
     rest = [Task(OneOfMany(learning), source, folders[source], how.overwrite, how.debug) for source in sources]
+    check_places(rest)  # before learning, which takes minutes
     summary = Summary(root, learning.settings, len(sources)) if len(sources) > 1 else None
     listener = reporter.begin(root, 1, 1)
     person, outcomes = _learned(first, rest, listener), []
@@ -164,7 +165,8 @@ class Learning:
         use_precision(self.each.precision or "auto")
         how = {name: value for name, value in self.each.arguments().items() if name != "mode"}
         given = {source: self.each.corrections_of(source) for source in self.sources}
-        more["corrections"] = {source: file for source, file in given.items() if file is not None}
+        said = {source: file for source, file in given.items() if file is not None}
+        more |= {"corrections": said} if said else {}
         return api.learn_person(self.sources, **how, device=self.each.device, progress=progress, **more)
 
 

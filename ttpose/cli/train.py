@@ -79,7 +79,9 @@ def train(
     workers: Annotated[int, _run(min=0, metavar="N", help="Processes that read images.")] = 4,
     device: options.Device = "auto",
     seed: options.Seed = 0,
-    mixed_precision: Annotated[bool, _run("--mixed-precision/--full-precision", help="16-bit floats on a GPU.")] = True,
+    mixed_precision: Annotated[
+        bool, _run("--mixed-precision/--full-precision", help="16-bit floats on GPU or AMX.")
+    ] = True,
     deterministic: Annotated[bool, _run("--deterministic", help=_DETERMINISTIC)] = False,
     tensorboard: Annotated[bool, _run("--tensorboard", help="Also write TensorBoard files.")] = False,
     quiet: options.Quiet = False,

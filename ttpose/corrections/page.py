@@ -84,7 +84,7 @@ class CorrectPage:
         with self._lock:
             if self._learner is None:
                 raise UsageError(self._why_not or "learning is not possible here")
-            if self._job is not None and self._job.running:
+            if self.busy:
                 raise UsageError("it is learning already")
             if not len(self.file.corrections):
                 raise UsageError("nothing is corrected yet", "correct a frame first")
@@ -93,6 +93,11 @@ class CorrectPage:
     def learning(self) -> dict[str, Any]:
         """How far learning is."""
         return {"state": "none"} if self._job is None else self._job.state()
+
+    @property
+    def busy(self) -> bool:
+        """Whether something is being learned."""
+        return self._job is not None and self._job.running
 
     def cancel(self, wait_s: float = 0.0) -> None:
         """Stop learning."""

@@ -23,7 +23,7 @@ from ttpose.corrections.page import CorrectPage, page_html
 
 _HOST = "127.0.0.1"
 _MOST_BYTES = 1 << 20  # of a request: a frame's record has a few kilobytes
-_WAIT_S = 10.0  # for learning to stop at its next step, when the server ends
+_WAIT_S = 3.0  # for learning to stop at its next step, when the server ends
 # The page loads nothing but from here, is in no frame, and tells nobody its address, which has the token in it.
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; connect-src 'self'; img-src blob: data:; style-src 'unsafe-inline';"

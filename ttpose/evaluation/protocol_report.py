@@ -45,7 +45,7 @@ class VideoScore:
         frames_without_length: Skipped because the labels do not give the reference length.
         joints: Counts for each joint that labels and model share.
         jitter: For each method, per frame².
-        guards: For each method but "before" the guard's verdict.
+        guards: For each method but "before" the guard's decision.
         seconds: For each method but "before" the time of the personalization.
     """
 

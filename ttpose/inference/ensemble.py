@@ -91,11 +91,12 @@ class EnsembleMember:
         return found
 
 
-@lru_cache(maxsize=1)
-def _network(device: str) -> BlazePose | CompiledBlazePose:
-    return compiled_blazepose(load_blazepose(model_path(BLAZEPOSE_FILE)).to(device))
+@lru_cache(maxsize=2)
+def _network(device: str, compile: bool) -> BlazePose | CompiledBlazePose:
+    network = load_blazepose(model_path(BLAZEPOSE_FILE)).to(device)
+    return compiled_blazepose(network) if compile else network
 
 
-def ensemble_member(skeleton: Skeleton, device: str = "cpu") -> EnsembleMember:
+def ensemble_member(skeleton: Skeleton, device: str = "cpu", *, compile: bool = True) -> EnsembleMember:
     """The shipped network; raises WeightsError."""
-    return EnsembleMember(_network(str(device)), skeleton)
+    return EnsembleMember(_network(str(device), compile), skeleton)

@@ -9,18 +9,17 @@ from itertools import islice
 import numpy as np
 
 from ttpose.core.geometry import Box
-from ttpose.core.progress import Advance
 from ttpose.inference.crops import PersonCrop, cut_crop
 from ttpose.inference.prediction import TTAPrediction
 from ttpose.inference.tta import ViewOutput, plain_view, predict_tta
-from ttpose.media import Frame, Source
+from ttpose.media import Frame
 from ttpose.models.engine import PoseNetwork
 from ttpose.tracking.box_correction import better_box, refine_box
 from ttpose.tracking.detector import Detector
 from ttpose.tracking.track import SubjectTrack
 
-#: Frames that are read and predicted together: two batches of the network's.
-CHUNK = 8
+#: Frames that are read and predicted together: a batch of the network's.
+CHUNK = 4
 
 
 @dataclass(frozen=True)
@@ -59,30 +58,6 @@ class BoxedPerson:
     plain: ViewOutput
 
 
-def follow_subject(
-    source: Source,
-    track: SubjectTrack,
-    model: PoseNetwork,
-    detector: Detector,
-    advance: Advance,
-    *,
-    margin: bool = True,
-) -> Iterator[list[FollowedFrame]]:
-    """Every decoded frame in order, a few at a time; pixels are let go as soon as they are cut.
-
-    Args:
-        source: Is read once, from the start.
-        track: The subject's box in each frame.
-        model: The network that predicts the plain view and so corrects the boxes.
-        detector: Runs where a pose cannot be trusted.
-        advance: Called with the number of frames that were done.
-        margin: Whether crops have the margin that other views than the plain one need; without it cutting is faster.
-    """
-    for frames in chunks(source.frames(), CHUNK):
-        yield _follow(frames, track, model, detector, margin)
-        advance(len(frames))
-
-
 def chunks(frames: Iterable[Frame], count: int) -> Iterator[list[Frame]]:
     """The frames, so many at a time, the last ones fewer."""
     frames = iter(frames)
@@ -90,9 +65,18 @@ def chunks(frames: Iterable[Frame], count: int) -> Iterator[list[Frame]]:
         yield few
 
 
-def _follow(
-    frames: Sequence[Frame], track: SubjectTrack, model: PoseNetwork, detector: Detector, margin: bool
+def follow_frames(
+    frames: Sequence[Frame], track: SubjectTrack, model: PoseNetwork, detector: Detector, *, margin: bool = True
 ) -> list[FollowedFrame]:
+    """The subject in some decoded frames, in any order of calls; pixels are let go as soon as they are cut.
+
+    Args:
+        frames: A chunk of a source's.
+        track: The subject's box in each frame of the source.
+        model: The network that predicts the plain view and so corrects the boxes.
+        detector: Runs where a pose cannot be trusted.
+        margin: Whether crops have the margin that other views than the plain one need; without it cutting is faster.
+    """
     boxes = [track.box_at(frame.index) for frame in frames]
     known = [(f, box) for f, box in zip(frames, boxes, strict=True) if f.image is not None and box is not None]
     people = dict(zip([f.index for f, _ in known], predict_boxes(known, model, detector, margin=margin), strict=True))
@@ -116,7 +100,7 @@ def predict_boxes(
 
     Args:
         known: Frames with their pictures, and a person's box in each.
-        model, detector, margin: As for `follow_subject`.
+        model, detector, margin: As for `follow_frames`.
     """
     found = _predict(known, model, margin)
     again = []

@@ -14,15 +14,17 @@ from ttpose.core.progress import Advance, Progress
 from ttpose.core.skeleton import Skeleton
 from ttpose.inference.crops import PersonCrop, cut_crop
 from ttpose.inference.ensemble import ensemble_member
-from ttpose.inference.follow import CHUNK, FollowedFrame, chunks, follow_subject
+from ttpose.inference.follow import CHUNK, FollowedFrame, chunks, follow_frames
+from ttpose.inference.overlap import in_order
 from ttpose.inference.prediction import TTAPrediction, join
 from ttpose.inference.records import frame_records
 from ttpose.inference.refine.clip import Refined, refine
 from ttpose.inference.refine.corrected import CorrectedFrames
 from ttpose.inference.settings import RefineSettings
-from ttpose.inference.tta import BATCH, TTA_VIEWS, ViewOutput, predict_tta
+from ttpose.inference.tta import TTA_VIEWS, ViewOutput, predict_batches, predict_tta
 from ttpose.media import Frame, Source
 from ttpose.models.engine import PoseNetwork
+from ttpose.models.pose_model import PoseModel
 from ttpose.results.records import FrameRecord
 from ttpose.tracking.detector import Detector
 from ttpose.tracking.track import SubjectTrack
@@ -50,23 +52,24 @@ def predict_crops(
         plain: `model`'s output for the crops' plain views, where it is known already.
         keep_maps: Whether the mean heatmaps are kept.
     """
-    views, parts = TTA_VIEWS[: settings.views], []
-    for start in range(0, len(crops), BATCH):
-        rows = range(start, min(start + BATCH, len(crops)))
+    views = TTA_VIEWS[: settings.views]
+
+    def predict(rows: range) -> TTAPrediction:
         few, known = [crops[i] for i in rows], None if plain is None else plain.rows(rows)
         found = predict_tta(model, few, views, keep_maps=keep_maps, plain=known)
         if settings.ensemble:
-            before = None if ensemble is None else ensemble[start : rows.stop]
+            before = None if ensemble is None else ensemble[rows.start : rows.stop]
             found = replace(found, ensemble=_second(model, few, found) if before is None else before)
-        parts.append(found)
-        if advance is not None:
-            advance(len(rows))
-    return join(parts)
+        return found
+
+    return join(predict_batches(predict, len(crops), advance))
 
 
 def _second(model: PoseNetwork, crops: Sequence[PersonCrop], found: TTAPrediction) -> np.ndarray:
     """What the ensemble's second network predicts for crops, shown the pose that the first one found."""
-    return ensemble_member(model.skeleton, str(model.device)).predict(crops, found.keypoints)
+    compile = not isinstance(model, PoseModel)  # as the first one is
+    member = ensemble_member(model.skeleton, str(model.device), compile=compile)
+    return member.predict(crops, found.keypoints)
 
 
 def predict_clip(
@@ -162,15 +165,21 @@ def predict_video(
     margin = settings.views > 1 or settings.ensemble or model is not base or keep is not None
     frames: list[FollowedFrame] = []
     parts: list[TTAPrediction] = []
-    for chunk in follow_subject(source, track, base, detector, advance, margin=margin):
-        seen = [frame for frame in chunk if frame.prediction is not None]
-        if seen:
-            found = _predict_followed(seen, base, model, settings, keep_maps=keep_maps)
+
+    def predict(chunk: list[Frame]) -> tuple[list[FollowedFrame], list[FollowedFrame], TTAPrediction | None]:
+        followed = follow_frames(chunk, track, base, detector, margin=margin)
+        seen = [frame for frame in followed if frame.prediction is not None]
+        found = _predict_followed(seen, base, model, settings, keep_maps=keep_maps) if seen else None
+        return followed, seen, found
+
+    for followed, seen, found in in_order(predict, chunks(source.frames(), CHUNK)):
+        if found is not None:
             for i, frame in enumerate(seen):
                 if keep is not None and frame.crop is not None:
                     keep(frame.crop, found.part([i]))
             parts.append(replace(found, maps=None))
-        frames += [replace(frame, crop=None, plain=None) for frame in chunk]
+        frames += [replace(frame, crop=None, plain=None) for frame in followed]
+        advance(len(followed))
     return PredictedClip(frames, join(parts) if parts else None)
 
 
@@ -193,13 +202,16 @@ def predict_video_again(
     if clip.prediction is None:
         return None
     followed = {frame.index: frame for frame in clip.seen}
-    parts = []
-    for chunk in chunks(source.frames(), CHUNK):
+
+    def predict(chunk: list[Frame]) -> tuple[int, TTAPrediction | None]:
         known = [frame for frame in chunk if frame.index in followed and frame.image is not None]
-        if known:
-            crops = [_cut(frame, followed[frame.index], model) for frame in known]
-            parts.append(predict_crops(model, crops, settings))
-        advance(len(chunk))
+        crops = [_cut(frame, followed[frame.index], model) for frame in known]
+        return len(chunk), predict_crops(model, crops, settings) if crops else None
+
+    parts = []
+    for count, found in in_order(predict, chunks(source.frames(), CHUNK)):
+        parts += [] if found is None else [found]
+        advance(count)
     return join(parts)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -14,6 +14,7 @@ from torch import Tensor
 from ttpose.core import geometry
 from ttpose.core.progress import Advance
 from ttpose.inference.crops import PersonCrop
+from ttpose.inference.overlap import in_order
 from ttpose.inference.prediction import TTAPrediction, join
 from ttpose.inference.warps import Warp, warped_batch
 from ttpose.models.decode import decode, peaks
@@ -70,7 +71,6 @@ class ViewOutput(NamedTuple):
         return ViewOutput(*joined)  # type: ignore[arg-type]
 
 
-@torch.inference_mode()
 def predict_tta(
     model: PoseNetwork,
     crops: Sequence[PersonCrop],
@@ -93,14 +93,24 @@ def predict_tta(
         keep_maps: Whether the mean heatmaps are kept.
         plain: The plain view's output for the same crops, where it is known already.
     """
-    parts = []
-    for start in range(0, len(crops), BATCH):
-        rows = range(start, min(start + BATCH, len(crops)))
+
+    def predict(rows: range) -> TTAPrediction:
         known = None if plain is None else plain.rows(rows)
-        parts.append(_predict_batch(model, [crops[i] for i in rows], views, keep_maps, known))
+        return _predict_batch(model, [crops[i] for i in rows], views, keep_maps, known)
+
+    return join(predict_batches(predict, len(crops), advance))
+
+
+def predict_batches(
+    predict: Callable[[range], TTAPrediction], count: int, advance: Advance | None = None
+) -> list[TTAPrediction]:
+    """The predictions of `count` crops' rows, a batch each, two at the same time; `advance` counts the crops."""
+    batches, parts = [range(start, min(start + BATCH, count)) for start in range(0, count, BATCH)], []
+    for rows, part in zip(batches, in_order(predict, batches), strict=True):
+        parts.append(part)
         if advance is not None:
             advance(len(rows))
-    return join(parts)
+    return parts
 
 
 @torch.inference_mode()
@@ -116,6 +126,7 @@ def _view(model: PoseNetwork, crops: Sequence[PersonCrop], view: Warp) -> tuple[
     return ViewOutput(out.supervised, out.encoded.anchors, out.encoded.offsets), matrices
 
 
+@torch.inference_mode()
 def _predict_batch(
     model: PoseNetwork, crops: Sequence[PersonCrop], views: Sequence[Warp], keep_maps: bool, known: ViewOutput | None
 ) -> TTAPrediction:

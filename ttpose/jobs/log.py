@@ -16,13 +16,13 @@ LOG_NAME = "log.txt"
 
 
 class FileLog(Progress):
-    """Writes a line with the time for each thing that it hears, and passes everything on.
+    """Writes a line with the time for each event that it receives, and passes everything on.
 
     A line that cannot be written is left out: the log must not cost the result.
 
     Args:
         path: The log; an earlier one is replaced.
-        listener: Hears the same.
+        listener: Receives the same.
 
     Attributes:
         stages: Seconds by stage, of those that are over.

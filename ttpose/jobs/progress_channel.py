@@ -14,7 +14,7 @@ Send = Callable[[list[Any]], None]
 
 
 class ProgressSender(Progress):
-    """The worker's end: sends what it hears as lists of plain values.
+    """The worker's end: sends what it receives as lists of plain values.
 
     Args:
         send: Takes a message.
@@ -50,7 +50,7 @@ class ProgressReceiver:
     """The listener's end: tells a listener what the messages say.
 
     Args:
-        listener: Hears it.
+        listener: Receives it.
     """
 
     def __init__(self, listener: Progress) -> None:

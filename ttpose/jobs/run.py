@@ -20,10 +20,10 @@ from ttpose.jobs.task import Task, Work, check_places, execute, finished_before
 
 
 class Listener(Protocol):
-    """Who hears how a batch goes."""
+    """Receives how a batch goes."""
 
     def begin(self, source: Path, number: int, count: int) -> Progress:
-        """Work on one input begins, the `number`-th of `count` from 1; gives who hears of that input."""
+        """Work on one input begins, the `number`-th of `count` from 1; gives what receives that input's progress."""
 
     def end(self, outcome: Outcome) -> None:
         """Work on that input is over."""

@@ -31,7 +31,7 @@ def write_overlay(
         source: The file that `result` was made from.
         result: Keypoints in its pixels.
         path: What to write, .mp4 or an image suffix.
-        progress: Hears the stage "draw".
+        progress: Receives the stage "draw".
         min_score: Keypoints that score less are not drawn; 0 draws all.
 
     Raises:
@@ -58,7 +58,7 @@ def write_side_by_side(
         before: Keypoints on the left.
         after: Keypoints on the right.
         path: What to write, .mp4 or an image suffix; twice as wide as the source, but at most 3840 pixels.
-        progress: Hears the stage "draw".
+        progress: Receives the stage "draw".
         labels: Their names, in ASCII.
         min_score: As for `write_overlay`.
 

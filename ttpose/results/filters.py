@@ -12,7 +12,7 @@ import numpy as np
 class OneEuro:
     """The 1€ filter (Casiez, Roussel & Vogel, CHI 2012): strong smoothing at rest, little lag in fast motion.
 
-    It looks only at the past, as a live display must, and therefore lags a little behind.
+    It uses only the past, as a live display must, and therefore lags a little behind.
 
     Attributes:
         min_cutoff: Cut-off frequency at rest in Hz; lower is smoother.

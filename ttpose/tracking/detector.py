@@ -55,8 +55,8 @@ class PersonDetector:
         self._model = model
 
     @classmethod
-    def load(cls, device: str = "cpu", path: Path | str | None = None) -> PersonDetector:
-        """Load the shipped weights, or those at `path`.
+    def load(cls, device: str = "cpu", path: Path | str | None = None, *, compile: bool = True) -> PersonDetector:
+        """Load the shipped weights, or those at `path`; a network that looks at a few images alone is not compiled.
 
         Raises:
             WeightsError: The file is missing, damaged or of another architecture.
@@ -66,7 +66,7 @@ class PersonDetector:
         from ttpose.models.store import model_path
 
         network = load_nanodet(Path(path) if path else model_path("nanodet_416.safetensors")).to(device)
-        return cls(compiled_detector(network))
+        return cls(compiled_detector(network) if compile else network)
 
     def find(
         self, images: Sequence[np.ndarray], min_score: float | None = None, sizes: Sequence[int] | None = None

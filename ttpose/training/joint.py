@@ -21,6 +21,7 @@ from ttpose.core.memory import keep_freed_memory
 from ttpose.core.progress import Progress
 from ttpose.data.datasets import SPLIT_KINDS, Video, kind_of, open_dataset
 from ttpose.models.checkpoint import save_model
+from ttpose.models.device import cpu_multiplies_bfloat16
 from ttpose.models.perceptual_features import perceptual_loss
 from ttpose.training.distributed import World, join_world
 from ttpose.training.logbook import Logbook
@@ -58,7 +59,7 @@ class TrainingPlan:
         weights: A whole model to go on from.
         perceptual: Measure of reconstructions, as `perceptual_loss` takes it.
         device: Device name; `cuda` without a number where several processes share the work.
-        mixed_precision: Use 16-bit floats on a GPU.
+        mixed_precision: Use 16-bit floats on a GPU, or on a CPU that multiplies them (AMX).
         deterministic: Use only GPU kernels that always give the same bits.
         workers: Processes that read pictures; the result does not depend on it.
         max_steps: Stop for now after so many steps of the whole training.
@@ -390,7 +391,9 @@ class Training:
 
 
 def _half_type(device: torch.device) -> torch.dtype | None:
-    """16-bit floats of a GPU: those with the range of 32-bit ones where it has them; None on other devices."""
+    """16-bit floats of a device: those with the range of 32-bit ones where it has them; None where they are slow."""
+    if device.type == "cpu":
+        return torch.bfloat16 if cpu_multiplies_bfloat16() else None
     if device.type != "cuda":
         return None
     return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16

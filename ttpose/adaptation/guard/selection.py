@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from ttpose.adaptation.guard.metrics import INTERPOLATION, GuardMetrics, GuardReport, measure
 from ttpose.adaptation.guard.rule import decide
 from ttpose.adaptation.settings import PersonalizeSettings
@@ -29,12 +31,13 @@ def run_guard(
     reconstructor: PoseModel | None = None,
     *,
     learned_from: bool = False,
+    ensemble: np.ndarray | None = None,
     progress: Progress | None = None,
 ) -> GuardReport:
     """`select_weights`, where the settings want a guard; `learned_from` says that the crops were not held out."""
     if not settings.guard:
         return GuardReport("personalized", "the guard was off", {})
-    report = select_weights(base, delta, crops, settings.refine, reconstructor, settings.perceptual, progress)
+    report = select_weights(base, delta, crops, settings.refine, reconstructor, settings.perceptual, progress, ensemble)
     if not learned_from:
         return report
     return replace(report, reason=f"{report.reason}; {NOT_HELD_OUT}")
@@ -48,11 +51,11 @@ def select_weights(
     reconstructor: PoseModel | None = None,
     perceptual: str | None = None,
     progress: Progress | None = None,
+    ensemble: np.ndarray | None = None,
 ) -> GuardReport:
     """Measure the base, half of a change and all of it on crops, and choose; arguments as for `measure`."""
     checks: dict[str, GuardMetrics] = {}
-    ensemble = None
-    if refine.ensemble:  # once, by the base's pose: it is the same for all candidates
+    if refine.ensemble and ensemble is None:  # once, by the base's pose: it is the same for all candidates
         pose = predict_tta(compiled(base), crops).keypoints
         ensemble = ensemble_member(base.skeleton, str(base.device)).predict(crops, pose)
     with (progress or Progress()).stage("compare weights on held-out frames", 3) as advance:

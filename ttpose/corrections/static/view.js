@@ -267,7 +267,7 @@ class View {
     if (k !== this.selected) return;
     circle(radius + 5, { stroke: "#fff", width: 2 });
     circle(radius + 7, { stroke: "#141414", width: 1.5 });
-    this.label(x, y, radius, this.clip.names[k].replace("_", " ") + (joint.state === "hidden" ? ", hidden" : ""));
+    if (!this.loupe) this.label(x, y, radius, this.clip.names[k].replace("_", " ") + (joint.state === "hidden" ? ", hidden" : ""));
   }
 
   label(x, y, radius, text) {

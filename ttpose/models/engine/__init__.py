@@ -1,14 +1,17 @@
 """Frozen networks, compiled: what inference runs on a CPU in place of torch, in half of the time.
 
-`compiled(model)` is called as the model is, and gives the same within rounding. torch stays for learning, on GPUs, and
-where OpenVINO is not installed or cannot compile a network: then `compiled` gives back what it was given.
+`compiled(model)` is called as the model is, and gives the same within rounding. torch stays for learning, on GPUs, for
+single photos (compiling takes as long as torch takes for ten crops), and where OpenVINO is not installed or cannot
+compile a network: then `compiled` gives back what it was given.
 """
 
 from __future__ import annotations
 
 import importlib.util
 import logging
-from collections import Counter
+import os
+import threading
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
 
@@ -30,8 +33,8 @@ if TYPE_CHECKING:
 Precision = Literal["auto", "float32", "bfloat16"]
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
-# Compiling takes as long as torch takes for so many images: a photo is not worth it, a clip is.
-_PAYS_AFTER = 8
+# The detector looks at whole frames in two sizes and at parts of them in a few; a compiled one takes some 20 MB.
+_MOST_SHAPES = 8
 
 _log = logging.getLogger(__name__)
 
@@ -59,38 +62,44 @@ class PoseNetwork(Protocol):
 
 
 def available() -> bool:
-    """Whether OpenVINO is installed."""
-    return importlib.util.find_spec("openvino") is not None
+    """Whether OpenVINO is installed, and the environment does not say TTPOSE_ENGINE=torch, as to compare the two."""
+    return os.environ.get("TTPOSE_ENGINE") != "torch" and importlib.util.find_spec("openvino") is not None
 
 
 class _Compiled:
-    """A network that is compiled for each shape of images once it has seen enough of them; until then torch runs it.
+    """A network that is compiled for each shape of images when the first ones come; torch runs what cannot be.
 
     Args:
-        forward: From images [B, H, W, 3] (float, RGB 0..255) to a tuple of tensors.
+        forward: From images [B, H, W, 3] (float, RGB 0..255) to a sequence of tensors.
         bfloat16: Whether to compute in 16 bits.
-        pays_after: Images of a shape after which it is compiled.
     """
 
-    def __init__(self, forward: Callable[[Any], Sequence[Any]], *, bfloat16: bool, pays_after: int) -> None:
-        self._forward, self._bfloat16, self._pays_after = forward, bfloat16, pays_after
-        self._seen: Counter[tuple[int, ...]] = Counter()
-        self._graphs: dict[tuple[int, ...], Graph | None] = {}
+    def __init__(self, forward: Callable[[Any], Sequence[Any]], *, bfloat16: bool) -> None:
+        self._forward, self._bfloat16 = forward, bfloat16
+        self._graphs: OrderedDict[tuple[int, ...], Graph | None] = OrderedDict()
+        self._lock = threading.Lock()
+
+    @property
+    def graphs(self) -> list[Graph]:
+        """What was compiled, for some shape each."""
+        return [graph for graph in self._graphs.values() if graph is not None]
 
     def __call__(self, images: Tensor) -> Sequence[Tensor]:
         """What the forward gives."""
-        shape = tuple(images.shape[1:])
-        graph = self._graph(shape)
-        self._seen[shape] += len(images)
+        graph = self._graph(tuple(images.shape[1:]))
         if graph is None:
             with torch.inference_mode():
                 return self._forward(images)
         return [torch.from_numpy(values) for values in graph(images.numpy())]
 
     def _graph(self, shape: tuple[int, ...]) -> Graph | None:
-        if shape not in self._graphs and self._seen[shape] >= self._pays_after:
-            self._graphs[shape] = self._built(shape)
-        return self._graphs.get(shape)
+        with self._lock:
+            if shape not in self._graphs:
+                self._graphs[shape] = self._built(shape)
+            self._graphs.move_to_end(shape)
+            if len(self._graphs) > _MOST_SHAPES:
+                self._graphs.popitem(last=False)
+            return self._graphs[shape]
 
     def _built(self, shape: tuple[int, ...]) -> Graph | None:
         from ttpose.models.engine.graph import Graph
@@ -114,14 +123,13 @@ class CompiledPose:
     Args:
         model: On the CPU; it must not learn on.
         bfloat16: Whether to compute in 16 bits.
-        pays_after: Crops after which it is compiled; the first ones run in torch.
     """
 
     device = torch.device("cpu")
 
-    def __init__(self, model: PoseModel, *, bfloat16: bool = False, pays_after: int = _PAYS_AFTER) -> None:
+    def __init__(self, model: PoseModel, *, bfloat16: bool = False) -> None:
         self.model = model.eval()
-        self._run = _Compiled(self._forward, bfloat16=bfloat16, pays_after=pays_after)
+        self._run = _Compiled(self._forward, bfloat16=bfloat16)
 
     @property
     def config(self) -> ModelConfig:
@@ -156,10 +164,10 @@ class CompiledPose:
 class CompiledDetector:
     """NanoDet, compiled; called like it. `mean` tells callers the device, as the network's does."""
 
-    def __init__(self, network: NanoDet, *, pays_after: int = _PAYS_AFTER) -> None:
+    def __init__(self, network: NanoDet) -> None:
         self.mean = network.mean
         self._decoded = network.decode
-        self._run = _Compiled(network.raw, bfloat16=False, pays_after=pays_after)
+        self._run = _Compiled(network.raw, bfloat16=False)
 
     def __call__(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Scores and boxes of RGB images [B, H, W, 3], as `NanoDet` gives them."""
@@ -171,9 +179,9 @@ class CompiledBlazePose:
 
     device = torch.device("cpu")
 
-    def __init__(self, network: BlazePose, *, bfloat16: bool = False, pays_after: int = _PAYS_AFTER) -> None:
+    def __init__(self, network: BlazePose, *, bfloat16: bool = False) -> None:
         self._network = network
-        self._run = _Compiled(self._forward, bfloat16=bfloat16, pays_after=pays_after)
+        self._run = _Compiled(self._forward, bfloat16=bfloat16)
 
     def __call__(self, images: Tensor) -> Tensor:
         """Landmarks [B, 39, 5] of crops [B, 3, 256, 256], as `BlazePose` gives them."""
