@@ -73,7 +73,7 @@ def test_the_keypoints_follow_the_schema_and_have_every_frame(made: Made) -> Non
     assert (source["path"], source["kind"], source["width"], source["height"]) == ("dance.mp4", "video", 384, 512)
     assert written["model"]["person"] == "person.safetensors"
     assert written["model"]["person_sha256"] == sha256_of(made.folder / "person.safetensors")
-    assert written["model"]["guard"]["verdict"] in ("personalized", "interpolated", "base")
+    assert written["model"]["guard"]["decision"] in ("personalized", "interpolated", "base")
 
 
 def test_the_keypoints_are_where_the_joints_are(made: Made) -> None:
@@ -97,7 +97,7 @@ def test_the_person_file_names_its_base_and_settings(made: Made) -> None:
     assert notes["base_sha256"] == keypoints.model["base_sha256"]
     settings = json.loads(notes["settings"])
     assert (settings["preset"], settings["steps"], settings["seed"]) == ("fast", 2, 0)
-    assert json.loads(notes["guard"])["verdict"] == keypoints.model["guard"]["verdict"]
+    assert json.loads(notes["guard"])["decision"] == keypoints.model["guard"]["decision"]
 
 
 def test_machines_hear_every_stage(made: Made) -> None:

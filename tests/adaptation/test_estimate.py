@@ -102,7 +102,8 @@ def test_it_is_near_the_work_that_is_done():
     )  # fmt: skip
     base, told = LoadedModel(CountedDots(), "dots", "ab" * 32), Recorded()
     session = PersonalizationSession(base, base, DotFinder(), settings, told)
-    seen = session.observe(ListedClip([picture(i) for i in range(60)]), "auto")
+    clip = ListedClip([picture(i) for i in range(60)])
+    seen = session.observe(clip, "auto", estimate=session.estimate([clip]))
     assert len(told.notes) == 1 and told.notes[0].startswith("about "), "a real run tells it once"
     weights = session.learn([seen])
     made = session.predict(seen, weights)

@@ -39,6 +39,7 @@ MODELS = {
 }
 FITTING = {
     "ours": ("joint", "supervised", "separate", "rotation"),
+    "student": ("joint", "supervised", "separate", "rotation"),
     "paper": ("joint", "separate", "imm"),
     "tent": ("joint", "supervised", "separate", "rotation"),
     "rotation": ("rotation",),
@@ -235,7 +236,7 @@ def test_parts_that_learn(models, crops):
 
 def test_parts_that_the_loss_does_not_reach_are_a_usage_error(models, crops):
     model = models["rotation"]
-    with pytest.raises(UsageError, match="rotation teaches this model nothing where only pose_head"):
+    with pytest.raises(UsageError, match="rotation gives this model no gradient where only pose_head"):
         adapt_offline(model, clip_of(model, crops), let_learn(small("rotation"), ["pose_head"]))
 
 

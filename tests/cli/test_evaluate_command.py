@@ -284,7 +284,7 @@ def test_labels_that_a_dataset_gets_wrong_are_skipped_and_counted(
     report = json.loads((tmp_path / "r.json").read_text())
     assert [(video["video"], video["frames"]) for video in report["videos"]] == [("0004", 3), ("0006", 2)]
     assert sorted(report["left_out"]) == [
-        "left out 1 videos of one frame, which cannot be repainted from another",
+        "left out 1 videos of one frame, which cannot be reconstructed from another",
         "penn: left out 1 frames whose box has no area",
         "penn: left out 1 joints that are not finite",
         "penn: left out 1 videos without a visible joint",

@@ -48,3 +48,15 @@ def test_the_stores_list_is_a_copy():
     store.offer(_crop(0))
     store.crops.clear()
     assert len(store.crops) == 1
+
+
+def test_corrected_frames_are_kept_whatever_the_stride():
+    store = CropStore(4, always={7, 21})
+    for crop in map(_crop, range(30)):
+        store.offer(crop)
+    kept = [crop.index for crop in store.crops]
+    assert kept == sorted(kept)
+    assert {7, 21} <= set(kept)
+    assert len(set(kept) - {7, 21}) <= 4
+    assert {i for i in kept if i not in (7, 21)} == {i for i in range(0, 30, store.stride) if i not in (7, 21)}
+    assert not store.complete

@@ -39,7 +39,7 @@ def test_as_many_frames_come_out_of_a_file_as_go_in(tmp_path, loaded, detector):
     assert all(near(frame.people[0].keypoints, frame.index) for frame in result.frames)
     assert summary.learned.steps > 0
     assert summary.learned.checks > 0
-    assert result.model["guard"]["verdict"] == summary.learned.report.decision
+    assert result.model["guard"]["decision"] == summary.learned.report.decision
     assert list(tmp_path.glob("out/*")) == [output]
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ttpose.adaptation.losses import Clip, Loss
-from ttpose.adaptation.settings import PAPER, Mode, PersonalizeSettings, preset_named
+from ttpose.adaptation.settings import PAPER, STUDENT, Mode, PersonalizeSettings, preset_named
 from ttpose.core.errors import UsageError
 from ttpose.inference.refine.clip import fitted_refinement
 from ttpose.models.config import ModelConfig
@@ -59,6 +59,7 @@ def _baseline(name: str, **changes: Any) -> PersonalizeSettings:
 #: The methods; `paper` on models of `ttpose train --method separate` or `imm` is those baselines' personalization.
 METHODS = {
     "ours": PersonalizeMethod("what many views say, distilled, with a guard, as --preset says", None),
+    "student": PersonalizeMethod("the refined keypoints as labels and heatmaps near them, all of the change", STUDENT),
     "paper": PersonalizeMethod("reconstruction (TTP)", PAPER),
     # Adam's rate for Tent is its authors' 1e-3. Their norm layers also take each batch's own statistics; here those
     # stay the base's, as for every method, since a batch shows one person.

@@ -26,7 +26,8 @@ def build_losses(clip: Clip, base: PoseModel, settings: PersonalizeSettings) -> 
         from ttpose.models.perceptual_features import perceptual_loss
 
         loss = perceptual_loss(base, settings.perceptual)
-        found.append(Reconstruction(settings.reconstruction, loss, settings.reconstruction_batch))
+        how = settings.augmentation
+        found.append(Reconstruction(settings.reconstruction, loss, settings.reconstruction_batch, how))
     if settings.distillation > 0:
         from ttpose.adaptation.losses.distillation import Distillation
 
@@ -35,6 +36,10 @@ def build_losses(clip: Clip, base: PoseModel, settings: PersonalizeSettings) -> 
         from ttpose.adaptation.losses.keypoints import SelfTraining
 
         found.append(SelfTraining(clip, settings.self_training))
+    if settings.supervised > 0:
+        from ttpose.adaptation.losses.supervised import Supervised
+
+        found.append(Supervised(clip, settings.supervised))
     if settings.anchor > 0:
         from ttpose.adaptation.losses.anchor import Anchor
 

@@ -14,6 +14,7 @@ from ttpose.adaptation.guard.selection import chosen, run_guard
 from ttpose.adaptation.losses import Clip
 from ttpose.adaptation.offline import adapt_offline
 from ttpose.adaptation.pseudo_labels import distillation_targets, pseudo_labels
+from ttpose.adaptation.refined_labels import refined_labels
 from ttpose.adaptation.settings import PersonalizeSettings
 from ttpose.core.memory import give_back_memory
 from ttpose.core.progress import Progress
@@ -106,5 +107,7 @@ def _clip(
         with progress.stage("predict pseudo-labels", len(kept)) as advance:
             views, keep_maps = TTA_VIEWS[: settings.teacher_views], settings.distillation > 0
             teacher = predict_tta(compiled(base), kept, views, advance, keep_maps=keep_maps)
+    if settings.supervised > 0:
+        return refined_labels(teacher, kept, base.skeleton, settings).part(learning)
     labels, swapped = pseudo_labels(teacher, kept, base.skeleton, settings)
     return distillation_targets(teacher, kept, labels, swapped, base.skeleton, learning, base.config.crop)

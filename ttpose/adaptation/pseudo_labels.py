@@ -19,7 +19,7 @@ from ttpose.inference.refine.left_right import apply_swaps, correct_swaps, limb_
 
 # A label counts half as much when its views disagree by this share of the crop: 3 % of a crop is about 10 % of the
 # person's torso, the finer of the two PCK thresholds.
-_SPREAD = 0.03
+SPREAD = 0.03
 # Standard deviation of the window about a label within which the teacher's map is a target, in shares of the crop's
 # side: wider than any peak (0.03), narrower than a torso (about 0.3).
 _REACH = 1 / 12
@@ -56,11 +56,11 @@ def distillation_targets(
         targets.maps[swapped_rows[:, None], torch.tensor(group, dtype=torch.long)] = 0  # a skeleton may lack the limb
     for maps, label, crop in zip(targets.maps, targets.labels, targets.crops, strict=True):
         # One at a time: all windows take much memory.
-        maps *= _near(label, crop, grid.resized(maps.shape[1], maps.shape[2]))
+        maps *= near(label, crop, grid.resized(maps.shape[1], maps.shape[2]))
     return targets
 
 
-def _near(label: np.ndarray, crop: PersonCrop, cells: CropGrid) -> torch.Tensor:
+def near(label: np.ndarray, crop: PersonCrop, cells: CropGrid) -> torch.Tensor:
     """Gaussian windows [K, h, w] about labels [K, 3]: a peak elsewhere, on another person, is no target."""
     centers = torch.from_numpy(geometry.apply(crop.matrix(cells), label[:, :2])).float()
     rows, columns = (torch.arange(count, dtype=torch.float32) for count in cells.size)
@@ -101,7 +101,7 @@ def pseudo_labels(
     labels = corrected.keypoints.copy()
     if corrected.opinions is not None:
         labels = heed_opinions(labels, corrected.opinions, skeleton)
-    trust = labels[..., 2] / (1 + (corrected.spread / _SPREAD) ** 2)
+    trust = labels[..., 2] / (1 + (corrected.spread / SPREAD) ** 2)
     labels[..., 2] = np.where(labels[..., 2] > settings.teacher_min_score, trust, 0.0)
     for row, crop in zip(labels, crops, strict=True):
         row[:, :2] = geometry.apply(geometry.invert(crop.to_source), row[:, :2])

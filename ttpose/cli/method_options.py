@@ -10,7 +10,7 @@ from ttpose.core.errors import UsageError
 
 PANEL = "Method, baselines and ablations"
 #: For the help; `ttpose.adaptation.methods.METHODS` and `PARTS` are too slow to import for that.
-METHOD_NAMES = ("ours", "paper", "tent", "rotation", "confident")
+METHOD_NAMES = ("ours", "student", "paper", "tent", "rotation", "confident")
 PART_NAMES = ("encoder", "self_head", "affinity", "pose_head", "norms", "adapters", "heatmaps", "decoder")
 
 Method = Annotated[
@@ -18,7 +18,8 @@ Method = Annotated[
     typer.Option(
         metavar="NAME",
         rich_help_panel=PANEL,
-        help="ours (see --preset), paper (reconstruction), or a baseline: tent, rotation or confident.",
+        help="ours (see --preset), student (refined keypoints as labels), paper (reconstruction), or a baseline: tent,"
+        " rotation or confident.",
     ),
 ]
 Learn = Annotated[

@@ -82,7 +82,7 @@ class Personalizing:
         from ttpose.models.engine import use_precision
 
         use_precision(self.precision or "auto")
-        how = {**self.arguments(), "corrections": self.corrections_of(source)}
+        how = self.arguments() | options.given("corrections", self.corrections_of(source))
         made = api.personalize(source, **how, device=self.device, progress=progress)
         product = self.product(source, made, progress)
         text = "; ".join(filter(None, (product.text, self.guard_words(made.guard))))

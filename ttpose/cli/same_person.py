@@ -165,7 +165,8 @@ class Learning:
         use_precision(self.each.precision or "auto")
         how = {name: value for name, value in self.each.arguments().items() if name != "mode"}
         given = {source: self.each.corrections_of(source) for source in self.sources}
-        more["corrections"] = {source: file for source, file in given.items() if file is not None}
+        said = {source: file for source, file in given.items() if file is not None}
+        more |= {"corrections": said} if said else {}
         return api.learn_person(self.sources, **how, device=self.each.device, progress=progress, **more)
 
 

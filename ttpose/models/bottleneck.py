@@ -8,6 +8,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+_NOTHING = 1e-8  # below half of a 32-bit float's step at 1, so that peaks are as they were
+
 
 def expected_positions(heatmaps: Tensor, sharpness: float = 1.0) -> Tensor:
     """One expected position per map: softmax of row sums gives y, softmax of column sums gives x.
@@ -39,6 +41,15 @@ def draw_gaussians(points: Tensor, size: int | tuple[int, int], sigma: float) ->
     """
     height, width = (size, size) if isinstance(size, int) else size
     columns, rows = (torch.arange(cells, device=points.device, dtype=points.dtype) for cells in (width, height))
-    x = torch.exp(-((columns - points[..., 0, None]) ** 2) / (2 * sigma**2))
-    y = torch.exp(-((rows - points[..., 1, None]) ** 2) / (2 * sigma**2))
+    x = _bell(columns - points[..., 0, None], sigma)
+    y = _bell(rows - points[..., 1, None], sigma)
     return y[..., :, None] * x[..., None, :]
+
+
+def _bell(distance: Tensor, sigma: float) -> Tensor:
+    """exp(-d² / 2σ²), and 0 where it is next to nothing.
+
+    Products of far tails are denormal numbers, with which convolutions take three times as long on a CPU.
+    """
+    height = torch.exp(-(distance**2) / (2 * sigma**2))
+    return height * (height > _NOTHING)

@@ -11,9 +11,10 @@ from ttpose.core.errors import WeightsError
 from ttpose.core.geometry import CROP_PAD, CropGrid
 
 #: "vitpose" is described by `ModelConfig.vit`; "own" is a network of the user's (`ttpose.models.base`).
-EncoderName = Literal["movenet", "resnet18", "resnet50", "vitpose", "own"]
+EncoderName = Literal["movenet", "mobile", "resnet18", "resnet50", "vitpose", "own"]
 ReconstructorName = Literal["imm", "transport"]
 PoseHeadName = Literal["transformer", "separate", "linear", "encoder"]
+PairWarpName = Literal["shared", "independent"]
 SelfTaskName = Literal["reconstruction", "rotation", "none"]
 DecodingName = Literal["peak", "dark"]
 
@@ -22,6 +23,8 @@ _IMAGENET_MEAN = (123.675, 116.28, 103.53)
 _IMAGENET_STD = (58.395, 57.12, 57.375)
 # MoveNet maps 0..255 to -1..1 with the scale 2 / 255 rounded to half precision, as in its published graph.
 _MOVENET_HALF_RANGE = 1 / 0.007843017578125
+#: Mean and standard deviation that give MoveNet's range.
+MOVENET_RANGE = (_MOVENET_HALF_RANGE,) * 3
 
 
 @dataclass(frozen=True)
@@ -60,11 +63,13 @@ class ModelConfig:
 
     Attributes:
         preset: Name of the preset that it came from.
-        encoder: Image encoder.
+        encoder: Image encoder: `movenet` is the shipped model's with its keypoint maps, `mobile` the same trunk as a
+            plain encoder of features.
         skeleton: Name of the supervised keypoint set (`ttpose.core.skeleton`).
         input_size: Height of the crop in pixels.
         input_width: Its width; None for a square.
         num_self: Number of self-supervised maps.
+        bounded_maps: Whether self-supervised maps end in a sigmoid; the paper's do not.
         mean, std: Per-channel normalisation of RGB values 0..255.
         transformer_width: Width of queries and tokens.
         transformer_heads: Attention heads.
@@ -84,6 +89,8 @@ class ModelConfig:
             1×1 convolution of the features or a linear map of the self-supervised points; "encoder" takes the
             encoder's own heatmaps, as for ViTPose and for networks of one's own.
         self_task: What is learned without labels: the paper's reconstruction, a baseline's rotation, or nothing.
+        pair_warp: Whether the frames of a pair share one random warp, as in the paper, or the source is turned and
+            scaled independently, so that the target cannot be copied from where things are in the source.
         stride: Pixels of the crop a heatmap cell.
         crop_pad: Size of the crop over the person's box, grown to the crop's aspect ratio.
         corner_cells: Whether the outer pixels' and cells' centres lie on the edges of what the crop shows
@@ -99,6 +106,7 @@ class ModelConfig:
     skeleton: str = "penn13"
     input_size: int = 128
     num_self: int = 30
+    bounded_maps: bool = False
     mean: tuple[float, float, float] = _IMAGENET_MEAN
     std: tuple[float, float, float] = _IMAGENET_STD
     transformer_width: int = 256
@@ -116,6 +124,7 @@ class ModelConfig:
     reconstruction_width: int = 32
     pose_head: PoseHeadName = "transformer"
     self_task: SelfTaskName = "reconstruction"
+    pair_warp: PairWarpName = "shared"
     input_width: int | None = None
     stride: int = 4
     crop_pad: float = CROP_PAD
@@ -173,8 +182,8 @@ def mobile_config() -> ModelConfig:
         skeleton="coco17",
         input_size=256,  # what MoveNet Thunder was trained at
         num_self=32,  # 17 pretrained keypoint maps, 15 free ones (the paper has 30 for 13 keypoints)
-        mean=(_MOVENET_HALF_RANGE,) * 3,
-        std=(_MOVENET_HALF_RANGE,) * 3,
+        mean=MOVENET_RANGE,
+        std=MOVENET_RANGE,
         transformer_width=64,  # a quarter of the paper's: the trunk's pyramid is as much narrower
         transformer_hidden=256,
         token_pool=4,  # 256 tokens; the paper's 32×32 features give 1,024

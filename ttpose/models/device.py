@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -82,3 +83,15 @@ def _how_to_get(name: str) -> str:
     if name.startswith("cuda") and not _built_with_cuda():
         return ", or install a CUDA build of PyTorch: https://pytorch.org/get-started/locally"
     return ""
+
+
+def cpu_multiplies_bfloat16() -> bool:
+    """Whether the processor has matrix units for 16-bit floats (AMX), as far as Linux tells it.
+
+    Without them they are slower than 32-bit floats: a learning step of the mobile model took 1.4 times as long in
+    bfloat16 on a processor that has only AVX-512's instructions for it.
+    """
+    try:
+        return "amx_bf16" in Path("/proc/cpuinfo").read_text(encoding="utf-8").split()
+    except (OSError, ValueError):
+        return False

@@ -17,7 +17,7 @@ from ttpose.models.config import ModelConfig
 from ttpose.models.encoders import build_encoder
 from ttpose.models.encoders.output import EncoderOutput
 from ttpose.models.other_heads import RotationHead, build_pose_head
-from ttpose.models.self_head import PlainSelfHead, SeededSelfHead
+from ttpose.models.self_head import BoundedSelfHead, PlainSelfHead, SeededSelfHead
 
 
 @dataclass(frozen=True)
@@ -156,7 +156,7 @@ def _build_self_head(config: ModelConfig, count: int) -> nn.Module:
     width = config.transformer_width
     if config.encoder == "movenet":
         return SeededSelfHead(width, config.num_self, count)
-    return PlainSelfHead(width, config.num_self, 1)
+    return BoundedSelfHead(width, config.num_self) if config.bounded_maps else PlainSelfHead(width, config.num_self, 1)
 
 
 def _build_reconstructor(config: ModelConfig, skeleton: Skeleton) -> nn.Module:

@@ -73,6 +73,8 @@ def decision_words(guard: GuardReport, effect: Effect) -> tuple[str, str]:
     meaning = _MEANING.get(guard.decision, "Personalizing did not help on this clip, so the change was dropped.")
     if guard.decision == "personalized" and not guard.checks:
         meaning = "No guard metric was measured, so nothing speaks for or against the change."
+    if guard.leave_one_out is not None:
+        meaning = f"{guard.reason[0].upper()}{guard.reason[1:]}."
     return headline, f"Personalizing moved the keypoints by {moved} on average. {meaning}" if moved else meaning
 
 

@@ -103,10 +103,10 @@ def test_the_reason_names_figures():
 
 def test_report_for_files():
     report = _decide()
-    assert report.figures["moved"] == {"base": 0.0, "personalized": 0.1, "interpolated": 0.1}
-    assert set(report.figures) == set(asdict(BASE))
-    assert report.to_dict() == {"verdict": "personalized", "reason": report.reason, "figures": report.figures}
-    assert GuardReport("base", "off", {}).to_dict()["figures"]["jumps"] == {}
+    assert report.metrics["moved"] == {"base": 0.0, "personalized": 0.1, "interpolated": 0.1}
+    assert set(report.metrics) == set(asdict(BASE))
+    assert report.to_dict() == {"decision": "personalized", "reason": report.reason, "metrics": report.metrics}
+    assert GuardReport("base", "off", {}).to_dict()["metrics"]["jumps"] == {}
 
 
 def test_strengths():
@@ -156,7 +156,7 @@ def test_destroyed_weights_never_pass(dots, held, base_checks, harm):
     base, keypoints = base_checks
     ruined, _ = measure(_harmed(dots, **harm), keypoints, held, None)
     report = decide({"base": base, "personalized": ruined, "interpolated": ruined})
-    assert report.decision == "base", report.figures
+    assert report.decision == "base", report.metrics
 
 
 class _Shifted(torch.nn.Module):

@@ -20,6 +20,10 @@ def build_encoder(config: ModelConfig, num_keypoints: int) -> nn.Module:
         from ttpose.models.encoders.mobile import MobileEncoder
 
         return MobileEncoder(config.transformer_width)
+    if config.encoder == "mobile":
+        from ttpose.models.encoders.trunk import TrunkEncoder
+
+        return TrunkEncoder(config.transformer_width)
     if config.encoder == "vitpose":
         from ttpose.models.encoders.vitpose import ViTFeatures, ViTPoseEncoder
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib.util
 import logging
+import os
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -61,8 +62,8 @@ class PoseNetwork(Protocol):
 
 
 def available() -> bool:
-    """Whether OpenVINO is installed."""
-    return importlib.util.find_spec("openvino") is not None
+    """Whether OpenVINO is installed, and the environment does not say TTPOSE_ENGINE=torch, as to compare the two."""
+    return os.environ.get("TTPOSE_ENGINE") != "torch" and importlib.util.find_spec("openvino") is not None
 
 
 class _Compiled:
