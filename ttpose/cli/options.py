@@ -109,7 +109,7 @@ Base = Annotated[
 Opinion = Annotated[
     list[Path] | None,
     typer.Option(
-        "--opinion", metavar="FILE.onnx", exists=True, dir_okay=False, show_default=False,
+        "--ensemble", metavar="FILE.onnx", exists=True, dir_okay=False, show_default=False,
         help="An ONNX pose network (RTMPose, ViTPose) that predicts as well; may be given several times.",
     ),
 ]  # fmt: skip
