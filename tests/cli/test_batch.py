@@ -47,7 +47,6 @@ def test_personalize_writes_everything_beside_the_working_directory(api: FakeApi
                 "subject": "auto",
                 "seed": 3,
                 "device": "cpu",
-                "corrections": None,
             },
         )
     ]

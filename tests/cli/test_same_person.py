@@ -52,7 +52,7 @@ def test_one_person_file_and_the_results_of_each_input(api: FakeApi, clips: Path
     assert name == "learn_person"
     assert [path.name for path in how["sources"]] == ["a.mp4", "b.mp4", "photo.jpg"]
     assert {key: how[key] for key in how if key != "sources"} == {
-        "preset": "balanced", "steps": None, "subject": "auto", "seed": 3, "device": "cpu", "corrections": {},
+        "preset": "balanced", "steps": None, "subject": "auto", "seed": 3, "device": "cpu",
     }  # fmt: skip
     model = read_json("out/a_ttpose/keypoints.json").model
     assert (model["person"], model["person_sha256"]) == ("../person.safetensors", sha256_of("out/person.safetensors"))
