@@ -92,7 +92,7 @@ def test_a_failed_input_of_an_odd_name_fails_alone(tmp_path: Path) -> None:
     assert rb"a_crash\xff.mp4: unexpected ZeroDivisionError" in done.stderr
     assert json.loads((tmp_path / "out/summary.json").read_text(encoding="utf-8"))["done"] == 1
     log = (tmp_path / "out/summary.log").read_text(encoding="utf-8")
-    assert r"a_crash\xff.mp4" in log and "Traceback" in log and "look: 2 in" in log
+    assert r"a_crash\xff.mp4" in log and "Traceback" in log and "predict: 2 in" in log
     assert sorted(path.name for path in (tmp_path / "out").iterdir() if path.is_dir()) == ["b_ttpose"]
 
 

@@ -158,7 +158,7 @@ def test_single_frames_are_left_out_where_pairs_are_needed(tmp_path: Path, dot_m
     with pytest.raises(InputError, match="none of the 2 videos") as caught:
         run(videos, dot_model, None, None, progress=_notes(told))
     assert "--mode before" in str(caught.value)
-    assert told == ["left out 2 videos of one frame, which cannot be repainted from another"]
+    assert told == ["left out 2 videos of one frame, which cannot be reconstructed from another"]
     report = run_protocol(videos, dot_model, PROTOCOLS["penn"], left_out=["penn: left out 3 frames"])
     assert (len(report.videos), report.to_dict()["left_out"]) == (2, ["penn: left out 3 frames"])
 
