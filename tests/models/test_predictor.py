@@ -73,7 +73,7 @@ def test_crops_more_than_a_batch_are_answered_in_order():
     alone = np.concatenate([predictor.predict_crops(crop[None]) for crop in crops])
     assert together.shape == (19, 7, 3)
     assert np.abs(together - alone).max() < 1e-3
-    assert predictor.input_size == 64 and len(predictor.skeleton) == 7
+    assert predictor.model.config.input_size == 64 and len(predictor.skeleton) == 7
 
 
 def test_prediction_is_in_evaluation_mode_and_without_gradients():
