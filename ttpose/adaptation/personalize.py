@@ -108,6 +108,6 @@ def _clip(
             views, keep_maps = TTA_VIEWS[: settings.teacher_views], settings.distillation > 0
             teacher = predict_tta(compiled(base), kept, views, advance, keep_maps=keep_maps)
     if settings.supervised > 0:
-        return refined_labels(teacher, kept, base.skeleton, settings).part(learning)
+        return refined_labels(teacher, kept, base.skeleton, settings, base.config.crop).part(learning)
     labels, swapped = pseudo_labels(teacher, kept, base.skeleton, settings)
     return distillation_targets(teacher, kept, labels, swapped, base.skeleton, learning, base.config.crop)

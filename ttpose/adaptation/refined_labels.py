@@ -17,6 +17,7 @@ from ttpose.adaptation.losses import Clip
 from ttpose.adaptation.pseudo_labels import SPREAD, near
 from ttpose.adaptation.settings import PersonalizeSettings
 from ttpose.core import geometry
+from ttpose.core.geometry import CropGrid
 from ttpose.core.skeleton import Skeleton, torso_lengths
 from ttpose.inference.crops import PersonCrop, by_clip
 from ttpose.inference.prediction import TTAPrediction
@@ -33,6 +34,7 @@ def refined_labels(
     crops: Sequence[PersonCrop],
     skeleton: Skeleton,
     settings: PersonalizeSettings,
+    grid: CropGrid | int = 256,
 ) -> Clip:
     """Labels of crops, and heatmaps where the teacher kept them.
 
@@ -41,6 +43,7 @@ def refined_labels(
         crops: N of them, in order of time in each clip.
         skeleton: The keypoint set.
         settings: `refine` and `teacher_min_score` are used.
+        grid: The network's crops, over which the maps lie; a number stands for squares of the usual kind.
 
     Returns:
         Labels [N, K, 3] in the cut-outs' pixels, the third value the trust 0..1, and maps near them under the names
@@ -55,7 +58,7 @@ def refined_labels(
         labels[part, :, 2] *= refined.keypoints[..., 2] > settings.teacher_min_score
     for row, crop in zip(labels, crops, strict=True):
         row[:, :2] = geometry.apply(geometry.invert(crop.to_source), row[:, :2])
-    return Clip(crops, labels, _maps(teacher, crops, labels, _order(swapped, skeleton)))
+    return Clip(crops, labels, _maps(teacher, crops, labels, _order(swapped, skeleton), CropGrid.of(grid)))
 
 
 def _trust(seen: TTAPrediction, refined: np.ndarray, order: np.ndarray, skeleton: Skeleton) -> np.ndarray:
@@ -75,12 +78,12 @@ def _order(swapped: np.ndarray, skeleton: Skeleton) -> np.ndarray:
 
 
 def _maps(
-    teacher: TTAPrediction, crops: Sequence[PersonCrop], labels: np.ndarray, order: np.ndarray
+    teacher: TTAPrediction, crops: Sequence[PersonCrop], labels: np.ndarray, order: np.ndarray, grid: CropGrid
 ) -> torch.Tensor | None:
     """The teacher's maps [N, K, g, g] under the labels' names, near the labels."""
     if teacher.maps is None:
         return None
     maps = torch.stack([own[torch.from_numpy(row)] for own, row in zip(teacher.maps, order, strict=True)])
     for own, label, crop in zip(maps, labels, crops, strict=True):
-        own *= near(label, crop, own.shape[-1])
+        own *= near(label, crop, grid.resized(own.shape[-2], own.shape[-1]))
     return maps
