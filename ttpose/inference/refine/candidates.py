@@ -26,8 +26,8 @@ NEIGHBOURHOOD = max(_LINE_FRAMES, *_NEIGHBOURS)
 # A limb's own length is a high quantile of what is seen: perspective only ever shortens it.
 _LIMB_QUANTILE = 0.7
 
-#: Numbers of the kinds of candidates that no peak of the joint's own heatmap belongs to: the mirror joint's position, the
-#: line through neighbouring frames, and the mirror joint's position in the plain view (after four peaks).
+#: Numbers of the kinds of candidates that no peak of the joint's own heatmap belongs to: the mirror joint's position,
+#: the line through neighbouring frames, and the mirror joint's position in the plain view (after four peaks).
 WITHOUT_PEAK = (1, 2, 8)
 
 #: Joints that candidates are made for, and for each the part that it hangs on and the one that hangs on it.
