@@ -16,6 +16,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +27,7 @@ COMMANDS = {
     "personalize balanced": ("personalize", "--preset", "balanced"),
     "personalize fast": ("personalize", "--preset", "fast"),
     "predict": ("predict",),
+    "predict balanced": ("predict", "--preset", "balanced"),
 }
 REPEATS = 10  # of the clip in the long one
 
@@ -53,6 +56,8 @@ def main() -> None:
     parser.add_argument("--only", choices=[*COMMANDS], action="append", help="may be given several times")
     parser.add_argument("--no-long", action="store_true", help="leave out the clip ten times as long")
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--against-torch", action="store_true", help="also run each with torch alone, and give ratios")
+    parser.add_argument("--beside", type=int, default=0, metavar="N", help="also run each beside N busy threads")
     parser.add_argument("--output", type=Path, metavar="FILE.md")
     chosen = parser.parse_args()
     names = chosen.only or [*COMMANDS]
@@ -63,9 +68,17 @@ def main() -> None:
         runs = []
         for kind, clip in clips.items():
             for name in names:
-                runs.append(measure(name + kind, clip, [*COMMANDS[name], "--device", chosen.device]))
+                words = [*COMMANDS[name], "--device", chosen.device]
+                runs.append(measure(name + kind, clip, words))
                 print(runs[-1].row, flush=True)
-    text = report(chosen.clip, runs)
+                if chosen.against_torch and not kind:
+                    runs.append(measure(f"{name}, torch alone", clip, words, {"TTPOSE_ENGINE": "torch"}))
+                    print(runs[-1].row, flush=True)
+                if chosen.beside and not kind:
+                    with busy(chosen.beside):
+                        runs.append(measure(f"{name}, beside {chosen.beside} busy threads", clip, words))
+                    print(runs[-1].row, flush=True)
+    text = report(chosen.clip, runs) + ratios(runs)
     if chosen.output is not None:
         chosen.output.write_text(text, encoding="utf-8")
     print(f"\n{text}", end="")
@@ -90,12 +103,37 @@ def looped(clip: Path, target: Path, times: int) -> Path:
     return target
 
 
-def measure(name: str, clip: Path, words: list[str]) -> Measured:
+@contextmanager
+def busy(threads: int) -> Iterator[None]:
+    """Other work on so many threads for as long as it takes."""
+    line = [sys.executable, "-c", "while True: pass"]
+    others = [subprocess.Popen(line) for _ in range(threads)]
+    try:
+        yield
+    finally:
+        for other in others:
+            other.kill()
+            other.wait()
+
+
+def ratios(runs: list[Measured]) -> str:
+    """How long each command takes in another way over how long it takes as it is."""
+    plain = {run.name: run.wall_s for run in runs}
+    rows = [
+        f"| {command} | {how} | {run.wall_s / plain[command]:.2f} |"
+        for run in runs
+        for command, _, how in [run.name.partition(", ")]
+        if how.startswith(("torch", "beside")) and command in plain
+    ]
+    return "\n".join(["", "| command | how | times as long |", "|---|---|---|", *rows]) + "\n" if rows else ""
+
+
+def measure(name: str, clip: Path, words: list[str], environment: dict[str, str] | None = None) -> Measured:
     """Run `ttpose WORDS CLIP --no-overlay` as a process of its own."""
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile("w+") as events:
         begin = time.perf_counter()
         line = [sys.executable, "-m", "ttpose", *words, str(clip), "--no-overlay", "--json", "-o", folder]
-        process = subprocess.Popen(line, stdout=events)
+        process = subprocess.Popen(line, stdout=events, env={**os.environ, **(environment or {})})
         _, status, usage = os.wait4(process.pid, 0)
         wall_s = time.perf_counter() - begin
         if status != 0:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
@@ -16,6 +17,7 @@ from ttpose.core.geometry import Box
 from ttpose.core.progress import Named, Progress
 from ttpose.core.skeleton import Skeleton
 from ttpose.corrections.model import Corrections
+from ttpose.inference.opinions import with_opinions
 from ttpose.inference.photos import find_people, predict_in_box, predict_people
 from ttpose.inference.pipeline import predict_video
 from ttpose.inference.refine.clip import fitted_refinement
@@ -23,6 +25,7 @@ from ttpose.inference.results import clip_result, report_damage
 from ttpose.inference.settings import PHOTO_PRESET, VIDEO_PRESET, RefineSettings, refine_preset
 from ttpose.media import Reading, Source, open_source
 from ttpose.models.device import choose_device
+from ttpose.models.pose_model import PoseModel
 from ttpose.models.shipped import LoadedModel
 from ttpose.people.weights import load_weights
 from ttpose.results import FrameRecord, KeypointResult, PersonRecord
@@ -42,6 +45,9 @@ __all__ = [
     "EvaluationReport", "Personalization", "Pose", "SharedPerson", "evaluate_clips", "learn_person", "load_model",
     "personalize", "personalize_many", "predict", "write_overlay", "write_report", "write_side_by_side",
 ]  # fmt: skip
+
+#: A base by file or by name, or a model itself.
+Base = Path | str | PoseModel | None
 
 # What predicting a photo has no use for is imported when it is asked for: a fifth of a second.
 _ELSEWHERE = {
@@ -123,13 +129,14 @@ class Pose:
         return found[0].box, found[0].keypoints
 
 
-def load_model(path: Path | str | None = None, device: str = "auto", *, base: Path | str | None = None) -> Pose:
+def load_model(path: Path | str | None = None, device: str = "auto", *, base: Base = None) -> Pose:
     """A model for single images.
 
     Args:
         path: Base file, person file, or name in the person library; None takes the base.
         device: "auto", "cpu", "cuda", "cuda:N" or "mps".
-        base: The base that the person was made on; None takes the shipped one.
+        base: The base that the person was made on: a file, a name in `ttpose models`, or a model
+            (`ttpose.models.base.as_base`); None takes the shipped one.
 
     Raises:
         WeightsError: Missing, damaged, or a person of another base.
@@ -143,8 +150,9 @@ def predict(
     *,
     preset: str | None = None,
     weights: Path | str | None = None,
-    base: Path | str | None = None,
+    base: Base = None,
     subject: str | None = None,
+    opinions: Sequence[Path | str] = (),
     fps: float | None = None,
     stream: int | None = None,
     device: str = "auto",
@@ -157,8 +165,10 @@ def predict(
         preset: The inference part of the personalization preset of that name: "fast" (one view), "balanced" or
             "thorough" (four views and the ensemble). None takes "fast" for videos and "balanced" for photos.
         weights: Person file, name in the person library, or base file; None takes the base.
-        base: The base that the person was made on; None takes the shipped one.
+        base: The base that the person was made on: a file, a name in `ttpose models`, or a model
+            (`ttpose.models.base.as_base`); None takes the shipped one.
         subject: "auto", "largest", "center" or "X,Y"; None takes "auto" in a video and everybody in a photo.
+        opinions: ONNX files of pose networks that predict as well (`ttpose.inference.opinions`).
         fps: Frames per second of a video that does not say it, or says it wrongly; None keeps the file's times.
         stream: Which track of a video file to use, counted from 0 over all tracks; None takes the main one.
         device: "auto", "cpu", "cuda", "cuda:N" or "mps".
@@ -174,8 +184,10 @@ def predict(
         refine_preset(preset)
     loaded, media = load_weights(weights, choose_device(device), base=base), open_source(source, Reading(fps, stream))
     photo = media.info.kind == "image"
-    wanted = refine_preset(preset or (PHOTO_PRESET if photo else VIDEO_PRESET))
+    wanted = with_opinions(refine_preset(preset or (PHOTO_PRESET if photo else VIDEO_PRESET)), opinions)
     settings = fitted_refinement(wanted, loaded.model.config)
+    if settings.note is not None:
+        progress.note(settings.note)
     detector = PersonDetector.load(str(loaded.model.device), compile=not photo)
     if photo and subject is None:
         report_damage(media, progress)
@@ -200,10 +212,11 @@ def personalize(
     stream: int | None = None,
     device: str = "auto",
     seed: int = 0,
-    base: Path | str | None = None,
+    base: Base = None,
     person: Path | str | None = None,
     corrections: Path | str | Corrections | None = None,
     settings: PersonalizeSettings | None = None,
+    opinions: Sequence[Path | str] = (),
     progress: Progress | None = None,
 ) -> Personalization:
     """Fine-tune the model on one person's frames, and predict the clip with the result.
@@ -220,12 +233,14 @@ def personalize(
         fps, stream: As for `predict`.
         device: "auto", "cpu", "cuda", "cuda:N" or "mps".
         seed: Of all random draws; the same seed gives the same result on one machine.
-        base: Base weights; None takes the shipped ones.
+        base: A base file, a name in `ttpose models`, or a model (`ttpose.models.base.as_base`); None takes the shipped
+            one.
         person: An earlier personalization of the same person to continue from: a person file, or a name in the
             person library. The result holds the changes of both.
         corrections: A corrections file (docs/correct.md) or a COCO keypoint file of frames of this clip, or what
             `ttpose.corrections.reading.read_corrections` gives.
         settings: Instead of preset, mode, steps and seed, such as `ttpose.adaptation.methods.method_named("tent")`.
+        opinions: ONNX files of pose networks that teach and predict beside the base (`ttpose.inference.opinions`).
         progress: Receives progress.
 
     Raises:
@@ -236,6 +251,7 @@ def personalize(
     from ttpose.adaptation.settings import preset_named
 
     settings = settings or preset_named(preset, mode=mode, steps=steps, seed=seed)
+    settings = replace(settings, refine=with_opinions(settings.refine, opinions))
     session = PersonalizationSession.begin(settings, device, base, person, progress)
     media = open_source(source, Reading(fps, stream))
     said = session.corrections(_as_given(corrections), media)
@@ -256,10 +272,11 @@ def personalize_many(
     stream: int | None = None,
     device: str = "auto",
     seed: int = 0,
-    base: Path | str | None = None,
+    base: Base = None,
     person: Path | str | None = None,
     corrections: Mapping[Path | str, Path | str | Corrections] | None = None,
     settings: PersonalizeSettings | None = None,
+    opinions: Sequence[Path | str] = (),
     on_bad: OnBad | None = None,
     progress: Progress | None = None,
 ) -> list[Personalization]:
@@ -267,8 +284,8 @@ def personalize_many(
 
     Args:
         sources: Video and image files, all of the same person; one that is named twice counts once.
-        preset, steps, subject, fps, stream, device, seed, base, person, settings, progress: As for `personalize`;
-            `subject` is looked for in each source.
+        preset, steps, subject, fps, stream, device, seed, base, person, settings, opinions, progress: As for
+            `personalize`; `subject` is looked for in each source.
         corrections: By the source that they are about, each as for `personalize`.
         on_bad: Receives a source that cannot be used, and the others go on; None raises.
 
@@ -282,7 +299,8 @@ def personalize_many(
     """
     shared = learn_person(
         sources, preset=preset, steps=steps, subject=subject, fps=fps, stream=stream, device=device, seed=seed,
-        base=base, person=person, corrections=corrections, settings=settings, on_bad=on_bad, progress=progress,
+        base=base, person=person, corrections=corrections, settings=settings, opinions=opinions, on_bad=on_bad,
+        progress=progress,
     )  # fmt: skip
     several, hears = len(shared.sources) > 1, progress or Progress()
     return [shared.predict(path, Named(hears, path.name) if several else hears) for path in shared.sources]
@@ -298,10 +316,11 @@ def learn_person(
     stream: int | None = None,
     device: str = "auto",
     seed: int = 0,
-    base: Path | str | None = None,
+    base: Base = None,
     person: Path | str | None = None,
     corrections: Mapping[Path | str, Path | str | Corrections] | None = None,
     settings: PersonalizeSettings | None = None,
+    opinions: Sequence[Path | str] = (),
     learned: Path | str | None = None,
     on_bad: OnBad | None = None,
     progress: Progress | None = None,
@@ -322,6 +341,7 @@ def learn_person(
     from ttpose.adaptation.weights import PersonalizedWeights
 
     settings = settings or preset_named(preset, steps=steps, seed=seed)
+    settings = replace(settings, refine=with_opinions(settings.refine, opinions))
     if not sources and learned is None:
         raise UsageError("no input was given", "name videos and photos of the person")
     if settings.mode == "online":

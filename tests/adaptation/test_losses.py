@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 import torch
 
+from tests.small_models import small_model
 from ttpose.adaptation.adapter import Adapter
 from ttpose.adaptation.augment import Augmentation, draw_warp
-from ttpose.adaptation.losses import Clip, Step
+from ttpose.adaptation.losses import Clip, Step, reconstruction
 from ttpose.adaptation.losses.anchor import Anchor
 from ttpose.adaptation.losses.distillation import Distillation
 from ttpose.adaptation.losses.keypoints import SelfTraining, offset_error
@@ -252,6 +253,23 @@ def test_both_frames_of_a_pair_share_the_view(tiny, painted_crops, monkeypatch):
     ((source, source_points, target_points),) = pairs
     assert torch.allclose(source, torch.nn.functional.adaptive_avg_pool2d(step.images, 32), atol=1e-5)
     assert torch.allclose(source_points, target_points, atol=1e-4)
+
+
+def test_a_source_may_have_a_warp_of_its_own_and_is_mirrored_with_its_target(painted_crops, monkeypatch):
+    model = small_model(input_size=128, reconstruction_size=128, pair_warp="independent")
+    how, seen = Augmentation(), []
+    warps = [draw_warp(np.random.default_rng(seed), how) for seed in range(4)]
+    monkeypatch.setattr(
+        reconstruction, "warped_batch", lambda crops, w, size: seen.append(w) or warped_batch(crops, w, size)
+    )
+    step = _step(model, painted_crops[:4], warps)
+    for augmentation, same in ((how, False), (None, True)):
+        Reconstruction(1.0, perceptual_loss(model, "none"), 4, augmentation).loss(step)
+        sources = seen.pop()
+        assert ([w.rotation for w in sources] == [w.rotation for w in warps]) is same
+        assert ([w.scale for w in sources] == [w.scale for w in warps]) is same
+        assert [w.flip for w in sources] == [w.flip for w in warps]
+        assert [w.offset for w in sources] == [w.offset for w in warps]
 
 
 def test_the_running_means_start_afresh(tiny):

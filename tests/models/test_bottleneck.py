@@ -58,3 +58,13 @@ def test_gaussian_gradient_moves_the_point():
     target = draw_gaussians(torch.tensor([[[4.0, 2.0]]]), 8, 1.5)
     (draw_gaussians(point, 8, 1.5) - target).square().sum().backward()
     assert point.grad[0, 0, 0] < 0 < point.grad[0, 0, 1]
+
+
+def test_far_from_a_gaussian_is_nothing_and_no_denormal_number():
+    drawn = draw_gaussians(torch.tensor([[[2.0, 3.0], [40.0, 40.0]]]), 64, sigma=2.0)
+    values = drawn[drawn > 0]
+    assert values.min() > 1e-17
+    assert (drawn == 0).float().mean() > 0.5
+    grid = torch.arange(64.0)
+    exact = torch.exp(-((grid[:, None] - 3) ** 2 + (grid - 2) ** 2) / 8)
+    assert (drawn[0, 0] - exact).abs().max() < 2e-8

@@ -52,3 +52,19 @@ def test_a_device_that_is_not_there_is_refused(no_cards, name):
 def test_a_card_too_many_is_refused(two_cards):
     with pytest.raises(UsageError, match="cuda:2"):
         runtime.choose_device("cuda:2")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [("flags : avx512_bf16 amx_bf16 amx_tile\n", True), ("flags : avx512_bf16\n", False)]
+)
+def test_16_bit_floats_are_fast_on_processors_with_matrix_units(monkeypatch, text, expected):
+    monkeypatch.setattr(runtime.Path, "read_text", lambda self, encoding: text)
+    assert runtime.cpu_multiplies_bfloat16() is expected
+
+
+def test_a_system_that_does_not_tell_has_no_matrix_units(monkeypatch):
+    def missing(self, encoding):
+        raise FileNotFoundError
+
+    monkeypatch.setattr(runtime.Path, "read_text", missing)
+    assert runtime.cpu_multiplies_bfloat16() is False

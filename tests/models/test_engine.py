@@ -173,6 +173,16 @@ def test_without_openvino_the_model_itself_runs(base, monkeypatch):
     assert engine.compiled(base) is base
 
 
+def test_16_bits_are_for_those_who_ask_for_them(base):
+    assert not engine.compiled(base)._run._bfloat16
+    engine.use_precision("bfloat16")
+    try:
+        assert engine.compiled(base)._run._bfloat16
+    finally:
+        engine.use_precision("auto")
+    assert not engine.compiled(base)._run._bfloat16
+
+
 def test_openvino_reports_nothing_to_its_makers():
     """Its model converter does so when it is imported, as `import openvino` does."""
     program = (

@@ -20,7 +20,7 @@ def test_written_file_holds_the_imported_model_bit_for_bit(run, paper_checkpoint
     out = tmp_path / "paper.safetensors"
     result = run(paper_checkpoint, "-o", out)
     assert result.exit_code == 0, result.output
-    assert "resnet18, 7 keypoints (bbc7)" in result.output
+    assert "resnet18, 21.2 M parameters, crops of 128x128, 7 keypoints (bbc7)" in result.output
     imported, loaded = import_reference(paper_checkpoint), load_model(out)
     assert loaded.config == imported.config
     images = torch.randint(0, 256, (1, 128, 128, 3), dtype=torch.uint8)
@@ -42,7 +42,7 @@ def test_bad_checkpoint_ends_in_one_line_and_no_file(run, tmp_path):
     bad.write_bytes(b"no weights")
     result = run(bad, "-o", tmp_path / "out.safetensors")
     assert result.exit_code == 1
-    assert f"cannot read {bad}" in result.output
+    assert f"{bad} is no weights file, or a damaged one" in result.output
     assert [p.name for p in tmp_path.iterdir()] == ["bad.pth"]
 
 

@@ -16,13 +16,16 @@ import torch
 from safetensors.torch import load_file
 
 from tests.data.miniatures import make_bbc, make_clips, make_coco, make_penn
+from tests.data.test_rendered import write_people
 from tests.training.train_script import small_plan
 from ttpose.core.errors import InputError, UsageError, WeightsError
 from ttpose.core.progress import Progress
 from ttpose.core.skeleton import PENN13
 from ttpose.models.checkpoint import load_model
-from ttpose.training.joint import train
-from ttpose.training.schedule import training_preset
+from ttpose.models.encoders.movenet import MoveNetPyramid
+from ttpose.training.joint import TrainingPlan, train
+from ttpose.training.schedule import JointSettings, TrainingPreset, training_preset
+from ttpose.training.start import parameter_groups
 
 SCRIPT = Path(__file__).with_name("train_script.py")
 ROOT = Path(__file__).parents[2]
@@ -264,3 +267,51 @@ def test_the_command_trains_a_step_of_the_paper_preset(tmp_path: Path) -> None:
     assert "needs VGG16 weights" in missing.stderr
     assert "--perceptual encoder or none" in missing.stderr
     assert "Traceback" not in missing.stderr
+
+
+def test_the_average_follows_the_weights_and_is_what_is_written(tmp_path: Path, clips: str) -> None:
+    plan = small_plan(clips, tmp_path / "run", average=0.5, epochs=2)
+    train(plan)
+    state = torch.load(tmp_path / "run/state.pt", weights_only=True)
+    written = load_file(tmp_path / "run/model.safetensors")
+    name = "self_head.weight"
+    torch.testing.assert_close(written[name], state["average"][name])
+    assert not torch.equal(state["average"][name], state["model"][name])
+    torch.testing.assert_close(state["average"][name], state["model"][name], atol=0.05, rtol=0)
+
+
+def test_a_training_with_an_average_that_was_cut_off_ends_with_the_same_bits(tmp_path: Path, clips: str) -> None:
+    changes = {"average": 0.9, "warmup": 3, "clip_norm": 0.5}
+    train(small_plan(clips, tmp_path / "whole", **changes))
+    train(small_plan(clips, tmp_path / "parts", max_steps=2, **changes))
+    train(small_plan(clips, tmp_path / "parts", **changes))
+    assert torch.equal(_weights(tmp_path / "whole"), _weights(tmp_path / "parts"))
+
+
+def test_a_small_model_trains_from_movenets_trunk(tmp_path: Path) -> None:
+    data = f"shards:{write_people(tmp_path / 'people', people=1, frames=4)}"
+    preset = training_preset("small")
+    config = dataclasses.replace(preset.config, input_size=64, reconstruction_size=32)
+    settings = dataclasses.replace(preset.settings, epochs=2, milestones=(1,), batch=4, warmup=1, average=None)
+    plan = TrainingPlan(TrainingPreset(config, settings), data, tmp_path / "run", skeleton="penn13", workers=0,
+                        perceptual="encoder", validate_every=1, validation=data, log_every=1)  # fmt: skip
+    result = train(plan)
+    assert result.steps == result.total == 4
+    assert result.pck is not None
+    shipped = load_file(ROOT / "models/mobile.safetensors")
+    trained = load_file(tmp_path / "run/model.safetensors")
+    for block, same in (("stem", True), ("blocks.2.project", True), ("blocks.3.project", False)):
+        name = f"encoder.trunk.{block}.conv.weight"
+        assert torch.equal(trained[name], shipped[name].float()) is same, block
+
+
+def test_the_warmup_and_the_trunks_share_set_the_rates() -> None:
+    settings = JointSettings(trunk_rate=0.1, trunk_still=3)
+    model = torch.nn.ModuleDict(
+        {"encoder": torch.nn.ModuleDict({"trunk": MoveNetPyramid()}), "head": torch.nn.Linear(2, 1)}
+    )
+    groups = {group["share"]: len(group["params"]) for group in parameter_groups(model, settings)}
+    still = sum(not parameter.requires_grad for parameter in model.parameters())
+    assert groups[1.0] == 2
+    assert groups[0.1] == sum(1 for _ in model.parameters()) - 2 - still
+    assert still > 0

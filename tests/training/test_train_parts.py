@@ -94,6 +94,17 @@ def test_each_frame_is_cropped_with_its_own_box(walker: Video) -> None:
         assert reference[0, index]["source"].max() == 0  # the walker has left the target's box
 
 
+def test_a_pair_may_have_two_warps(walker: Video) -> None:
+    settings = JointSettings(rotation_share=1.0)
+    shared = FramePairs([walker], PENN13, 64, settings)
+    own = FramePairs([walker], PENN13, 64, settings, independent=True)
+    for epoch in range(3):
+        one, other = shared[epoch, 0], own[epoch, 0]
+        np.testing.assert_array_equal(one["target"], other["target"])
+        np.testing.assert_array_equal(one["joints"], other["joints"])
+        assert (one["source"] != other["source"]).any()
+
+
 def test_the_pair_shares_its_warp_and_labels_follow(walker: Video) -> None:
     wrists = {PENN13.index("left_wrist"), PENN13.index("right_wrist")}
     pairs = FramePairs([walker], PENN13, 64, JointSettings())

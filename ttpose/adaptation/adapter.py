@@ -16,6 +16,7 @@ from ttpose.adaptation.settings import PersonalizeSettings
 from ttpose.core.errors import UsageError
 from ttpose.inference.crops import PersonCrop
 from ttpose.inference.warps import PLAIN, Warp, warped_batch
+from ttpose.models.device import mixed_precision, moved
 from ttpose.models.pose_model import PoseModel
 
 
@@ -114,9 +115,9 @@ class Adapter:
         *,
         with_gradient: bool,
     ) -> Step:
-        images, matrices = warped_batch(targets, warps, self.model.config.input_size)
-        normalised = self.model.normalise(images.to(self.model.device))
-        with torch.set_grad_enabled(with_gradient):
+        images, matrices = warped_batch(targets, warps, self.model.config.crop)
+        normalised = self.model.normalise(moved(images, self.model.device))
+        with torch.set_grad_enabled(with_gradient), mixed_precision(self.model.device):
             output = self.model(normalised)
         return Step(
             self.model, self.average, self.base, targets, warps, normalised, matrices, sources, output, self.rng
@@ -150,6 +151,7 @@ def _learning(model: PoseModel, settings: PersonalizeSettings) -> tuple[list[nn.
     for name, parameter in model.named_parameters():
         in_decoder = name.startswith("reconstructor.")
         learns = (in_decoder and settings.reconstructs) or name.startswith(settings.trainable)
+        learns = learns or ("adapters" in settings.trainable and name.endswith(".up"))
         learns = learns and not name.startswith(settings.frozen)
         if id(parameter) in still:
             learns = not in_decoder and "norms" in settings.trainable

@@ -71,8 +71,8 @@ def personalize_crops(
     """
     read = images if callable(images) else images.__getitem__
     when = times if times is not None else [i / 25 for i in range(len(boxes))]
-    size, progress = model.config.input_size, progress or Progress()
-    crops = [cut_crop(read(i), box, size, index=i, time_s=when[i]) for i, box in enumerate(boxes)]
+    grid, progress = model.config.crop, progress or Progress()
+    crops = [cut_crop(read(i), box, grid, index=i, time_s=when[i]) for i, box in enumerate(boxes)]
     clock = time.perf_counter()
     teaches = settings.uses_pseudo_labels and settings.teacher_views == settings.refine.views
     if before is None:

@@ -91,7 +91,7 @@ def _labels(
             teacher = predict_tta(base, kept, TTA_VIEWS[: settings.teacher_views], advance, keep_maps=True)
     else:
         teacher = teacher.part(rows)
-    return training_labels(teacher, kept, corrections, base.skeleton, settings)
+    return training_labels(teacher, kept, corrections, base.skeleton, settings, base.config.crop)
 
 
 def _checked(

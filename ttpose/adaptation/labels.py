@@ -18,6 +18,7 @@ from ttpose.adaptation.losses import Clip
 from ttpose.adaptation.pseudo_labels import distillation_targets, pseudo_labels
 from ttpose.adaptation.settings import PersonalizeSettings
 from ttpose.core import geometry
+from ttpose.core.geometry import CropGrid
 from ttpose.core.skeleton import Skeleton
 from ttpose.corrections.model import NOT_IN_PICTURE, FrameCorrection
 from ttpose.inference.crops import PersonCrop
@@ -54,6 +55,7 @@ def training_labels(
     corrections: Mapping[int, FrameCorrection],
     skeleton: Skeleton,
     settings: PersonalizeSettings,
+    grid: CropGrid | int = 256,
 ) -> TrainingLabels:
     """Put corrections and pseudo-labels together.
 
@@ -63,6 +65,7 @@ def training_labels(
         corrections: By the crops' numbers.
         skeleton: The keypoint set.
         settings: As for `pseudo_labels`.
+        grid: The network's crops, as for `distillation_targets`.
     """
     known = [corrections.get(crop.index) for crop in crops]
     sides = np.full((len(crops), len(skeleton), 2), np.nan)
@@ -73,7 +76,7 @@ def training_labels(
             sides[row], said[row] = correction.sides, correction.corrected
             labels[row] = _in_cutout(correction, crop)
     pseudo, swapped = pseudo_labels(teacher, crops, skeleton, settings, reference=sides)
-    distilled = distillation_targets(teacher, crops, pseudo, swapped, skeleton)
+    distilled = distillation_targets(teacher, crops, pseudo, swapped, skeleton, grid=grid)
     if distilled.maps is not None:
         distilled.maps[torch.from_numpy(said)] = 0
     return TrainingLabels(Clip(crops, labels), distilled)

@@ -25,8 +25,18 @@ PARTS = {
     "affinity": "affinity.",
     "pose_head": "pose_head.",
     "norms": "norms",
+    "adapters": "adapters",
+    "heatmaps": "encoder.decoder.",
     "decoder": "reconstructor.",
 }
+
+
+# What learns on a vision Transformer: its attention by low-rank adapters, its norms, its heatmap decoder. A person file
+# of all weights would be a quarter of the base.
+_ON_A_TRANSFORMER = ("adapters", "norms", "encoder.decoder.")
+# Adapters start at nothing and need larger steps than weights that are there already (Hu et al. 2021 take 10 times what
+# whole models are tuned with).
+_ADAPTER_RATE = 10.0
 
 
 @dataclass(frozen=True)
@@ -143,6 +153,11 @@ def fitted(settings: PersonalizeSettings, config: ModelConfig) -> PersonalizeSet
         raise UsageError("a linear map of keypoints learns by reconstruction only", "use --method paper")
     if settings.mode == "online" and settings.reset_per_frame:
         settings = replace(settings, decoder_warmup=0, rate_warmup=0)
+    if config.has_adapters and settings.trainable == PersonalizeSettings.trainable:
+        # Its blocks are no edges and textures, as the first ones of the shipped encoder are.
+        corrections = replace(settings.corrections, frozen=(), rate=_ADAPTER_RATE * settings.corrections.rate)
+        rate = _ADAPTER_RATE * settings.pose_rate
+        settings = replace(settings, trainable=_ON_A_TRANSFORMER, pose_rate=rate, corrections=corrections)
     settings = replace(settings, refine=fitted_refinement(settings.refine, config))
     return settings if config.self_task == "reconstruction" else replace(settings, decoder_warmup=0)
 

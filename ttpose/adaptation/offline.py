@@ -26,7 +26,8 @@ def build_losses(clip: Clip, base: PoseModel, settings: PersonalizeSettings) -> 
         from ttpose.models.perceptual_features import perceptual_loss
 
         loss = perceptual_loss(base, settings.perceptual)
-        found.append(Reconstruction(settings.reconstruction, loss, settings.reconstruction_batch))
+        how = settings.augmentation
+        found.append(Reconstruction(settings.reconstruction, loss, settings.reconstruction_batch, how))
     if settings.distillation > 0:
         from ttpose.adaptation.losses.distillation import Distillation
 

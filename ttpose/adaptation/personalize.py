@@ -110,4 +110,4 @@ def _clip(
     if settings.supervised > 0:
         return refined_labels(teacher, kept, base.skeleton, settings).part(learning)
     labels, swapped = pseudo_labels(teacher, kept, base.skeleton, settings)
-    return distillation_targets(teacher, kept, labels, swapped, base.skeleton, learning)
+    return distillation_targets(teacher, kept, labels, swapped, base.skeleton, learning, base.config.crop)

@@ -10,8 +10,10 @@ import torch
 from ttpose.adaptation.losses import Clip
 from ttpose.adaptation.settings import PersonalizeSettings
 from ttpose.core import geometry
+from ttpose.core.geometry import CropGrid
 from ttpose.core.skeleton import Skeleton
 from ttpose.inference.crops import PersonCrop, by_clip
+from ttpose.inference.opinions import heed_opinions
 from ttpose.inference.prediction import TTAPrediction
 from ttpose.inference.refine.left_right import apply_swaps, correct_swaps, limb_groups
 
@@ -30,6 +32,7 @@ def distillation_targets(
     swapped: np.ndarray,
     skeleton: Skeleton,
     rows: Sequence[int] | None = None,
+    grid: CropGrid | int = 256,
 ) -> Clip:
     """What losses learn from: pseudo-labels with left/right corrected, and the heatmaps where the teacher kept them.
 
@@ -42,8 +45,9 @@ def distillation_targets(
         labels, swapped: Of the same frames, from `pseudo_labels`.
         skeleton: The keypoint set.
         rows: The crops that are learned from, None for all.
+        grid: The network's crops, over which the maps lie; a number stands for squares of the usual kind.
     """
-    chosen = list(range(len(crops)) if rows is None else rows)
+    chosen, grid = list(range(len(crops)) if rows is None else rows), CropGrid.of(grid)
     targets, swapped = Clip(crops, labels, seen.maps).part(chosen), swapped[chosen]
     if targets.maps is None:
         return targets
@@ -51,16 +55,17 @@ def distillation_targets(
         swapped_rows = torch.from_numpy(np.flatnonzero(swapped[:, limb]))
         targets.maps[swapped_rows[:, None], torch.tensor(group, dtype=torch.long)] = 0  # a skeleton may lack the limb
     for maps, label, crop in zip(targets.maps, targets.labels, targets.crops, strict=True):
-        maps *= near(label, crop, maps.shape[-1])  # one at a time: all windows take much memory
+        # One at a time: all windows take much memory.
+        maps *= near(label, crop, grid.resized(maps.shape[1], maps.shape[2]))
     return targets
 
 
-def near(label: np.ndarray, crop: PersonCrop, cells: int) -> torch.Tensor:
-    """Gaussian windows [K, cells, cells] about labels [K, 3]: a peak elsewhere, on another person, is no target."""
+def near(label: np.ndarray, crop: PersonCrop, cells: CropGrid) -> torch.Tensor:
+    """Gaussian windows [K, h, w] about labels [K, 3]: a peak elsewhere, on another person, is no target."""
     centers = torch.from_numpy(geometry.apply(crop.matrix(cells), label[:, :2])).float()
-    line = torch.arange(cells, dtype=torch.float32)
-    down = torch.exp(-((line - centers[..., 1, None]) ** 2) / (2 * (_REACH * cells) ** 2))
-    across = torch.exp(-((line - centers[..., 0, None]) ** 2) / (2 * (_REACH * cells) ** 2))
+    rows, columns = (torch.arange(count, dtype=torch.float32) for count in cells.size)
+    down = torch.exp(-((rows - centers[..., 1, None]) ** 2) / (2 * (_REACH * cells.height) ** 2))
+    across = torch.exp(-((columns - centers[..., 0, None]) ** 2) / (2 * (_REACH * cells.height) ** 2))
     return (down[..., :, None] * across[..., None, :]).half()
 
 
@@ -94,6 +99,8 @@ def pseudo_labels(
             _, swapped[part] = correct_swaps(found, odds, times[part], skeleton, reference=known)
     corrected = apply_swaps(seen, swapped, skeleton)
     labels = corrected.keypoints.copy()
+    if corrected.opinions is not None:
+        labels = heed_opinions(labels, corrected.opinions, skeleton)
     trust = labels[..., 2] / (1 + (corrected.spread / SPREAD) ** 2)
     labels[..., 2] = np.where(labels[..., 2] > settings.teacher_min_score, trust, 0.0)
     for row, crop in zip(labels, crops, strict=True):

@@ -92,7 +92,7 @@ class PersonalizationSession:
         cls,
         settings: PersonalizeSettings,
         device: str,
-        base: Path | str | None,
+        base: Path | str | PoseModel | None,
         person: Path | str | None,
         progress: Progress | None,
     ) -> PersonalizationSession:
@@ -101,9 +101,12 @@ class PersonalizationSession:
         start = loaded if person is None else on_base(loaded, person)
         detector = PersonDetector.load(str(loaded.model.device))
         progress = progress or Progress()
+        settings = fitted(settings, loaded.model.config)
+        if settings.refine.note is not None:
+            progress.note(settings.refine.note)
         if not settings.guard:
             progress.note(f"{settings.preset} has no guard: what is learned counts even where it makes keypoints worse")
-        return cls(loaded, start, detector, fitted(settings, loaded.model.config), progress)
+        return cls(loaded, start, detector, settings, progress)
 
     def observe(
         self,

@@ -35,7 +35,7 @@ class PersonalizeSettings:
         strength: How much of the change is kept. Half-way weights are often better than either end (Wortsman et al.
             2022, "Robust fine-tuning of zero-shot models", recommend 0.5 where nothing can be validated).
         trainable: Prefixes of the pose path's parameters that learn; "norms" stands for the norm layers' scales and
-            shifts, which otherwise stay.
+            shifts, which otherwise stay, "adapters" for the low-rank adapters of a vision Transformer.
         frozen: Prefixes of parameters among these that stay all the same.
         baseline: The objective of one of the baselines in `ttpose.adaptation.methods`, or None.
         perceptual: Network that compares reconstructed frames, a form of `ttpose.models.perceptual_features`.

@@ -15,6 +15,7 @@ from ttpose.cli.help_all import with_rare_options
 from ttpose.cli.import_checkpoint import import_checkpoint
 from ttpose.cli.info import info
 from ttpose.cli.live import live
+from ttpose.cli.models import models
 from ttpose.cli.people import people
 from ttpose.cli.personalize import personalize
 from ttpose.cli.predict import predict
@@ -47,6 +48,7 @@ def ttpose(
 
 _RARE = (
     "openpose", "fill_gaps", "draw_min_score", "base", "scheduler", "debug", "fps", "stream", "precision", "timings",
+    "opinion",
 )  # fmt: skip
 app.command(cls=with_rare_options(*_RARE, "tables", "height_m", "steps", "seed"))(personalize)
 app.command(cls=with_rare_options(*_RARE))(predict)
@@ -66,3 +68,4 @@ app.command()(synth)
 app.command(cls=CorrectCommand)(correct)
 app.command("import-checkpoint")(import_checkpoint)
 app.add_typer(people, name="people")
+app.add_typer(models, name="models")

@@ -58,15 +58,36 @@ def _describe_weights(path: Path) -> dict[str, Any]:
                 types[tensor.get_dtype()] += math.prod(tensor.get_shape())
     except SafetensorError as error:
         raise WeightsError(f"{path} is a damaged weights file: {error}", "copy or download it again") from error
+    base = describe_config(metadata.get("config", "")) if metadata.get("format") == "ttpose.model/1" else {}
     return {
         "file": str(path),
         "holds": "weights",
+        **base,
         "bytes": path.stat().st_size,
         "sha256": sha256_of(path),
         "tensors": len(names),
         "parameters": dict(types),
         "metadata": {key: _unpacked(value) for key, value in sorted(metadata.items())},
     }
+
+
+def describe_config(text: str) -> dict[str, Any]:
+    """Kind and input size of a base by its description (JSON); None where it cannot be read."""
+    try:
+        config = json.loads(text)
+        height = config["input_size"]
+        kind, size = config["preset"], f"{height}x{config.get('input_width') or height}"
+    except (ValueError, TypeError, KeyError):
+        return {"kind": None, "input": None}
+    return {"kind": kind, "input": size}
+
+
+def count_parameters(path: Path) -> int:
+    """Numbers in a weights file, by its header."""
+    from safetensors import safe_open
+
+    with safe_open(path, framework="np") as weights:
+        return sum(math.prod(weights.get_slice(name).get_shape()) for name in weights.keys())  # noqa: SIM118
 
 
 def _unpacked(text: str) -> Any:

@@ -73,14 +73,14 @@ def export(
             to.value,
             input_type=pixels.value,
             notes=notes,
-            check=sample_crop(loaded.model.config.input_size),
+            check=sample_crop(loaded.model.config.crop.size),
         )
         if not quiet:
             typer.echo(f"{target}: {_told(difference)}")
 
 
-def sample_crop(size: int) -> np.ndarray:
-    """A crop of the shipped clip's person, RGB uint8 [size, size, 3], to compare models on."""
+def sample_crop(size: tuple[int, int]) -> np.ndarray:
+    """A crop of the shipped clip's person, RGB uint8 [*size, 3], to compare models on."""
     import numpy as np
 
     from ttpose.core.geometry import Box, crop_matrix, warp
@@ -89,7 +89,7 @@ def sample_crop(size: int) -> np.ndarray:
 
     frame = next(iter(open_source(sample_clip()).frames())).image
     if frame is None:
-        return np.zeros((size, size, 3), np.uint8)
+        return np.zeros((*size, 3), np.uint8)
     height, width = frame.shape[:2]
     return warp(frame, crop_matrix(Box(0, 0, width, height), size, pad=1.0), size)
 

@@ -16,28 +16,38 @@ from ttpose.core.version import __version__
 def info(
     file: Annotated[
         Path | None,
-        typer.Argument(metavar="[FILE]", show_default=False, help="A weights or keypoints file, or a person's name."),
+        typer.Argument(
+            metavar="[FILE]", show_default=False, help="A weights or keypoints file, or a person's or a base's name."
+        ),
     ] = None,
     full: Annotated[bool, typer.Option("--full", help="Show everything, not only the most useful.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print everything as one JSON object.")] = False,
     debug: options.Debug = False,
 ) -> None:
-    """Show this machine, its devices, versions and the shipped models, or what FILE holds."""
+    """Show this machine, its devices, versions and the shipped models, or what FILE holds and how fast a base runs."""
     with session(quiet=True, debug=debug):
         from ttpose.cli.contents import describe_file
 
-        values = describe_this() if file is None else describe_file(file if file.is_file() else _person(file))
+        if file is None:
+            values = describe_this()
+        else:
+            path = file if file.is_file() else _named(file)
+            values = describe_file(path)
+            if values.get("kind"):
+                from ttpose.cli.speed import measure_speed
+
+                values["speed"] = measure_speed(path)
         if as_json:
             print(json_text(values))
         else:
             print("\n".join(lines(values if full or file is None else brief(values))))
 
 
-def _person(name: Path) -> Path:
-    """The file of a person in the library, or the path as it is."""
-    from ttpose.people.library import Library
+def _named(name: Path) -> Path:
+    """The file of a person or a base in the library, or the path as it is."""
+    from ttpose.people.library import BaseLibrary, Library
 
-    return Library().find(str(name)) or name
+    return Library().find(str(name)) or BaseLibrary().find(str(name)) or name
 
 
 def describe_this() -> dict[str, Any]:

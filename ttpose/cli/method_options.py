@@ -11,7 +11,7 @@ from ttpose.core.errors import UsageError
 PANEL = "Method, baselines and ablations"
 #: For the help; `ttpose.adaptation.methods.METHODS` and `PARTS` are too slow to import for that.
 METHOD_NAMES = ("ours", "student", "paper", "tent", "rotation", "confident")
-PART_NAMES = ("encoder", "self_head", "affinity", "pose_head", "norms", "decoder")
+PART_NAMES = ("encoder", "self_head", "affinity", "pose_head", "norms", "adapters", "heatmaps", "decoder")
 
 Method = Annotated[
     str,

@@ -101,13 +101,18 @@ Device = Annotated[str, typer.Option(metavar="NAME", callback=check_device, help
 Base = Annotated[
     Path | None,
     typer.Option(
-        metavar="FILE",
-        exists=True,
-        dir_okay=False,
+        metavar="FILE|NAME",
         show_default="the shipped model",
-        help="Base weights to start from, or that a person file was made on.",
+        help="Base to start from, or that a person file was made on: a file, or a name in `ttpose models`.",
     ),
 ]
+Opinion = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--ensemble", metavar="FILE.onnx", exists=True, dir_okay=False, show_default=False,
+        help="An ONNX pose network (RTMPose, ViTPose) that predicts as well; may be given several times.",
+    ),
+]  # fmt: skip
 PresetOption = Annotated[
     Preset | None,
     typer.Option(

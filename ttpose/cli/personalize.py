@@ -32,6 +32,7 @@ def personalize(
     corrections: options.Corrections = None,
     save_as: options.SaveAs = None,
     subject: options.Subject = None,
+    opinion: options.Opinion = None,
     fps: options.Fps = None,
     stream: options.Stream = None,
     device: options.Device = "auto",
@@ -83,9 +84,10 @@ def personalize(
             "seed": seed,
         }
         how |= options.given("fps", fps) | options.given("stream", stream)
+        how |= options.given("opinions", [str(file.absolute()) for file in opinion] if opinion else None)
         if corrections:
             how["corrections"] = corrections_by_source(corrections, sources)
-        start = WeightsFile.named(base), WeightsFile.named(person)
+        start = WeightsFile.named(base, base=True), WeightsFile.named(person)
         work = Personalizing(
             how, where.device, overlay, wanted, side_by_side, report, *start, draw_min_score, precision.chosen
         )

@@ -53,6 +53,7 @@ def predict(
     smooth: exports.Smooth = exports.Smoothing.none,
     fill_gaps: exports.FillGaps = 0.25,
     subject: options.Subject = None,
+    opinion: options.Opinion = None,
     fps: options.Fps = None,
     stream: options.Stream = None,
     second_opinion: SecondOpinion = False,
@@ -83,16 +84,21 @@ def predict(
         sources = find_inputs(inputs)  # before anything slow is imported
         where = execution_of(device, jobs, scheduler, overwrite=overwrite, debug=debug)
         person = WeightsFile.named(weights, absolute=scheduler is not None)  # as results name it
-        start = WeightsFile.named(base)
+        start = WeightsFile.named(base, base=True)
         if second_opinion:
             preset = preset or options.InferencePreset.balanced
         named = None if preset is None else preset.value
-        read = (fps, stream, precision.chosen)
+        read = (fps, stream, precision.chosen, _paths(opinion))
         work = Predicting(person, start, subject, where.device, wanted, overlay, draw_min_score, named, *read)
         reporter.start("predict", where.shown, len(sources), where.jobs)
         if second_opinion:
             reporter.note("--second-opinion is part of --preset balanced now, and will be removed in the next version")
         raise typer.Exit(run_batch(work, sources, output, reporter, where.running))
+
+
+def _paths(files: list[Path] | None) -> tuple[str, ...]:
+    """Full paths, which hold in other processes too."""
+    return tuple(str(file.absolute()) for file in files or ())
 
 
 @dataclass(frozen=True)
@@ -111,6 +117,7 @@ class Predicting:
         fps: Of the videos; None takes what they say.
         stream: Which of their tracks; None takes the main one.
         precision: Of the networks; None for "auto".
+        opinions: ONNX files that predict as well.
     """
 
     weights: WeightsFile | None
@@ -124,6 +131,7 @@ class Predicting:
     fps: float | None = None
     stream: int | None = None
     precision: Precision | None = None
+    opinions: tuple[str, ...] = ()
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -132,6 +140,7 @@ class Predicting:
         how = {"command": "predict", "weights_sha256": weights, "subject": self.subject}
         drawn = options.given("draw_min_score", self.draw_min_score)
         asked = options.given("preset", self.preset) | self._reading | options.given("precision", self.precision)
+        asked |= options.given("opinions", list(self.opinions) or None)
         return {**how, **fingerprint("base", self.base), **drawn, **asked, **self.wanted.settings}
 
     @property
@@ -153,6 +162,7 @@ class Predicting:
         use_precision(self.precision or "auto")
         how: dict[str, Any] = {"weights": path_of(self.weights), "base": path_of(self.base), "subject": self.subject}
         how |= options.given("preset", self.preset) | self._reading
+        how |= options.given("opinions", self.opinions or None)
         result = api.predict(source, **how, device=self.device, progress=progress)
 
         def write_overlay(path: Path) -> None:

@@ -25,7 +25,7 @@ _data = partial(typer.Option, rich_help_panel="Data")
 _run = partial(typer.Option, rich_help_panel="How it runs")
 _weights = partial(_model, exists=True, dir_okay=False, show_default=False)
 
-_DATA = "penn:DIR, bbc:DIR, h36m:DIR, coco:FILE.json[:IMAGES] or clips:DIR."
+_DATA = "penn:DIR, bbc:DIR, h36m:DIR, coco:FILE.json[:IMAGES], clips:DIR or shards:DIR."
 _METHOD = "joint (the paper's), or a baseline: supervised, separate, rotation or imm."
 _SKELETON = "Keypoints to learn: penn13, bbc7, h36m16, coco17 or lsp14; by default the dataset's."
 _PERCEPTUAL = "Network that compares images: vgg16[=FILE.pth], encoder (its own first stages) or none (pixels)."
@@ -44,10 +44,15 @@ def train(
         ),
     ],
     preset: Annotated[
-        str, _model(metavar="NAME", help="paper, or tiny (seconds on a CPU, to try data out).")
+        str, _model(metavar="NAME", help="paper, small (for CPUs), or tiny (seconds, to try data out).")
     ] = "paper",
     method: Annotated[str, _model(metavar="NAME", help=_METHOD)] = "joint",
-    encoder: Annotated[str | None, _model(metavar="NAME", show_default=False, help="resnet50 or resnet18.")] = None,
+    encoder: Annotated[
+        str | None,
+        _model(
+            metavar="NAME", show_default=False, help="resnet50, resnet18, mobile (MoveNet's trunk) or vitpose:BASE."
+        ),
+    ] = None,
     input_size: Annotated[int | None, _model(metavar="PIXELS", show_default=False, help="Side of the crop.")] = None,
     skeleton: Annotated[str | None, _model(metavar="NAME", show_default=False, help=_SKELETON)] = None,
     imagenet: Annotated[
@@ -65,6 +70,9 @@ def train(
     epochs: Annotated[int | None, _run(min=1, metavar="N", help=_EPOCHS)] = None,
     batch: Annotated[int | None, _run(min=1, metavar="N", help="Samples per step and process.")] = None,
     learning_rate: Annotated[float | None, _run(metavar="RATE", help="Adam's learning rate.")] = None,
+    self_weight: Annotated[
+        float | None, _run(min=0, metavar="WEIGHT", show_default=False, help="Of the self-supervised loss.")
+    ] = None,
     freeze_norms: Annotated[bool, _run("--freeze-norms", help="Keep batch norm statistics as they are.")] = False,
     max_steps: Annotated[
         int | None,
@@ -74,7 +82,9 @@ def train(
     workers: Annotated[int, _run(min=0, metavar="N", help="Processes that read images.")] = 4,
     device: options.Device = "auto",
     seed: options.Seed = 0,
-    mixed_precision: Annotated[bool, _run("--mixed-precision/--full-precision", help="16-bit floats on a GPU.")] = True,
+    mixed_precision: Annotated[
+        bool, _run("--mixed-precision/--full-precision", help="16-bit floats on GPU or AMX.")
+    ] = True,
     deterministic: Annotated[bool, _run("--deterministic", help=_DETERMINISTIC)] = False,
     tensorboard: Annotated[bool, _run("--tensorboard", help="Also write TensorBoard files.")] = False,
     quiet: options.Quiet = False,
@@ -95,7 +105,7 @@ def train(
 
         chosen = training_preset(preset)
         settings = dataclasses.replace(
-            _changed(chosen.settings, epochs=epochs, batch=batch, learning_rate=learning_rate),
+            _changed(chosen.settings, epochs, batch, learning_rate, self_weight),
             seed=seed,
             visible_only=not hidden_joints,
             freeze_norms=freeze_norms,
@@ -133,7 +143,7 @@ def train(
 
 
 def _changed(
-    settings: JointSettings, *, epochs: int | None, batch: int | None, learning_rate: float | None
+    settings: JointSettings, epochs: int | None, batch: int | None, rate: float | None, self_weight: float | None
 ) -> JointSettings:
     """A preset's settings with what the options change; the learning rate drops at the same shares of the epochs."""
     changes: dict[str, Any] = {}
@@ -142,8 +152,10 @@ def _changed(
         changes.update(epochs=epochs, milestones=tuple(moved))
     if batch is not None:
         changes["batch"] = batch
-    if learning_rate is not None:
-        changes["learning_rate"] = learning_rate
+    if rate is not None:
+        changes["learning_rate"] = rate
+    if self_weight is not None:
+        changes["self_weight"] = self_weight
     return dataclasses.replace(settings, **changes)
 
 

@@ -19,23 +19,30 @@ class WeightsFile:
     sha256: str
 
     @classmethod
-    def named(cls, given: Path | None, *, absolute: bool = True) -> WeightsFile | None:
+    def named(cls, given: Path | None, *, absolute: bool = True, base: bool = False) -> WeightsFile | None:
         """What a path, or a name in the person library, means; None for None.
 
         Args:
             given: By the user.
+            base: Whether a base's name is meant, rather than a person's.
             absolute: Whether a full path is wanted, which holds in other folders too.
 
         Raises:
-            WeightsError: There is no such file or name, or it cannot be read.
+            WeightsError: There is no such person, or the file cannot be read.
+            UsageError: There is no such base.
         """
         if given is None:
             return None
-        from ttpose.core.errors import WeightsError
+        from ttpose.core.errors import UsageError, WeightsError
         from ttpose.core.files import sha256_of
-        from ttpose.people.library import find_weights
+        from ttpose.people.library import find_base, find_weights
 
-        path = find_weights(given)
+        try:
+            path = find_base(given) if base else find_weights(given)
+        except WeightsError as error:
+            if not base:
+                raise
+            raise UsageError(error.message, error.hint) from error  # no input of this run can work without it
         try:
             return cls(path.absolute() if absolute else path, sha256_of(path))
         except OSError as error:

@@ -19,6 +19,7 @@ KINDS = {
     "h36m": "DIR",
     "coco": "FILE.json[:IMAGES]",
     "clips": "DIR",
+    "shards": "DIR",
 }
 #: The kinds that bring their own division into training and test videos.
 SPLIT_KINDS = ("penn", "bbc", "h36m")
@@ -28,8 +29,9 @@ def open_dataset(spec: str, split: Split = "train", progress: Progress | None = 
     """Read the labels of a dataset; pictures are read on demand, but those that are missing are left out.
 
     Args:
-        spec: `penn:DIR`, `bbc:DIR`, `h36m:DIR`, `coco:FILE.json[:IMAGES]` or `clips:DIR`.
-        split: Which part; a COCO file has only one, and clips are divided only where DIR has `train/` or `test/`.
+        spec: `penn:DIR`, `bbc:DIR`, `h36m:DIR`, `coco:FILE.json[:IMAGES]`, `clips:DIR` or `shards:DIR`.
+        split: Which part; a COCO file has only one, and clips and shards are divided only where DIR has `train/` or
+            `test/`.
         progress: Told how many frames and videos are left out, and why.
 
     Returns:
@@ -62,6 +64,10 @@ def open_dataset(spec: str, split: Split = "train", progress: Progress | None = 
         from ttpose.data.h36m import read_h36m
 
         return read_h36m(folder, split, progress)
+    if kind == "shards":
+        from ttpose.data.rendered import read_rendered
+
+        return read_rendered(folder, split, progress)
     from ttpose.data.clips import read_clips
 
     return read_clips(folder, split, progress)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ttpose.core.errors import InputError
-from ttpose.core.geometry import Box
+from ttpose.core.geometry import CROP_PAD, Box
 from ttpose.core.progress import Advance, Progress
 from ttpose.data.datasets import Video
 from ttpose.evaluation.journal import Journal
@@ -17,7 +17,6 @@ from ttpose.evaluation.personalizer import own_personalizer
 from ttpose.evaluation.prediction import picture_reader, predict_frames
 from ttpose.evaluation.protocol_report import BEFORE, JointCount, VideoScore
 from ttpose.evaluation.protocols import Method, Protocol
-from ttpose.inference.crops import CROP_PAD
 from ttpose.metrics.jitter import jitter
 from ttpose.metrics.pck import PckRule, by_name, measure
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ttpose.evaluation.personalizer import Personalizer
-from ttpose.metrics.pck import BBC_RULE, CLIP_RULE, H36M_RULE, PENN_RULE, PckRule
+from ttpose.metrics.pck import BBC_RULE, CLIP_RULE, H36M_RULE, PENN_RULE, RENDERED_RULE, PckRule
 
 if TYPE_CHECKING:
     from ttpose.adaptation.settings import PersonalizeSettings
@@ -32,6 +32,7 @@ PROTOCOLS = {
     "bbc": Protocol(BBC_RULE, 1.0),  # the dataset's reader already leaves a margin about the joints
     "coco": Protocol(PckRule("coco"), 1.25),  # the margin of most top-down work on COCO
     "clips": Protocol(CLIP_RULE, 1.1),  # as `evaluate_clips`
+    "shards": Protocol(RENDERED_RULE, 1.1),  # the crop of `--preset small`
 }
 
 

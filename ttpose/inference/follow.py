@@ -120,9 +120,9 @@ def predict_boxes(
 
 
 def _predict(pairs: Sequence[tuple[Frame, Box]], model: PoseNetwork, margin: bool) -> list[BoxedPerson]:
-    size, skeleton = model.config.input_size, model.skeleton
+    grid, skeleton = model.config.crop, model.skeleton
     crops = [
-        cut_crop(frame.image, box, size, index=frame.index, time_s=frame.time_s, plain=not margin)
+        cut_crop(frame.image, box, grid, index=frame.index, time_s=frame.time_s, plain=not margin)
         for frame, box in pairs
         if frame.image is not None
     ]

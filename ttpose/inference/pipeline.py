@@ -15,6 +15,7 @@ from ttpose.core.skeleton import Skeleton
 from ttpose.inference.crops import PersonCrop, cut_crop
 from ttpose.inference.ensemble import ensemble_member
 from ttpose.inference.follow import CHUNK, FollowedFrame, chunks, follow_frames
+from ttpose.inference.opinions import predict_opinions
 from ttpose.inference.overlap import in_order
 from ttpose.inference.prediction import TTAPrediction, join
 from ttpose.inference.records import frame_records
@@ -60,6 +61,8 @@ def predict_crops(
         if settings.ensemble:
             before = None if ensemble is None else ensemble[rows.start : rows.stop]
             found = replace(found, ensemble=_second(model, few, found) if before is None else before)
+        if settings.opinions:
+            found = replace(found, opinions=predict_opinions(settings.opinions, few, model.skeleton))
         return found
 
     return join(predict_batches(predict, len(crops), advance))
@@ -162,7 +165,7 @@ def predict_video(
         keep_maps: Whether these predictions have the mean heatmaps.
     """
     model = base if model is None else model
-    margin = settings.views > 1 or settings.ensemble or model is not base or keep is not None
+    margin = settings.views > 1 or settings.ensemble or bool(settings.opinions) or model is not base or keep is not None
     frames: list[FollowedFrame] = []
     parts: list[TTAPrediction] = []
 
@@ -188,7 +191,8 @@ def _predict_followed(
 ) -> TTAPrediction:
     """The settings' prediction of followed frames; what the plain view of the base has shown is not computed again."""
     followed = join([frame.prediction for frame in seen if frame.prediction is not None])
-    if model is base and settings.views == 1 and not settings.ensemble and not keep_maps:
+    alone = settings.views == 1 and not settings.ensemble and not settings.opinions
+    if model is base and alone and not keep_maps:
         return followed
     crops = [frame.crop for frame in seen if frame.crop is not None]
     plain = ViewOutput.cat([frame.plain for frame in seen if frame.plain is not None]) if model is base else None
@@ -218,5 +222,5 @@ def predict_video_again(
 def _cut(frame: Frame, followed: FollowedFrame, model: PoseNetwork) -> PersonCrop:
     """The crop of a followed frame, as it was cut before."""
     assert frame.image is not None and followed.crop_box is not None
-    size = model.config.input_size
-    return cut_crop(frame.image, followed.crop_box, size, index=frame.index, time_s=frame.time_s)
+    grid = model.config.crop
+    return cut_crop(frame.image, followed.crop_box, grid, index=frame.index, time_s=frame.time_s)

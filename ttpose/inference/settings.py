@@ -6,6 +6,12 @@ from dataclasses import dataclass
 
 from ttpose.core.errors import UsageError
 
+#: What a user hears whose base the trees do not know.
+NO_TREES = (
+    "this base is refined without boosted trees, which know the shipped base's errors only: test-time augmentation,"
+    " left/right correction, Viterbi and the ensemble remain"
+)
+
 
 @dataclass(frozen=True)
 class RefineSettings:
@@ -14,15 +20,24 @@ class RefineSettings:
     Attributes:
         views: Test-time augmentation: how many of `ttpose.inference.tta.TTA_VIEWS` are averaged; 1 is the plain view.
         correct_swaps: Whether left/right swaps are corrected over time (`ttpose.inference.refine.left_right`).
-        rescore: Whether boosted trees and Viterbi may move a joint to another candidate position
+        rescore: Whether Viterbi may move a joint to another candidate position
             (`ttpose.inference.refine.rescoring`).
+        trees: Whether boosted trees say how likely candidates are; else the heatmaps' values do.
         ensemble: Whether BlazePose predicts as well (`ttpose.inference.ensemble`).
+        opinions: ONNX files of networks that predict as well (`ttpose.inference.opinions`).
     """
 
     views: int = 1
     correct_swaps: bool = True
     rescore: bool = True
     ensemble: bool = False
+    trees: bool = True
+    opinions: tuple[str, ...] = ()
+
+    @property
+    def note(self) -> str | None:
+        """What the user should know of settings that were fitted to a model, or None."""
+        return NO_TREES if self.rescore and not self.trees else None
 
 
 #: One plain view of each frame, as the network says it.

@@ -12,17 +12,18 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ttpose.core import geometry
+from ttpose.core.geometry import CropGrid
 from ttpose.core.progress import Advance
 from ttpose.inference.crops import PersonCrop
 from ttpose.inference.overlap import in_order
 from ttpose.inference.prediction import TTAPrediction, join
 from ttpose.inference.warps import Warp, warped_batch
 from ttpose.models.decode import decode, peaks
+from ttpose.models.device import mixed_precision, moved
 from ttpose.models.engine import PoseNetwork
 
 #: Crops a forward: more cost memory and gain no speed on a CPU.
 BATCH = 4
-_STRIDE = 4
 _FINER = 1.5  # the common grid's cells over a view's: views that are closer up keep their detail
 # Keeps the odds of two nearly empty maps near even.
 _EMPTY = 0.05
@@ -121,19 +122,21 @@ def plain_view(model: PoseNetwork, crops: Sequence[PersonCrop]) -> ViewOutput:
 
 def _view(model: PoseNetwork, crops: Sequence[PersonCrop], view: Warp) -> tuple[ViewOutput, list[np.ndarray]]:
     """The output for one view, and each crop's map from the cut-out to the view."""
-    images, matrices = warped_batch(crops, [view] * len(crops), model.config.input_size)
-    out = model(model.normalise(images.to(model.device)))
-    return ViewOutput(out.supervised, out.encoded.anchors, out.encoded.offsets), matrices
+    images, matrices = warped_batch(crops, [view] * len(crops), model.config.crop)
+    with mixed_precision(model.device):
+        out = model(model.normalise(moved(images, model.device)))
+    parts = out.supervised, out.encoded.anchors, out.encoded.offsets
+    return ViewOutput(*(None if part is None else part.float() for part in parts)), matrices  # type: ignore[arg-type]
 
 
 @torch.inference_mode()
 def _predict_batch(
     model: PoseNetwork, crops: Sequence[PersonCrop], views: Sequence[Warp], keep_maps: bool, known: ViewOutput | None
 ) -> TTAPrediction:
-    plain = [crop.matrix(model.config.input_size) for crop in crops]
+    plain = [crop.matrix(model.config.crop) for crop in crops]
     back = [geometry.compose(c.to_source, geometry.invert(p)) for c, p in zip(crops, plain, strict=True)]
     first = known or plain_view(model, crops)
-    decoded = _decoded(first) if len(views) == 1 else _averaged(model, crops, views, plain, first)
+    decoded = _decoded(model, first) if len(views) == 1 else _averaged(model, crops, views, plain, first)
     found = _prediction(model, decoded, crops, back)
     return replace(found, maps=decoded.maps.half().cpu()) if keep_maps else found
 
@@ -142,23 +145,24 @@ def _prediction(
     model: PoseNetwork, decoded: _Decoded, crops: Sequence[PersonCrop], back: Sequence[np.ndarray]
 ) -> TTAPrediction:
     """In the originals' pixels; `back` leads there from the network's crops."""
-    stride = model.config.input_size / decoded.maps.shape[-1]
-    single = decoded.single_view
+    crop, single = model.config.crop, decoded.single_view
+    cells = crop.resized(*decoded.maps.shape[2:])
+    own = model.config.cells if single is None else crop.resized(*single.maps.shape[2:])
     return TTAPrediction(
-        _in_source(decoded.found, stride, back),
+        _in_source(decoded.found, crop, cells, back),
         _side_odds(decoded.maps, decoded.found[..., :2], list(model.skeleton.flip)).cpu().numpy(),
         decoded.spread,
-        _in_source((single or decoded).found, _STRIDE, back),
-        _in_source(peaks(decoded.maps, _PEAKS), stride, back),
+        _in_source((single or decoded).found, crop, own, back),
+        _in_source(peaks(decoded.maps, _PEAKS), crop, cells, back),
         np.array([crop.source_box.as_list() for crop in crops]),
         single_view=None if single is None else _prediction(model, single, crops, back),
     )
 
 
-def _in_source(found: Tensor, stride: float, back: Sequence[np.ndarray]) -> np.ndarray:
+def _in_source(found: Tensor, crop: CropGrid, cells: CropGrid, back: Sequence[np.ndarray]) -> np.ndarray:
     """Cells and values [B, ..., 3] as original pixels and scores 0..1; `back` leads from crops to the originals."""
     points = found.cpu().double().numpy()
-    points[..., :2] = geometry.heatmap_to_crop(points[..., :2], stride)
+    points[..., :2] = crop.points_from(cells, points[..., :2])
     points[..., 2] = points[..., 2].clip(0, 1)
     for row, matrix in zip(points, back, strict=True):
         row[..., :2] = geometry.apply(matrix, row[..., :2].reshape(-1, 2)).reshape(row[..., :2].shape)
@@ -182,10 +186,11 @@ class _Decoded:
     single_view: _Decoded | None = None
 
 
-def _decoded(out: ViewOutput) -> _Decoded:
+def _decoded(model: PoseNetwork, out: ViewOutput) -> _Decoded:
     """The plain view alone, in its own cells."""
     agreed = np.zeros(out.heatmaps.shape[:2], np.float32)
-    return _Decoded(out.heatmaps.float(), decode(out.heatmaps, out.anchors, out.offsets), agreed)
+    found = decode(out.heatmaps, out.anchors, out.offsets, dark=model.config.decoding == "dark")
+    return _Decoded(out.heatmaps.float(), found, agreed)
 
 
 def _averaged(
@@ -196,53 +201,69 @@ def _averaged(
     first: ViewOutput,
 ) -> _Decoded:
     """Several views together, on the finer grid over the plain one; it has no offset head."""
-    size, mirror = model.config.input_size, list(model.skeleton.flip)
+    crop, mirror, dark = model.config.crop, list(model.skeleton.flip), model.config.decoding == "dark"
+    own = crop.resized(*first.heatmaps.shape[2:])
+    cells = own.resized(round(own.height * _FINER), round(own.width * _FINER))
     maps, covered = [], []
     anchors: list[Tensor] = []
     for number, view in enumerate(views):
         out, matrices = (first, list(plain)) if number == 0 else _view(model, crops, view)
         to_plain = [geometry.compose(p, geometry.invert(m)) for m, p in zip(matrices, plain, strict=True)]
         seen = (out.heatmaps[:, mirror] if view.flip else out.heatmaps).float()
-        cells, from_plain = round(seen.shape[-1] * _FINER), [geometry.invert(m) for m in to_plain]
-        maps.append(resample(seen, from_plain, size, cells))
-        covered.append(resample(torch.ones_like(seen[:, :1]), from_plain, size, cells))
+        from_plain = [geometry.invert(m) for m in to_plain]
+        maps.append(resample(seen, from_plain, crop, cells.size))
+        covered.append(resample(torch.ones_like(seen[:, :1]), from_plain, crop, cells.size))
         if out.anchors is not None:
-            anchors.append(_anchors_back(out.anchors[:, mirror] if view.flip else out.anchors, to_plain))
+            anchors.append(_anchors_back(out.anchors[:, mirror] if view.flip else out.anchors, crop, own, to_plain))
     # What a closer view does not show is left to those that do.
     mean = torch.stack(maps).sum(0) / torch.stack(covered).sum(0).clamp_min(1)
-    anchor = _cells(torch.stack(anchors).mean(0), size / cells) if anchors else None
-    positions = torch.stack([decode(m, anchor)[..., :2] for m in maps])
-    spread = (positions.std(0, correction=0).norm(dim=-1) / cells).cpu().numpy()
-    return _Decoded(mean, decode(mean, anchor), spread, _decoded(first))
+    anchor = _cells(torch.stack(anchors).mean(0), crop, cells) if anchors else None
+    positions = torch.stack([decode(m, anchor, dark=dark)[..., :2] for m in maps])
+    spread = (positions.std(0, correction=0).norm(dim=-1) / cells.height).cpu().numpy()
+    return _Decoded(mean, decode(mean, anchor, dark=dark), spread, _decoded(model, first))
 
 
-def _cells(points: Tensor, stride: float) -> Tensor:
-    """Crop pixels to cells."""
-    return (points + 0.5) / stride - 0.5
+def _cells(points: Tensor, crop: CropGrid, cells: CropGrid) -> Tensor:
+    """Crop pixels [B, K, 2] to cells."""
+    if crop.corners:
+        steps = (cells.width - 1) / (crop.width - 1), (cells.height - 1) / (crop.height - 1)
+        return torch.stack([points[..., i] * step for i, step in enumerate(steps)], -1)
+    strides = crop.width / cells.width, crop.height / cells.height
+    return torch.stack([(points[..., i] + 0.5) / stride - 0.5 for i, stride in enumerate(strides)], -1)
 
 
-def _anchors_back(anchors: Tensor, to_plain: Sequence[np.ndarray]) -> Tensor:
+def _anchors_back(anchors: Tensor, crop: CropGrid, cells: CropGrid, to_plain: Sequence[np.ndarray]) -> Tensor:
     """A view's regressed keypoints [B, K, 2], in its cells, in the plain crop's pixels."""
-    pixels = geometry.heatmap_to_crop(anchors.double().cpu().numpy(), _STRIDE)
+    pixels = crop.points_from(cells, anchors.double().cpu().numpy())
     moved = [geometry.apply(matrix, row) for matrix, row in zip(to_plain, pixels, strict=True)]
     return torch.from_numpy(np.stack(moved)).to(anchors)
 
 
-def resample(maps: Tensor, matrices: Sequence[np.ndarray], size: int, cells: int) -> Tensor:
-    """Maps [B, K, h, w] over one crop of `size` px, seen on `cells` × `cells` of another of the same size.
+def resample(
+    maps: Tensor, matrices: Sequence[np.ndarray], crop: CropGrid | int, cells: int | tuple[int, int]
+) -> Tensor:
+    """Maps [B, K, h, w] over one crop, seen on so many cells (rows and columns, or both) of another of the same size.
 
     `matrices` take the new crop's pixels to the old one's.
     """
-    # Pixel centres at integers to the -1..1 of the image's edges, and back.
-    unit = np.array([[2 / size, 0, 1 / size - 1], [0, 2 / size, 1 / size - 1], [0, 0, 1]])
+    crop, rows = CropGrid.of(crop), (cells, cells) if isinstance(cells, int) else cells
+    # Pixel centres at integers to the -1..1 of the crop's edges, and back.
+    if crop.corners:
+        unit = np.array([[2 / (crop.width - 1), 0, -1], [0, 2 / (crop.height - 1), -1], [0, 0, 1]])
+    else:
+        unit = np.array([
+            [2 / crop.width, 0, 1 / crop.width - 1], [0, 2 / crop.height, 1 / crop.height - 1], [0, 0, 1]
+        ])  # fmt: skip
     theta = np.stack([(unit @ np.vstack([m, [0, 0, 1]]) @ np.linalg.inv(unit))[:2] for m in matrices])
-    grid = F.affine_grid(torch.from_numpy(theta).to(maps), [*maps.shape[:2], cells, cells], align_corners=False)
-    return F.grid_sample(maps, grid, align_corners=False)
+    grid = F.affine_grid(torch.from_numpy(theta).to(maps), [*maps.shape[:2], *rows], align_corners=crop.corners)
+    return F.grid_sample(maps, grid, align_corners=crop.corners)
 
 
 def _side_odds(maps: Tensor, positions: Tensor, mirror: list[int]) -> Tensor:
     """Log of each keypoint's own map over its mirror's, both read at the keypoint: [B, K]."""
-    grid = ((positions + 0.5) / maps.shape[-1] * 2 - 1).flatten(0, 1)[:, None, None]
+    height, width = maps.shape[2:]
+    shares = torch.stack([(positions[..., i] + 0.5) / side for i, side in enumerate((width, height))], -1)
+    grid = (shares * 2 - 1).flatten(0, 1)[:, None, None]
 
     def read(which: Tensor) -> Tensor:
         values = F.grid_sample(which.flatten(0, 1)[:, None], grid, align_corners=False)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ttpose.core import geometry
+from ttpose.core.geometry import CropGrid
 from ttpose.inference.crops import PersonCrop
 
 
@@ -34,16 +35,18 @@ class Warp:
 PLAIN = Warp(0.0, 1.0, (0.0, 0.0), False, np.ones(3), 0.0)
 
 
-def warped_batch(crops: Sequence[PersonCrop], warps: Sequence[Warp], size: int) -> tuple[Tensor, list[np.ndarray]]:
+def warped_batch(
+    crops: Sequence[PersonCrop], warps: Sequence[Warp], grid: CropGrid | int
+) -> tuple[Tensor, list[np.ndarray]]:
     """Views of crops.
 
     Returns:
-        RGB 0..255 float [B, 3, size, size], and each view's map from the cut-out to the view.
+        RGB 0..255 float [B, 3, H, W] on `grid`, and each view's map from the cut-out to the view.
     """
-    matrices = [crop.matrix(size, **warp.spatial) for crop, warp in zip(crops, warps, strict=True)]
+    matrices = [crop.matrix(grid, **warp.spatial) for crop, warp in zip(crops, warps, strict=True)]
     views = []
     for crop, warp, matrix in zip(crops, warps, matrices, strict=True):
-        image = crop.view(matrix, size).astype(np.float32)
+        image = crop.view(matrix, grid).astype(np.float32)
         if warp.offset or np.any(warp.gain != 1):
             image = np.clip(image * warp.gain + warp.offset, 0, 255).astype(np.float32)
         views.append(image)

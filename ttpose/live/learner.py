@@ -113,8 +113,8 @@ class Learner:
             place = self._offered % self._settings.cycle
             if place >= RUN and self._waiting is not None:
                 return  # the held-out frames still come in neighbours, because only these wait
-            size = self._start.config.input_size
-            crop = cut_crop(frame.image, box, size, index=frame.index, time_s=frame.time_s)
+            grid = self._start.config.crop
+            crop = cut_crop(frame.image, box, grid, index=frame.index, time_s=frame.time_s)
             self._offered += 1
             if place < RUN:
                 self._held.append(crop)
@@ -187,7 +187,8 @@ class Learner:
         rows = [len(crops) - 1, *others.tolist()]
         seen = join([seen for _, seen in self._ring])
         skeleton = self._start.skeleton
-        clip = distillation_targets(seen, crops, *pseudo_labels(seen, crops, skeleton, how), skeleton, rows)
+        labels, grid = pseudo_labels(seen, crops, skeleton, how), self._start.config.crop
+        clip = distillation_targets(seen, crops, *labels, skeleton, rows, grid)
         adapter.losses = build_losses(clip, self._start, how)
         targets = [crops[i] for i in rows]
         adapter.step(targets, targets)

@@ -53,6 +53,9 @@ BBC_RULE = PckRule("bbc", threshold=6.0, reference="pixels", resolution=0.5)
 #: Labelled clips of one person: all labelled joints; 0.7 leaves upright frames as they are.
 CLIP_RULE = PckRule("clip", floor=0.7)
 
+#: Rendered people: Penn Action's, with the floor that labelled clips have.
+RENDERED_RULE = PckRule("rendered", visible_only=True, floor=0.7)
+
 
 @dataclass(frozen=True)
 class Measured:

@@ -79,6 +79,10 @@ def _described(path: Path | str, metadata: dict[str, str]) -> PoseModel:
     """The model that the metadata describes, with any weights."""
     try:
         config = ModelConfig.from_json(metadata["config"])
+        if config.encoder == "own":
+            from ttpose.models.base import known_network
+
+            return PoseModel(config, known_network(config.preset))
         with Uninitialised():
             return PoseModel(config)
     # What a network's constructor raises for numbers that do not go together.

@@ -6,36 +6,44 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ttpose.models.dark import dark_decode
+
 # The prior divides a peak by (distance to the regressed keypoint + softness): cells of a 64-cell map. MoveNet's own
 # decoding has 1.8; a softer prior keeps more of what the heatmap says (500 held-out stills of LSP-extended: PCK@0.2
 # 0.641 at 1.8, 0.653 at 4, 0.657 at 6, 0.660 at 9).
 _PRIOR_SOFTNESS = 9.0
-_WINDOW = 2  # the peak's neighbourhood is 5×5 cells, on maps of more than 64×64 in proportion more
+_WINDOW = 2  # the peak's neighbourhood is 5×5 cells, on maps of more than 64 rows in proportion more
 
 
-def decode(heatmaps: Tensor, anchors: Tensor | None = None, offsets: Tensor | None = None) -> Tensor:
+def decode(
+    heatmaps: Tensor, anchors: Tensor | None = None, offsets: Tensor | None = None, *, dark: bool = False
+) -> Tensor:
     """Peaks of heatmaps with sub-cell positions.
 
-    Without anchors this is the paper's decoding: argmax plus a quarter cell towards the larger neighbour. With them
-    the peak nearest to the person in the crop's middle is taken, and the position is the mean of the local centre of
-    mass and, where given, of the offset head.
+    With `dark` each map is read as a Gaussian (`ttpose.models.dark`). Else, without anchors, this is the paper's
+    decoding: argmax plus a quarter cell towards the larger neighbour. With anchors the peak nearest to the person in
+    the crop's middle is taken, and the position is the mean of the local centre of mass and, where given, of the offset
+    head.
 
     Args:
         heatmaps: [B, K, h, w].
         anchors: [B, K, 2] cells (x, y), or None.
         offsets: [B, K, 2, h, w] cells (x, y), or None.
+        dark: Which way.
 
     Returns:
         [B, K, 3]: x, y in cells, and the map's value at the peak.
     """
     maps = heatmaps.float()
+    if dark:
+        return dark_decode(maps)
     if anchors is None:
         return _quarter_decode(maps)
     height, width = maps.shape[2:]
     ys = torch.arange(height, device=maps.device, dtype=maps.dtype)[:, None]
     xs = torch.arange(width, device=maps.device, dtype=maps.dtype)[None, :]
     distance = torch.hypot(ys - anchors[..., 1, None, None], xs - anchors[..., 0, None, None])
-    peak = (maps.clamp_min(0) / (distance + _PRIOR_SOFTNESS * width / 64)).flatten(2).argmax(2)
+    peak = (maps.clamp_min(0) / (distance + _PRIOR_SOFTNESS * height / 64)).flatten(2).argmax(2)
     cell = torch.stack([peak % width, peak // width], -1).to(maps.dtype)
     score = maps.flatten(2).gather(2, peak[..., None])
     position = _center_of_mass(maps, peak)
@@ -58,7 +66,7 @@ def peaks(heatmaps: Tensor, count: int) -> Tensor:
         others have the value 0.
     """
     maps = heatmaps.float()
-    reach = max(maps.shape[3] // 32, 1)
+    reach = max(maps.shape[2] // 32, 1)
     highest = _highest_within(_highest_within(maps, reach, 2), reach, 3)
     values, cells = torch.where(maps >= highest, maps, 0.0).flatten(2).topk(count, 2)
     places = torch.stack([_center_of_mass(maps, cells[..., i]) for i in range(count)], 2)
@@ -77,8 +85,8 @@ def _highest_within(maps: Tensor, reach: int, axis: int) -> Tensor:
 
 def _center_of_mass(maps: Tensor, peak: Tensor) -> Tensor:
     """Centre of mass [B, K, 2] of the peak's neighbourhood, weak cells left out."""
-    width = maps.shape[3]
-    reach = max(int(_WINDOW * width) // 64, _WINDOW)  # int: a graph that is exported has a fixed size
+    height, width = maps.shape[2:]
+    reach = max(int(_WINDOW * height) // 64, _WINDOW)  # int: a graph that is exported has a fixed size
     span = torch.arange(-reach, reach + 1, device=maps.device)
     padded = F.pad(maps, (reach,) * 4)
     rows = (peak // width + reach)[..., None, None] + span[:, None]

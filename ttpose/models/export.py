@@ -21,7 +21,7 @@ from ttpose.core.files import atomic_path
 from ttpose.core.version import __version__
 from ttpose.models.decode import decode
 from ttpose.models.pose_model import PoseModel
-from ttpose.models.predictor import CROP_PAD, Predictor
+from ttpose.models.predictor import Predictor
 
 ExportKind = Literal["onnx", "torchscript"]
 InputType = Literal["uint8", "float32"]
@@ -31,7 +31,6 @@ INPUT, OUTPUTS = "images", ("heatmaps", "keypoints")
 #: Name of the description (JSON) among a TorchScript file's extra files, and of its entries in ONNX metadata.
 DESCRIPTION = "ttpose.json"
 
-_STRIDE = 4
 # Libraries that report every step of an export.
 _TALKATIVE = ("torch.onnx", "torch.export", "onnxscript", "onnx_ir")
 # Farther from the model's own keypoints, in pixels, an export is wrong rather than rounded.
@@ -56,10 +55,18 @@ class PortableModel(nn.Module):
             weight.requires_grad_(False)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Heatmaps [B, K, S/4, S/4] and keypoints [B, K, 3] (x, y in crop pixels, score) of RGB 0..255 [B, 3, S, S]."""
+        """Heatmaps [B, K, h, w] and keypoints [B, K, 3] (x, y in crop pixels, score) of RGB 0..255 [B, 3, H, W]."""
         out = self.model(self.model.normalise(images))
-        found = decode(out.supervised, out.encoded.anchors, out.encoded.offsets)
-        places = (found[..., :2] + 0.5) * _STRIDE - 0.5
+        config = self.model.config
+        found = decode(out.supervised, out.encoded.anchors, out.encoded.offsets, dark=config.decoding == "dark")
+        if config.corner_cells:
+            steps = [
+                (config.crop.width - 1) / (config.cells.width - 1),
+                (config.crop.height - 1) / (config.cells.height - 1),
+            ]
+            places = found[..., :2] * found.new_tensor(steps)
+        else:
+            places = (found[..., :2] + 0.5) * config.stride - 0.5
         return out.supervised, torch.cat([places, found[..., 2:].clamp(0, 1)], -1)
 
 
@@ -74,7 +81,7 @@ def export_model(
 ) -> float | None:
     """Write a self-contained file, whole or not at all.
 
-    Its input `images` is one crop, RGB 0..255 [1, 3, S, S]; its outputs are `heatmaps` [1, K, S/4, S/4] and
+    Its input `images` is one crop, RGB 0..255 [1, 3, H, W]; its outputs are `heatmaps` [1, K, h, w] and
     `keypoints` [1, K, 3]: x, y in crop pixels (pixel centres at integers) and score 0..1. The file describes itself:
     see `description`.
 
@@ -84,7 +91,7 @@ def export_model(
         kind: "onnx" or "torchscript".
         input_type: Of the input's numbers; the same values 0..255 either way.
         notes: More for the description, such as the fingerprints of the weights.
-        check: A crop, RGB uint8 [S, S, 3], to run the written file on (an ONNX file if onnxruntime is installed).
+        check: A crop, RGB uint8 [H, W, 3], to run the written file on (an ONNX file if onnxruntime is installed).
 
     Returns:
         The largest difference of the file's keypoints from the model's in pixels, None where it was not run.
@@ -93,8 +100,7 @@ def export_model(
         UsageError: The packages for ONNX are not installed.
         OutputError: The file cannot be written, or does not give the model's keypoints.
     """
-    size = model.config.input_size
-    example = torch.zeros(1, 3, size, size, dtype=getattr(torch, input_type))
+    example = torch.zeros(1, 3, *model.config.crop.size, dtype=getattr(torch, input_type))
     about = description(model, input_type) | (notes or {})
     write = _write_onnx if kind == "onnx" else _write_torchscript
     with atomic_path(path) as partial, _quiet():
@@ -112,13 +118,17 @@ def export_model(
 
 def description(model: PoseModel, input_type: InputType) -> dict[str, str]:
     """What a program needs to know to use the file, as text."""
+    crop = model.config.crop
+    edges = "centres of the outer pixels" if crop.corners else "outer edges of the outer pixels"
     return {
         "ttpose_version": __version__,
         "keypoints": json.dumps(list(model.skeleton.keypoints)),
         "limbs": json.dumps([list(limb) for limb in model.skeleton.limbs]),
-        "input": f"one crop, RGB {input_type} 0..255, 1 x 3 x {model.config.input_size} x {model.config.input_size}",
-        "crop": f"a square about the middle of the person's box, {CROP_PAD} times its longer side, black outside",
-        "crop_pad": str(CROP_PAD),
+        "input": f"one crop, RGB {input_type} 0..255, 1 x 3 x {crop.height} x {crop.width}",
+        "crop": f"the person's box, grown to {crop.width}:{crop.height} and by {crop.pad:g} about its middle, black"
+        f" outside; its edges lie on the {edges}",
+        "crop_pad": str(crop.pad),
+        "crop_grid": str((crop.height, crop.width, crop.pad, crop.corners)),
     }
 
 

@@ -55,7 +55,16 @@ def import_reference(path: Path | str) -> PoseModel:
     Raises:
         WeightsError: The file is missing, damaged, holds anything but data, or is of another architecture.
     """
-    state = read_state_dict(path)
+    return import_reference_state(read_state_dict(path), path)
+
+
+def is_reference(state: Mapping[str, torch.Tensor]) -> bool:
+    """Whether a .pth file's tensors are named as in the reference's code."""
+    return any(name.startswith("pose_net.") for name in state)
+
+
+def import_reference_state(state: Mapping[str, torch.Tensor], path: Path | str) -> PoseModel:
+    """`import_reference` of a state dict that was read from `path`; raises WeightsError."""
     model = PoseModel(_infer_config(state, path))
     wanted = model.state_dict()
     require_match(

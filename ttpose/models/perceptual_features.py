@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from ttpose.core.errors import UsageError, WeightsError
 from ttpose.models.encoders.mobile import MobileEncoder
 from ttpose.models.encoders.resnet import ResNetEncoder
+from ttpose.models.encoders.trunk import TrunkEncoder
 from ttpose.models.perceptual import PAPER_MEANS, PerceptualLoss
 from ttpose.models.pose_model import PoseModel
 
@@ -42,8 +43,11 @@ def perceptual_loss(model: PoseModel, form: str | None = None) -> PerceptualLoss
         raise UsageError(f"there is no perceptual loss {form}", f"use {PERCEPTUAL_FORMS}")
     features: nn.Module = _NoFeatures()
     if name == "encoder":
-        mobile = isinstance(model.encoder, MobileEncoder)
-        features = TrunkFeatures(model.encoder) if mobile else StageFeatures(model.encoder)  # type: ignore[arg-type]
+        trunk = isinstance(model.encoder, (MobileEncoder, TrunkEncoder))
+        if not trunk and not isinstance(model.encoder, ResNetEncoder):
+            raise UsageError(f"the encoder {model.config.encoder} has no first stages that compare images",
+                             "use --perceptual vgg16 or none")  # fmt: skip
+        features = TrunkFeatures(model.encoder) if trunk else StageFeatures(model.encoder)  # type: ignore[arg-type]
     return PerceptualLoss(features.to(model.device))
 
 
@@ -54,7 +58,7 @@ class TrunkFeatures(nn.Module):
         encoder: The encoder whose trunk is copied.
     """
 
-    def __init__(self, encoder: MobileEncoder) -> None:
+    def __init__(self, encoder: MobileEncoder | TrunkEncoder) -> None:
         super().__init__()
         layers = [encoder.trunk.stem, *encoder.trunk.blocks[: _TAPS[-1]]]
         self.layers = nn.ModuleList(copy.deepcopy(layer) for layer in layers)
@@ -97,7 +101,7 @@ class _NoFeatures(nn.Module):
 
 
 def _own_form(model: PoseModel) -> str:
-    return "encoder" if isinstance(model.encoder, MobileEncoder) else "vgg16"
+    return "encoder" if isinstance(model.encoder, (MobileEncoder, TrunkEncoder)) else "vgg16"
 
 
 def _vgg16(model: PoseModel, path: Path | None) -> nn.Module:

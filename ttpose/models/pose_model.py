@@ -17,7 +17,7 @@ from ttpose.models.config import ModelConfig
 from ttpose.models.encoders import build_encoder
 from ttpose.models.encoders.output import EncoderOutput
 from ttpose.models.other_heads import RotationHead, build_pose_head
-from ttpose.models.self_head import PlainSelfHead, SeededSelfHead
+from ttpose.models.self_head import BoundedSelfHead, PlainSelfHead, SeededSelfHead
 
 
 @dataclass(frozen=True)
@@ -42,23 +42,21 @@ class PoseModel(nn.Module):
 
     Args:
         config: Structure; the weights file stores it.
+        encoder: A network to use as the encoder; None builds the one that `config` names.
     """
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self, config: ModelConfig) -> None:
+    def __init__(self, config: ModelConfig, encoder: nn.Module | None = None) -> None:
         super().__init__()
         self.config = config
         count, width = len(self.skeleton), config.transformer_width
-        self.encoder = build_encoder(config)
-        seeded = config.encoder == "movenet"
-        self.self_head: nn.Module = (
-            SeededSelfHead(width, config.num_self, count) if seeded else PlainSelfHead(width, config.num_self, 1)
-        )
+        self.encoder = build_encoder(config, count) if encoder is None else encoder
+        self.self_head: nn.Module = _build_self_head(config, count)
         by_transformer = config.pose_head == "transformer"
         self.affinity: nn.Module = AffinityTransformer(config, count) if by_transformer else nn.Identity()
-        if not by_transformer:
+        if config.pose_head in ("separate", "linear"):
             self.pose_head = build_pose_head(config, count)
         self.reconstructor = _build_reconstructor(config, self.skeleton)
         if config.self_task == "rotation":
@@ -81,10 +79,17 @@ class PoseModel(nn.Module):
         return (images.to(self.mean.dtype) - self.mean) / self.std
 
     def forward(self, images: Tensor) -> PoseOutput:
-        """The pose path of normalised crops [B, 3, S, S]; the reconstruction nets are not touched."""
+        """The pose path of normalised crops [B, 3, H, W]; the reconstruction nets are not touched.
+
+        An encoder that brings its own heatmaps (`config.pose_head` is "encoder") gives both kinds of maps.
+        """
         encoded = self.encoder(images)
         if isinstance(encoded, Tensor):
-            encoded = EncoderOutput(encoded)
+            own = self.config.pose_head == "encoder"
+            encoded = EncoderOutput(encoded, heatmaps=encoded) if own else EncoderOutput(encoded)
+        if encoded.heatmaps is not None:
+            maps = encoded.heatmaps
+            return PoseOutput(maps, maps, maps.new_zeros(*maps.shape[:2], maps.shape[1]), encoded)
         self_supervised = self.self_head(encoded)
         if self.config.pose_head == "transformer":
             affinity = self.affinity(encoded.features)
@@ -143,6 +148,15 @@ class PoseModel(nn.Module):
 def _to_shares(points: Tensor, cells: int) -> Tensor:
     """Heatmap cells to shares of the side, -0.5..0.5 for the image."""
     return (points + 0.5) / cells - 0.5
+
+
+def _build_self_head(config: ModelConfig, count: int) -> nn.Module:
+    if config.pose_head == "encoder":
+        return nn.Identity()
+    width = config.transformer_width
+    if config.encoder == "movenet":
+        return SeededSelfHead(width, config.num_self, count)
+    return BoundedSelfHead(width, config.num_self) if config.bounded_maps else PlainSelfHead(width, config.num_self, 1)
 
 
 def _build_reconstructor(config: ModelConfig, skeleton: Skeleton) -> nn.Module:

@@ -8,15 +8,15 @@ import numpy as np
 import torch
 
 from ttpose.core import geometry
-from ttpose.core.geometry import Box
+from ttpose.core.geometry import CROP_PAD, Box, CropGrid
 from ttpose.core.skeleton import Skeleton
 from ttpose.models.decode import decode
+from ttpose.models.device import mixed_precision, moved
 from ttpose.models.engine import PoseNetwork
 from ttpose.models.pose_model import PoseModel
 
-#: Side of the crop over the longer side of a person's box; MoveNet's accuracy is best near it.
-CROP_PAD = 1.1
-_STRIDE = 4
+__all__ = ["CROP_PAD", "Predictor", "to_image"]
+
 _BATCH = 4  # crops a forward: larger ones cost memory and gain no speed on a CPU
 
 
@@ -36,15 +36,15 @@ class Predictor:
         return self.model.skeleton
 
     @property
-    def input_size(self) -> int:
-        """Side S of the square crops."""
-        return self.model.config.input_size
+    def grid(self) -> CropGrid:
+        """The crops that the model looks at."""
+        return self.model.config.crop
 
     def predict_crops(self, crops: np.ndarray) -> np.ndarray:
         """Keypoints of crops.
 
         Args:
-            crops: RGB uint8 [N, S, S, 3].
+            crops: RGB uint8 [N, H, W, 3] on `grid`.
 
         Returns:
             float64 [N, K, 3]: x, y in crop pixels, score 0..1.
@@ -62,20 +62,21 @@ class Predictor:
         Returns:
             float64 [N, K, 3]: x, y in image pixels, score 0..1.
         """
-        maps = [geometry.crop_matrix(box, self.input_size, pad=CROP_PAD) for box in boxes]
+        maps = [self.grid.matrix(box) for box in boxes]
         if not maps:
             return np.zeros((0, len(self.skeleton), 3))
-        crops = np.stack([geometry.warp(image, matrix, self.input_size) for matrix in maps])
+        crops = np.stack([geometry.warp(image, matrix, self.grid.size) for matrix in maps])
         return to_image(self.predict_crops(crops), maps)
 
     @torch.inference_mode()
     def _forward(self, crops: np.ndarray) -> np.ndarray:
-        images = torch.from_numpy(np.ascontiguousarray(crops)).to(self.model.device).permute(0, 3, 1, 2)
-        out = self.model(self.model.normalise(images))
-        found = (
-            decode(out.supervised, out.encoded.anchors, out.encoded.offsets).cpu().double().numpy()
-        )  # MPS has no float64
-        found[..., :2] = geometry.heatmap_to_crop(found[..., :2], _STRIDE)
+        images = moved(torch.from_numpy(np.ascontiguousarray(crops)), self.model.device).permute(0, 3, 1, 2)
+        with mixed_precision(self.model.device):
+            out = self.model(self.model.normalise(images))
+        dark = self.model.config.decoding == "dark"
+        points = decode(out.supervised, out.encoded.anchors, out.encoded.offsets, dark=dark)
+        found = points.cpu().double().numpy()  # MPS has no float64
+        found[..., :2] = self.grid.points_from(self.model.config.cells, found[..., :2])
         found[..., 2] = np.clip(found[..., 2], 0.0, 1.0)
         return found
 

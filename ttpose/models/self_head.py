@@ -7,6 +7,9 @@ from torch import Tensor, nn
 
 from ttpose.models.encoders.output import EncoderOutput
 
+# First logit of a map that starts from nothing: low, as a map should be nearly everywhere, and not yet flat.
+_LOW = -2.0
+
 
 class SeededSelfHead(nn.Module):
     """The pretrained keypoint maps, then free ones.
@@ -42,3 +45,20 @@ class PlainSelfHead(nn.Conv2d):
     def forward(self, encoded: EncoderOutput) -> Tensor:  # type: ignore[override]
         """Maps [B, J, h, w], unbounded."""
         return super().forward(encoded.features)
+
+
+class BoundedSelfHead(PlainSelfHead):
+    """The paper's head with values of 0..1, so that it can start from a network whose maps are logits.
+
+    Args:
+        channels: Channels of the feature map.
+        num_self: Number of maps J.
+    """
+
+    def __init__(self, channels: int, num_self: int) -> None:
+        super().__init__(channels, num_self, 1)
+        nn.init.constant_(self.bias, _LOW)  # type: ignore[arg-type]
+
+    def forward(self, encoded: EncoderOutput) -> Tensor:  # type: ignore[override]
+        """Maps [B, J, h, w], 0..1."""
+        return torch.sigmoid(super().forward(encoded))

@@ -5,21 +5,23 @@ from __future__ import annotations
 from pathlib import Path
 
 from ttpose.core.errors import UsageError, WeightsError
+from ttpose.models.base import fingerprint
 from ttpose.models.checkpoint import read_metadata
 from ttpose.models.person import PERSON_FORMAT
+from ttpose.models.pose_model import PoseModel
 from ttpose.models.shipped import LoadedModel, load, with_person
-from ttpose.people.library import find_weights
+from ttpose.people.library import find_base, find_weights
 
 
 def load_weights(
-    weights: Path | str | None = None, device: str = "cpu", *, base: Path | str | None = None
+    weights: Path | str | None = None, device: str = "cpu", *, base: Path | str | PoseModel | None = None
 ) -> LoadedModel:
     """Load a person or a base.
 
     Args:
         weights: A person, by file or by name in the library, or a base; None takes `base`.
         device: A torch device.
-        base: The base that the person was made on; None takes the shipped one.
+        base: The base that the person was made on, by file or name, or a model; None takes the shipped one.
 
     Raises:
         WeightsError: Missing, damaged, of another kind, or the person was made on another base.
@@ -35,11 +37,18 @@ def load_weights(
     return on_base(load_base(base, device), path)
 
 
-def load_base(path: Path | str | None = None, device: str = "cpu") -> LoadedModel:
-    """Load a base, None for the shipped one; raises WeightsError, and UsageError for a person file."""
+def load_base(path: Path | str | PoseModel | None = None, device: str = "cpu") -> LoadedModel:
+    """Load a base by file or name, None for the shipped one; a model is taken as it is.
+
+    Raises:
+        WeightsError: Missing, damaged or of another kind.
+        UsageError: It is a person file.
+    """
     if path is None:
         return load(None, device)
-    found = find_weights(path)
+    if isinstance(path, PoseModel):
+        return LoadedModel(path.to(device).eval(), path.config.preset, fingerprint(path))
+    found = find_base(path)
     if _is_person(found):
         raise UsageError(f"{path} is a person, not a base", "give it as the person, and beside it the base it is for")
     return load(found, device)

@@ -11,12 +11,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ttpose.adaptation.samples import Samples
-from ttpose.core import geometry
+from ttpose.core.geometry import CropGrid
 from ttpose.inference.crops import PersonCrop
 from ttpose.inference.warps import PLAIN, warped_batch
 from ttpose.models.pose_model import PoseModel, PoseOutput
-
-_STRIDE = 4
 
 
 @dataclass(frozen=True)
@@ -76,14 +74,14 @@ def inspect_models(samples: Samples) -> Inside:
     """
     crops, base, personal = samples.crops, samples.base.eval(), samples.personal.eval()
     order = [(i + len(crops) // 2) % len(crops) for i in range(len(crops))]
-    pictures = _crops(crops, base.config.input_size)
+    pictures = _crops(crops, base.config.crop)
     outputs, affinities = [], []
     for model in (base, personal):
         images = model.normalise(pictures.to(model.device))
         seen = model(images)
         points = model.points(seen.self_supervised.float())
         pictured = reconstructed(base, images, points, order)
-        outputs.append(_outputs(seen, points, pictured))
+        outputs.append(_outputs(model, seen, points, pictured))
         affinities.append(seen.affinity.float().mean(0).cpu().numpy())
     plain = pictures.permute(0, 2, 3, 1).numpy().astype(np.uint8)
     pairs = [
@@ -95,12 +93,14 @@ def inspect_models(samples: Samples) -> Inside:
     return Inside(tuple(pairs), _map_names(base), start, personalized)
 
 
-def _crops(crops: Sequence[PersonCrop], size: int) -> Tensor:
-    return warped_batch(crops, [PLAIN] * len(crops), size)[0]
+def _crops(crops: Sequence[PersonCrop], grid: CropGrid) -> Tensor:
+    return warped_batch(crops, [PLAIN] * len(crops), grid)[0]
 
 
-def _outputs(seen: PoseOutput, points: Tensor, pictures: Sequence[np.ndarray | None]) -> list[ModelOutput]:
-    positions = geometry.heatmap_to_crop(points.double().cpu().numpy(), _STRIDE)
+def _outputs(
+    model: PoseModel, seen: PoseOutput, points: Tensor, pictures: Sequence[np.ndarray | None]
+) -> list[ModelOutput]:
+    positions = model.config.crop.points_from(model.config.cells, points.double().cpu().numpy())
     peaks = seen.self_supervised.float().flatten(2).amax(-1).clamp(0, 1).double().cpu().numpy()
     rows = np.concatenate([positions, peaks[..., None]], -1)
     return [ModelOutput(row, picture) for row, picture in zip(rows, pictures, strict=True)]

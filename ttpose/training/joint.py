@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import os
 import time
@@ -16,16 +17,26 @@ from torch.utils.data import DataLoader
 
 from ttpose.core.errors import InputError
 from ttpose.core.files import sha256_of
+from ttpose.core.memory import keep_freed_memory
 from ttpose.core.progress import Progress
 from ttpose.data.datasets import SPLIT_KINDS, Video, kind_of, open_dataset
 from ttpose.models.checkpoint import save_model
+from ttpose.models.device import cpu_multiplies_bfloat16, half_type
 from ttpose.models.perceptual_features import perceptual_loss
 from ttpose.training.distributed import World, join_world
 from ttpose.training.logbook import Logbook
 from ttpose.training.methods import TrainingMethod, training_method
 from ttpose.training.samples import BatchOrder, FramePairs, Sample
 from ttpose.training.schedule import TrainingPreset
-from ttpose.training.start import adapt_config, build_model, choose_skeleton, freeze_norms, seed_step, set_dropout
+from ttpose.training.start import (
+    adapt_config,
+    build_model,
+    choose_skeleton,
+    freeze_norms,
+    parameter_groups,
+    seed_step,
+    set_dropout,
+)
 from ttpose.training.state import TrainingState, load_state, require_same_run
 from ttpose.training.validation import Validation, pck_rule, thinned, validate
 
@@ -48,7 +59,7 @@ class TrainingPlan:
         weights: A whole model to go on from.
         perceptual: Measure of reconstructions, as `perceptual_loss` takes it.
         device: Device name; `cuda` without a number where several processes share the work.
-        mixed_precision: Use 16-bit floats on a GPU.
+        mixed_precision: Use 16-bit floats on a GPU, or on a CPU that multiplies them (AMX).
         deterministic: Use only GPU kernels that always give the same bits.
         workers: Processes that read pictures; the result does not depend on it.
         max_steps: Stop for now after so many steps of the whole training.
@@ -117,6 +128,7 @@ def train(plan: TrainingPlan, progress: Progress | None = None) -> TrainingResul
             os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what PyTorch asks for
             torch.use_deterministic_algorithms(True, warn_only=True)
         torch.backends.cudnn.benchmark = not plan.deterministic
+        keep_freed_memory()
         return Training(plan, world, progress).run()
 
 
@@ -139,7 +151,9 @@ class Training:
         preset = adapt_config(plan.preset.config, skeleton, encoder=plan.encoder, input_size=plan.input_size)
         config = method.configure(preset)
         seed_step(self.settings.seed, 0, 0)  # first weights: the same on all processes
-        self.model = build_model(config, imagenet=plan.imagenet, weights=plan.weights)
+        self.model = build_model(config, imagenet=plan.imagenet, weights=plan.weights, encoder=plan.encoder)
+        # Depthwise convolutions take a third less time so on a CPU, and it is what GPUs prefer.
+        self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         start = plan.weights or plan.imagenet
         self.first_weights = sha256_of(start) if start is not None else None
         set_dropout(self.model, self.settings.dropout)
@@ -150,10 +164,19 @@ class Training:
         elif world.size > 1 and not self.settings.freeze_norms:
             progress.note("on CPUs each process's batch norms see its own samples only; --freeze-norms avoids that")
         self.learned = [p for p in self.method.parameters() if p.requires_grad]
-        self.optimizer = torch.optim.Adam(self.learned, lr=self.settings.learning_rate)
+        self.optimizer = torch.optim.Adam(parameter_groups(self.method, self.settings), lr=self.settings.learning_rate)
+        #: What is validated and written.
+        self.average = self.model if self.settings.average is None else copy.deepcopy(self.model).eval()
         self.half = _half_type(world.device) if plan.mixed_precision else None
         self.scaler = torch.amp.GradScaler(world.device.type, enabled=self.half is torch.float16)
-        self.pairs = FramePairs(videos, skeleton, config.input_size, self.settings, with_source=needs_pairs)
+        self.pairs = FramePairs(
+            videos,
+            skeleton,
+            config.input_size,
+            self.settings,
+            with_source=needs_pairs,
+            independent=config.pair_warp == "independent",
+        )
         self.held_out, self.rule = self._held_out(), pck_rule(kind_of(plan.validation or plan.data))
         self.best: float | None = None
         self.step = 0
@@ -252,17 +275,36 @@ class Training:
         """One step of Adam; returns this process's losses."""
         if self.settings.freeze_norms:
             freeze_norms(self.method)
+        risen = min((self.step + 1) / max(self.settings.warmup, 1), 1.0)
         for group in self.optimizer.param_groups:
-            group["lr"] = self.settings.learning_rate_at(epoch)
+            group["lr"] = self.settings.learning_rate_at(epoch) * risen * group["share"]
         seed_step(self.settings.seed, self.step + 1, self.world.rank)
         device = self.world.device.type
         with torch.autocast(device, dtype=self.half, enabled=self.half is not None):
             losses: dict[str, Tensor] = shared(**batch)
         self.optimizer.zero_grad(set_to_none=True)
         self.scaler.scale(losses["loss"]).backward()
+        if self.settings.clip_norm is not None:
+            self.scaler.unscale_(self.optimizer)
+            learned = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
+            nn.utils.clip_grad_norm_(learned, self.settings.clip_norm)
         self.scaler.step(self.optimizer)
         self.scaler.update()
+        self._follow()
         return {name: value.detach() for name, value in losses.items()}
+
+    @torch.no_grad()
+    def _follow(self) -> None:
+        """Move the average towards the weights; early on closely, or it would still hold the first weights."""
+        if self.settings.average is None:
+            return
+        keep = min(self.settings.average, (self.step + 1) / (self.step + 10))
+        new = self.model.state_dict()
+        for name, kept in self.average.state_dict().items():
+            if kept.is_floating_point():
+                kept.lerp_(new[name], 1 - keep)
+            else:
+                kept.copy_(new[name])
 
     def _log(self, log: Logbook | None, parts: dict[str, Tensor], epoch: int) -> dict[str, float]:
         values = self.world.mean(torch.stack([value.float() for value in parts.values()])).tolist()
@@ -277,7 +319,8 @@ class Training:
         every, last = self.plan.validate_every, epoch + 1 == self.settings.epochs
         found = None
         if self.held_out and ((epoch + 1) % every == 0 or last):
-            found = validate(self.model, self.held_out, self.rule, self.settings, self.world, workers=self.plan.workers)
+            workers = self.plan.workers
+            found = validate(self.average, self.held_out, self.rule, self.settings, self.world, workers=workers)
             if log is not None:
                 log.validation(self.step, {"epoch": epoch + 1, "pck": found.pck, **found.joints})
             # NaN, when no joint could be measured, is never best.
@@ -299,7 +342,7 @@ class Training:
     def _write(self, name: str, epoch: int) -> None:
         if self.world.first:
             notes = {"trained_epochs": str(epoch), "trained_on": self.plan.data, "method": self.plan.method}
-            save_model(self.model, self.plan.folder / name, half=False, notes=notes)
+            save_model(self.average, self.plan.folder / name, half=False, notes=notes)
 
     def _save(self) -> None:
         """Write the state; all processes hold the same, so the first one's is everybody's."""
@@ -314,6 +357,7 @@ class Training:
             means=None if means is None else means.cpu(),
             best=self.best,
             run=self._identity(),
+            average=None if self.average is self.model else self.average.state_dict(),
         ).save(self.plan.folder)
 
     def _resume(self) -> None:
@@ -325,6 +369,8 @@ class Training:
             return
         require_same_run(state.run, self._identity(), self.plan.folder)
         self.model.load_state_dict(state.model)
+        if state.average is not None:
+            self.average.load_state_dict(state.average)
         self.optimizer.load_state_dict(state.optimizer)
         self.scaler.load_state_dict(state.scaler)
         if self.method.perceptual is not None:
@@ -346,10 +392,10 @@ class Training:
 
 
 def _half_type(device: torch.device) -> torch.dtype | None:
-    """16-bit floats of a GPU: those with the range of 32-bit ones where it has them; None on other devices."""
-    if device.type != "cuda":
-        return None
-    return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+    """16-bit floats of a device to train with; on CPUs those that their matrix units multiply, None without any."""
+    if device.type == "cpu":
+        return torch.bfloat16 if cpu_multiplies_bfloat16() else None
+    return half_type(device)
 
 
 def _one_thread(worker: int) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from ttpose.core.errors import InputError
 from ttpose.core.files import atomic_path
-from ttpose.core.geometry import Box
+from ttpose.core.geometry import Box, CropGrid
 from ttpose.data.archives import read_arrays
 from ttpose.data.shards import Shard, read_shard
 from ttpose.inference.crops import PersonCrop, cut_crop
@@ -46,17 +46,17 @@ class ObservedClip:
         return replace(self, seen=tuple(replace(seen, ensemble=None) for seen in self.seen))
 
 
-def shard_crops(shard: Shard, clip: int, size: int, every: int = 1) -> list[PersonCrop]:
-    """A rendered clip's crops for a network of `size` px, through the labelled boxes; of every so manieth frame."""
+def shard_crops(shard: Shard, clip: int, grid: CropGrid | int, every: int = 1) -> list[PersonCrop]:
+    """A rendered clip's crops on a network's grid, through the labelled boxes; of every so manieth frame."""
     boxes = [Box(*row) for row in shard.boxes[clip].astype(float)]
     frames = range(0, len(boxes), every)
-    return [cut_crop(shard.image(clip, i), boxes[i], size, index=i, time_s=i * FRAME_S) for i in frames]
+    return [cut_crop(shard.image(clip, i), boxes[i], grid, index=i, time_s=i * FRAME_S) for i in frames]
 
 
 def observe_shard(model: PoseModel, path: Path) -> ObservedClip:
     """The first clip of a rendered person, through the labelled boxes."""
     shard = read_shard(path)
-    crops = shard_crops(shard, 0, model.config.input_size)
+    crops = shard_crops(shard, 0, model.config.crop)
     *fewer, most = LOOKS
     last = predict_tta(model, crops, TTA_VIEWS[:most])
     ensemble = ensemble_member(model.skeleton, str(model.device)).predict(crops, last.keypoints)

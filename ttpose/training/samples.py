@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Sequence
 from typing import TypedDict
 
@@ -47,6 +48,7 @@ class FramePairs(Dataset[Sample]):
         size: Side of the crops in pixels.
         settings: Augmentation and seed.
         with_source: Whether the source is needed; else the target stands in and no second picture is read.
+        independent: Whether the source is turned and scaled by a warp of its own.
     """
 
     def __init__(
@@ -57,9 +59,10 @@ class FramePairs(Dataset[Sample]):
         settings: JointSettings,
         *,
         with_source: bool = True,
+        independent: bool = False,
     ) -> None:
         self.videos, self.skeleton, self.size, self.settings = videos, skeleton, size, settings
-        self.with_source = with_source
+        self.with_source, self.independent = with_source, independent
         lengths = [len(video) for video in videos]
         self.video_of = np.repeat(np.arange(len(videos)), lengths)
         self.frame_of = np.concatenate([np.arange(length) for length in lengths])
@@ -93,11 +96,13 @@ class FramePairs(Dataset[Sample]):
         joints[:, 2] = joints[:, 2] >= (2 if self.settings.visible_only else 1)
         if warp.flip:
             joints = joints[list(self.skeleton.flip)]
+        # Mirrored together: nothing tells the decoder which side of the source is which in the target.
+        other = dataclasses.replace(draw_warp(rng, self.settings), flip=warp.flip) if self.independent else warp
         own = self.settings.source_box == "own"
         crop = geometry.warp(target.read(), matrix, self.size)
         return Sample(
             target=crop,
-            source=self._crop(source, source.box if own else target.box, warp) if self.with_source else crop,
+            source=self._crop(source, source.box if own else target.box, other) if self.with_source else crop,
             joints=joints.astype(np.float32),
             damaged=damaged,
         )

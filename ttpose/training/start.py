@@ -10,13 +10,22 @@ import torch
 from torch import nn
 
 from ttpose.core.errors import UsageError, WeightsError
-from ttpose.core.skeleton import Skeleton, skeleton_named
+from ttpose.core.skeleton import COCO17, Skeleton, skeleton_named
 from ttpose.data.datasets import Video
 from ttpose.models.affinity import AffinityTransformer
-from ttpose.models.checkpoint import load_model
-from ttpose.models.config import ModelConfig
+from ttpose.models.checkpoint import load_model, read_tensors
+from ttpose.models.config import MOVENET_RANGE, ModelConfig
 from ttpose.models.encoders.resnet import ResNetEncoder
+from ttpose.models.encoders.trunk import TrunkEncoder
+from ttpose.models.encoders.vitpose import ViTFeatures
 from ttpose.models.pose_model import PoseModel
+from ttpose.models.self_head import BoundedSelfHead
+from ttpose.models.shipped import BASE_FILE
+from ttpose.models.store import model_path
+from ttpose.people.weights import load_base
+from ttpose.training.schedule import JointSettings
+
+_VITPOSE = "vitpose:"
 
 
 def choose_skeleton(videos: list[Video], name: str | None) -> Skeleton:
@@ -27,6 +36,8 @@ def choose_skeleton(videos: list[Video], name: str | None) -> Skeleton:
     """
     known = "bbc7, coco17, h36m16, lsp14 or penn13"
     found = videos[0].skeleton
+    if name is None and set(COCO17.keypoints) <= set(found.keypoints):
+        return COCO17
     try:
         chosen = skeleton_named(name or found.name)
     except KeyError:
@@ -39,13 +50,16 @@ def choose_skeleton(videos: list[Video], name: str | None) -> Skeleton:
     return chosen
 
 
-def build_model(config: ModelConfig, *, imagenet: Path | None = None, weights: Path | None = None) -> PoseModel:
+def build_model(
+    config: ModelConfig, *, imagenet: Path | None = None, weights: Path | None = None, encoder: str | None = None
+) -> PoseModel:
     """A model with its first weights; random ones come from PyTorch's current seed.
 
     Args:
         config: Structure.
-        imagenet: torchvision's ImageNet weights for the encoder.
+        imagenet: torchvision's ImageNet weights for the encoder. The encoder `mobile` starts from the shipped MoveNet.
         weights: A whole model of the same structure to go on from.
+        encoder: `vitpose:FILE` starts the encoder from that base's Transformer.
 
     Raises:
         WeightsError: A file is missing, damaged, or of another structure.
@@ -59,11 +73,62 @@ def build_model(config: ModelConfig, *, imagenet: Path | None = None, weights: P
             what = other[0] if other else next(name for name in state if name not in wanted)
             raise WeightsError(f"{weights} is a model of another structure ({what})", "match --method, --encoder, data")
         model.load_state_dict(state)
+    elif encoder is not None and encoder.startswith(_VITPOSE):
+        assert isinstance(model.encoder, ViTFeatures)  # as `adapt_config` has said
+        model.encoder.trunk.load_state_dict(_vitpose(encoder).encoder.trunk.state_dict())  # type: ignore[union-attr]
     elif imagenet is not None:
         if not isinstance(model.encoder, ResNetEncoder):
             raise UsageError(f"the encoder {config.encoder} does not start from ImageNet weights")
         _start_like_reference(model)
         model.encoder.load_imagenet(imagenet)
+    elif isinstance(model.encoder, TrunkEncoder):
+        movenet = _shipped_movenet()
+        model.encoder.load_movenet(movenet)
+        if isinstance(model.self_head, BoundedSelfHead):
+            _start_maps(model.self_head, model.skeleton, movenet)
+    return model
+
+
+@torch.no_grad()
+def _start_maps(head: BoundedSelfHead, skeleton: Skeleton, movenet: dict[str, torch.Tensor]) -> None:
+    """Let the first maps start as MoveNet's of the same joints; the others start from random weights."""
+    weight, bias = movenet["heatmap.out.conv.weight"], movenet["heatmap.out.conv.bias"]
+    if head.weight.shape[1] != weight.shape[1]:
+        return
+    for row, name in enumerate(skeleton.keypoints):
+        known = COCO17.index("nose" if name == "head" else name) if name in (*COCO17.keypoints, "head") else None
+        if known is not None:
+            head.weight[row], head.bias[row] = weight[known], bias[known]  # type: ignore[index]
+
+
+def _shipped_movenet() -> dict[str, torch.Tensor]:
+    """MoveNet's weights by their own names, out of the shipped model."""
+    tensors, _ = read_tensors(model_path(BASE_FILE))
+    trunk = "encoder.trunk."
+    return {name.removeprefix(trunk): value.float() for name, value in tensors.items() if name.startswith(trunk)}
+
+
+def parameter_groups(model: nn.Module, settings: JointSettings) -> list[dict[str, object]]:
+    """What learns, for Adam: everything at the full rate (`share` 1), and a pretrained trunk at its share of it."""
+    groups: dict[float, list[nn.Parameter]] = {1.0: []}
+    for name, parameter in model.named_parameters():
+        _, trunk, rest = name.partition("encoder.trunk.")
+        if trunk and rest.startswith(_first_blocks(settings.trunk_still)):
+            parameter.requires_grad_(False)
+        if parameter.requires_grad:
+            groups.setdefault(settings.trunk_rate if trunk else 1.0, []).append(parameter)
+    return [{"params": parameters, "share": share} for share, parameters in groups.items() if parameters]
+
+
+def _first_blocks(count: int) -> tuple[str, ...]:
+    return ("stem.", *(f"blocks.{block}." for block in range(count))) if count else ()
+
+
+def _vitpose(encoder: str) -> PoseModel:
+    """The ViTPose base that `vitpose:FILE` names, by file or by name."""
+    model = load_base(encoder.removeprefix(_VITPOSE)).model
+    if model.config.encoder != "vitpose" or model.config.pose_head != "encoder":
+        raise UsageError(f"{encoder.removeprefix(_VITPOSE)} is no ViTPose base", "see `ttpose import-checkpoint`")
     return model
 
 
@@ -101,14 +166,22 @@ def adapt_config(
 ) -> ModelConfig:
     """A preset's structure for a dataset and options; raises UsageError for a size that is no multiple of 32."""
     changes: dict[str, object] = {"skeleton": skeleton.name}
-    if encoder is not None:
-        if encoder not in ("resnet18", "resnet50"):
-            raise UsageError(f"there is no encoder {encoder} to train", "use resnet18 or resnet50")
+    if encoder is not None and encoder.startswith(_VITPOSE):
+        # Square crops as for every other encoder here; the position embedding is resampled to them.
+        changes.update(encoder="vitpose", vit=_vitpose(encoder).config.vit)
+    elif encoder is not None:
+        if encoder not in ("resnet18", "resnet50", "mobile"):
+            raise UsageError(
+                f"there is no encoder {encoder} to train", "use resnet18, resnet50, mobile or vitpose:FILE"
+            )
         changes["encoder"] = encoder
+        if encoder == "mobile":
+            changes.update(mean=MOVENET_RANGE, std=MOVENET_RANGE)
     if input_size is not None:
+        shrunk = config.input_size // config.reconstruction_size
         if input_size < 32 or input_size % 32:
             raise UsageError(f"the input size {input_size} is no multiple of 32")
-        changes.update(input_size=input_size, reconstruction_size=input_size)
+        changes.update(input_size=input_size, reconstruction_size=input_size // shrunk)
     return dataclasses.replace(config, **changes)  # type: ignore[arg-type]
 
 

@@ -34,6 +34,7 @@ class TrainingState:
         means: Running means of the perceptual loss, or None.
         best: Best validation PCK so far, or None.
         run: What the run is (settings, structure, data), to refuse going on with another.
+        average: State dict of the averaged model; None where there is no average.
     """
 
     step: int
@@ -43,6 +44,7 @@ class TrainingState:
     means: Tensor | None
     best: float | None
     run: dict[str, Any]
+    average: dict[str, Tensor] | None = None
 
     def save(self, folder: Path) -> None:
         """Write `state.pt` in a folder; raises `OutputError`."""

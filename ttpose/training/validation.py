@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, Dataset
 from ttpose.core import geometry
 from ttpose.core.errors import InputError
 from ttpose.data.datasets import Video
-from ttpose.metrics.pck import BBC_RULE, CLIP_RULE, H36M_RULE, PENN_RULE, PckRule, Tally, measure
+from ttpose.metrics.pck import BBC_RULE, CLIP_RULE, H36M_RULE, PENN_RULE, RENDERED_RULE, PckRule, Tally, measure
 from ttpose.models.decode import decode
 from ttpose.models.pose_model import PoseModel
 from ttpose.training.augment import Warp, warp_matrix
@@ -21,7 +21,7 @@ from ttpose.training.distributed import World
 from ttpose.training.samples import labels_of
 from ttpose.training.schedule import JointSettings
 
-_RULES = {"penn": PENN_RULE, "bbc": BBC_RULE, "h36m": H36M_RULE}
+_RULES = {"penn": PENN_RULE, "bbc": BBC_RULE, "h36m": H36M_RULE, "shards": RENDERED_RULE}
 _STRIDE, _BATCH = 4, 32
 
 

@@ -275,7 +275,7 @@ def test_ours_rescore_where_the_model_can(preset):
     assert fitted(settings, mobile_config()) == settings
     assert fitted(replace(settings, mode="online"), mobile_config()).refine.rescore
     other = small_config(skeleton=COCO17.name)
-    assert fitted(settings, other).refine == replace(settings.refine, rescore=False, ensemble=False)
+    assert fitted(settings, other).refine == replace(settings.refine, trees=False)
     assert settings.refine.ensemble == (preset != "fast")
     assert not fitted(settings, replace(mobile_config(), skeleton=BBC7.name)).refine.rescore
 

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from ttpose.adaptation.guard.held_out import RUN
 from ttpose.adaptation.losses.reconstruction import person_weight
 from ttpose.core import geometry
+from ttpose.core.geometry import CropGrid
 from ttpose.core.skeleton import Skeleton, torso_lengths
 from ttpose.inference.crops import PersonCrop, by_clip
 from ttpose.inference.prediction import TTAPrediction
@@ -164,7 +165,7 @@ def _measure_clip(
     skeleton = model.skeleton
     keypoints = refine(seen, [crop.time_s for crop in crops], skeleton, settings).keypoints
     torso = _torso(keypoints, skeleton)
-    crop_sides = np.array([_original_side(crop, model.config.input_size) for crop in crops])
+    crop_sides = np.array([_original_height(crop, model.config.crop) for crop in crops])
     disagreement = np.minimum(seen.spread * crop_sides[:, None] / torso, 0.5)
     moved = 0.0
     if base_keypoints is not None:
@@ -192,10 +193,10 @@ def _torso(keypoints: np.ndarray, skeleton: Skeleton) -> float:
     return float(max(np.median(lengths), 1.0))
 
 
-def _original_side(crop: PersonCrop, size: int) -> float:
-    """Side of the network's view of a crop in original pixels."""
-    to_view = geometry.compose(crop.matrix(size), geometry.invert(crop.to_source))
-    return size / float(np.sqrt(abs(np.linalg.det(to_view[:, :2]))))
+def _original_height(crop: PersonCrop, grid: CropGrid) -> float:
+    """Height of the network's view of a crop in original pixels, in which views' disagreement is measured."""
+    to_view = geometry.compose(crop.matrix(grid), geometry.invert(crop.to_source))
+    return grid.height / float(np.sqrt(abs(np.linalg.det(to_view[:, :2]))))
 
 
 def _jumps(keypoints: np.ndarray, crops: Sequence[PersonCrop], torso: float) -> float:
@@ -217,9 +218,9 @@ def _reconstruction_error(
     model: PoseModel, reconstructor: PoseModel, crops: Sequence[PersonCrop], perceptual: str | None
 ) -> float:
     """Perceptual error of reconstructing each crop from another one, with the same decoder for all candidates."""
-    size, side = model.config.input_size, model.config.reconstruction_size
+    grid, side = model.config.crop, model.config.reconstruction_size
     loss = perceptual_loss(reconstructor, perceptual).eval()
-    images = model.normalise(warped_batch(crops, [PLAIN] * len(crops), size)[0].to(model.device))
+    images = model.normalise(warped_batch(crops, [PLAIN] * len(crops), grid)[0].to(model.device))
     points = torch.cat([model.points(model(part).self_supervised.float()) for part in images.split(BATCH)])
     small = F.adaptive_avg_pool2d(images, side)
     other = torch.arange(len(crops), device=images.device).roll(len(crops) // 2)

@@ -24,6 +24,6 @@ class Confident(SelfTraining):
         maps = step.output.supervised.float()
         points, trust = self.carried(step)
         kept = (trust > 0).to(maps)
-        wanted = draw_gaussians(points, maps.shape[-1], step.model.config.target_sigma)
+        wanted = draw_gaussians(points, (maps.shape[2], maps.shape[3]), step.model.config.target_sigma)
         error = 0.5 * (maps - wanted).square().mean((2, 3))
         return (error * kept).sum() / kept.sum().clamp_min(1)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ttpose.adaptation.losses import Clip, Step
-from ttpose.adaptation.losses.heatmaps import cross_entropy, off_the_ends, peak_weight
+from ttpose.adaptation.losses.heatmaps import divergence, off_the_ends, peak_weight
 from ttpose.core import geometry
 from ttpose.inference.crops import PersonCrop
 from ttpose.inference.tta import resample
@@ -39,19 +39,18 @@ class Distillation:
 
     def loss(self, step: Step) -> Tensor:
         """Mean over all cells of all maps."""
-        size, mirror = step.model.config.input_size, list(step.model.skeleton.flip)
+        crop, mirror = step.model.config.crop, list(step.model.skeleton.flip)
         found = step.output.supervised.float()
         wanted = torch.stack([
             self._of(crop, warp, mirror) for crop, warp in zip(step.targets, step.warps, strict=True)
         ]).to(found)  # fmt: skip
         to_plain = [
-            geometry.compose(crop.matrix(size), geometry.invert(matrix))
-            for crop, matrix in zip(step.targets, step.matrices, strict=True)
+            geometry.compose(target.matrix(crop), geometry.invert(matrix))
+            for target, matrix in zip(step.targets, step.matrices, strict=True)
         ]
         known = wanted.amax((2, 3)) > 0  # an empty map is no target
-        wanted = off_the_ends(resample(wanted, to_plain, size, found.shape[-1]))
-        # Minus the teacher's own entropy: zero where the model says the same, so that losses compare.
-        error = cross_entropy(found, wanted) - cross_entropy(wanted, wanted)
+        wanted = off_the_ends(resample(wanted, to_plain, crop, (found.shape[2], found.shape[3])))
+        error = divergence(found, wanted, step.model.config.bounded)
         return (error * peak_weight(wanted) * known[..., None, None]).mean()
 
     def _of(self, crop: PersonCrop, warp: Warp, mirror: list[int]) -> Tensor:

@@ -11,12 +11,9 @@ import torch
 from torch import Tensor
 
 from ttpose.adaptation.losses import Clip, Step
-from ttpose.adaptation.losses.heatmaps import cross_entropy, peak_weight
-from ttpose.core import geometry
+from ttpose.adaptation.losses.heatmaps import gaussian_error
 from ttpose.inference.warps import carry_keypoints
-from ttpose.models.bottleneck import draw_gaussians
 
-_STRIDE = 4
 _PEAK_HEIGHT = 0.9  # pseudo-labels are not certain; MoveNet's own sure peaks end near it
 _OFFSET_WEIGHT = 0.02
 
@@ -39,11 +36,8 @@ class SelfTraining:
         """Mean over trusted keypoints."""
         points, trust = self.carried(step)
         maps = step.output.supervised.float()
-        size = maps.shape[-1]
-        inside = ((points > -0.5) & (points < size - 0.5)).all(-1)
+        error, inside = gaussian_error(maps, points, step.model.config, _PEAK_HEIGHT)
         trust = trust * inside
-        drawn = draw_gaussians(points, size, step.model.config.target_sigma)
-        error = (cross_entropy(maps, drawn * _PEAK_HEIGHT) * peak_weight(drawn)).mean((2, 3))
         if step.output.encoded.offsets is not None:
             error = error + _OFFSET_WEIGHT * offset_error(step.output.encoded.offsets.float(), points)
         return (error * trust).sum() / trust.sum().clamp_min(1)
@@ -55,8 +49,8 @@ class SelfTraining:
             carry_keypoints(self._labels[crop.index], matrix, warp.flip, mirror)
             for crop, matrix, warp in zip(step.targets, step.matrices, step.warps, strict=True)
         ])  # fmt: skip
-        like = step.output.supervised.float()
-        points = torch.from_numpy(geometry.crop_to_heatmap(labels[..., :2], _STRIDE)).to(like)
+        like, config = step.output.supervised.float(), step.model.config
+        points = torch.from_numpy(config.cells.points_from(config.crop, labels[..., :2])).to(like)
         return points, torch.from_numpy(labels[..., 2]).to(like)
 
 

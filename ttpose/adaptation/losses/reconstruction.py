@@ -6,12 +6,15 @@ means of the perceptual loss start afresh for every person.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ttpose.adaptation.augment import Augmentation, draw_warp
 from ttpose.adaptation.losses import Step
-from ttpose.inference.warps import warped_batch
+from ttpose.inference.warps import Warp, warped_batch
 from ttpose.models.perceptual import PerceptualLoss
 from ttpose.models.pose_model import PoseModel
 from ttpose.models.transport import TransportReconstructor, pixel_weight
@@ -24,12 +27,15 @@ class Reconstruction:
         weight: Of the term.
         perceptual: The loss, just reset.
         most: How many of a step's views are reconstructed.
+        augmentation: Random warps of the source, for models whose pairs do not share one (`ModelConfig.pair_warp`).
     """
 
     name = "reconstruction"
 
-    def __init__(self, weight: float, perceptual: PerceptualLoss, most: int) -> None:
-        self.weight = weight
+    def __init__(
+        self, weight: float, perceptual: PerceptualLoss, most: int, augmentation: Augmentation | None = None
+    ) -> None:
+        self.weight, self.augmentation = weight, augmentation
         self.perceptual = perceptual.train()
         self.most = most
 
@@ -41,16 +47,25 @@ class Reconstruction:
 
     def of_points(self, step: Step, points: Tensor, count: int) -> Tensor:
         """The error when the targets' self-supervised points [count, J, 2] are these."""
-        model, size = step.model, step.model.config.input_size
-        # The same warp for both frames of a pair, as in the paper.
-        images, _ = warped_batch(step.sources[:count], step.warps[:count], size)
+        model, crop = step.model, step.model.config.crop
+        warps = list(step.warps[:count])
+        if self.augmentation is not None and model.config.pair_warp == "independent":
+            warps = [_turned(draw_warp(step.rng, self.augmentation), warp) for warp in warps]
+        images, _ = warped_batch(step.sources[:count], warps, crop)
         sources = model.normalise(images.to(step.images.device))
-        with torch.no_grad():
-            source_points = model.points(model(sources).self_supervised.float())
+        source_points = points  # the paper's nets do not look at them
+        if model.config.reconstructor == "transport":
+            with torch.no_grad():
+                source_points = model.points(model(sources).self_supervised.float())
         side = model.config.reconstruction_size
         target = _shrink(step.images[:count], side)
         reconstructed = model.reconstruct(_shrink(sources, side), source_points, points)
         return self.perceptual(reconstructed, target, person_weight(model, points.detach(), side))[0]
+
+
+def _turned(drawn: Warp, warp: Warp) -> Warp:
+    """A source's own turn and scale; mirrored and lit as its target."""
+    return replace(drawn, flip=warp.flip, gain=warp.gain, offset=warp.offset)
 
 
 def person_weight(model: PoseModel, points: Tensor, side: int) -> Tensor | None:

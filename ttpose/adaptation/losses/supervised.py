@@ -10,9 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ttpose.adaptation.losses import Step
-from ttpose.adaptation.losses.heatmaps import cross_entropy, peak_weight
+from ttpose.adaptation.losses.heatmaps import gaussian_error
 from ttpose.adaptation.losses.keypoints import SelfTraining, offset_error
-from ttpose.models.bottleneck import draw_gaussians
 
 # The height of MoveNet's own sure peaks; a target of 1 would have it grow surer everywhere, which trains nothing else.
 _PEAK_HEIGHT = 0.9
@@ -31,10 +30,8 @@ class Supervised(SelfTraining):
         """Mean over labelled joints."""
         points, trust = self.carried(step)
         maps, encoded = step.output.supervised.float(), step.output.encoded
-        size = maps.shape[-1]
-        trust = trust * ((points > -0.5) & (points < size - 0.5)).all(-1)
-        drawn = draw_gaussians(points, size, step.model.config.target_sigma)
-        error = (cross_entropy(maps, drawn * _PEAK_HEIGHT) * peak_weight(drawn)).mean((2, 3))
+        error, inside = gaussian_error(maps, points, step.model.config, _PEAK_HEIGHT)
+        trust = trust * inside
         if encoded.offsets is not None:
             error = error + _OFFSET_WEIGHT * offset_error(encoded.offsets.float(), points)
         if encoded.anchors is not None:

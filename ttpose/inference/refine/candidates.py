@@ -26,6 +26,9 @@ NEIGHBOURHOOD = max(_LINE_FRAMES, *_NEIGHBOURS)
 # A limb's own length is a high quantile of what is seen: perspective only ever shortens it.
 _LIMB_QUANTILE = 0.7
 
+#: Numbers of the kinds of places that no peak belongs to: the mirror's place, the line through neighbouring frames.
+MIRROR_AND_LINE = (1, 2)
+
 #: Joints that candidates are made for, and for each the part that it hangs on and the one that hangs on it.
 PARTS = {
     "shoulder": ("hip", "elbow"),

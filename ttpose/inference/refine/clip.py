@@ -7,8 +7,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ttpose.core.skeleton import Skeleton
+from ttpose.core.skeleton import Skeleton, skeleton_named
+from ttpose.inference.opinions import heed_opinions
 from ttpose.inference.prediction import TTAPrediction
+from ttpose.inference.refine.candidates import limb_joints
 from ttpose.inference.refine.corrected import CorrectedFrames
 from ttpose.inference.refine.left_right import apply_swaps, correct_swaps
 from ttpose.inference.refine.rescoring import ENSEMBLE_SHARE, average_where_close, can_rescore, rescore
@@ -36,11 +38,14 @@ class Refined:
 def fitted_refinement(settings: RefineSettings, config: ModelConfig) -> RefineSettings:
     """The settings as a model can run them: the trees know how the shipped encoder's maps err, and no others'.
 
-    Without trees nothing weighs the ensemble's predictions, so that it is left out, too.
+    On other bases the heatmaps' own values say how likely a place is. Keypoint sets without arms and legs have no
+    other places at all, and then there is no use for the ensemble either.
     """
     if not settings.rescore or can_rescore(config):
         return settings
-    return replace(settings, rescore=False, ensemble=False)
+    if not limb_joints(skeleton_named(config.skeleton)):
+        return replace(settings, rescore=False, ensemble=False)
+    return replace(settings, trees=False)
 
 
 def refine(
@@ -86,9 +91,12 @@ def _refine(
     if settings.correct_swaps:
         _, swapped = correct_swaps(prediction.keypoints, prediction.side_odds, when, skeleton, reference=reference)
     cleaned = apply_swaps(prediction, swapped, skeleton)
+    if cleaned.opinions is not None:
+        refined = _refine(replace(prediction, opinions=None), times, skeleton, settings, reference, share)
+        return Refined(heed_opinions(refined.keypoints, cleaned.opinions, skeleton), swapped)
     if not settings.rescore:
         return Refined(cleaned.keypoints, swapped)
-    if cleaned.single_view is not None and cleaned.ensemble is not None:
+    if cleaned.single_view is not None and cleaned.ensemble is not None and settings.trees:
         single = apply_swaps(cleaned.single_view, swapped, skeleton).keypoints
         cleaned = replace(cleaned, keypoints=average_where_close(cleaned.keypoints, single, skeleton))
-    return Refined(rescore(cleaned, when, skeleton, share=share)[0], swapped)
+    return Refined(rescore(cleaned, when, skeleton, share=share, trees=settings.trees)[0], swapped)

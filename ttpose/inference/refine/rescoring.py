@@ -11,6 +11,7 @@ import numpy as np
 from ttpose.core.skeleton import Skeleton, skeleton_named, torso_lengths
 from ttpose.inference.prediction import TTAPrediction
 from ttpose.inference.refine.candidates import NEIGHBOURHOOD, candidates, limb_joints
+from ttpose.inference.refine.heatmap_odds import HeatmapOdds
 from ttpose.inference.refine.viterbi import ViterbiCosts, likeliest_paths
 from ttpose.models.boosted_trees import Forest
 from ttpose.models.config import ModelConfig
@@ -19,6 +20,9 @@ from ttpose.models.store import model_path
 # How much more probable another candidate must be, by trees without and with the ensemble's prediction: less gains more
 # on rendered people, and risks more on real ones, among whom other people stand (docs/experiments.md).
 _MARGINS = (0.05, 0.15)
+
+# The same by heatmap values alone, which weigh less: a wrong peak is often nearly as high as the right one.
+_HEATMAP_MARGIN = 0.2
 
 # Frames at a time at most, so that memory does not grow with the clip: the features of one take 20 kB.
 _BLOCK = 500
@@ -53,6 +57,8 @@ def rescore(
     margin: float | None = None,
     costs: ViterbiCosts | None = None,
     share: float = ENSEMBLE_SHARE,
+    *,
+    trees: bool = True,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Choose among the candidates of every limb joint, over the whole clip.
 
@@ -64,21 +70,24 @@ def rescore(
         margin: How much more probable another candidate must be than the keypoint's own; None takes the default.
         costs: Of Viterbi; None takes the default.
         share: How far a position goes towards the ensemble's where the two are close, 0..1.
+        trees: Whether the shipped trees are taken where no forest is given; else the heatmaps' values say how probable
+            a candidate is, for bases that the trees do not know.
 
     Returns:
         Keypoints [N, K, 3] in original pixels, and which were moved to another candidate, bool [N, K]. A keypoint that
         was moved has its new position's probability as its score; the others keep theirs.
     """
     asked = seen.ensemble is not None
-    forest = forest or load_rescorer(asked)
-    margin = _MARGINS[asked] if margin is None else margin
+    judge: Forest | HeatmapOdds = forest or (load_rescorer(asked) if trees else _odds(seen))
+    if margin is None:
+        margin = _MARGINS[asked] if not isinstance(judge, HeatmapOdds) else _HEATMAP_MARGIN
     found, moved = seen.keypoints.copy(), np.zeros(seen.keypoints.shape[:2], bool)
     blocks = -(-len(found) // _BLOCK)
     # Equally long, since lengths of limbs and of the torso are a block's own and a few frames do not show them.
     for start, stop in pairwise(np.linspace(0, len(found), blocks + 1).astype(int)):
         first, rows = max(start - NEIGHBOURHOOD, 0), slice(start, stop)
         around = slice(first, stop + NEIGHBOURHOOD)
-        block, shifted = _rescore_block(seen.part(around), times[around], skeleton, forest, margin, costs, share)
+        block, shifted = _rescore_block(seen.part(around), times[around], skeleton, judge, margin, costs, share)
         inside = slice(start - first, stop - first)
         found[rows], moved[rows] = block[inside], shifted[inside]
     return found, moved
@@ -88,7 +97,7 @@ def _rescore_block(
     seen: TTAPrediction,
     times: np.ndarray,
     skeleton: Skeleton,
-    forest: Forest,
+    forest: Forest | HeatmapOdds,
     margin: float,
     costs: ViterbiCosts | None,
     share: float,
@@ -108,9 +117,16 @@ def _rescore_block(
     found[:, given.joints] = np.where(
         moved[:, given.joints, None], np.concatenate([position, chance], -1), found[:, given.joints]
     )
-    if seen.ensemble is not None:
+    if seen.ensemble is not None and not isinstance(
+        forest, HeatmapOdds
+    ):  # how much it counts was measured beside the trees
         found = _nearer(found, seen.ensemble, given.joints, _NEAR * given.torso, share)
     return found, moved
+
+
+def _odds(seen: TTAPrediction) -> HeatmapOdds:
+    # The ensemble's place is the last kind: after the keypoint, mirror, line, the peaks, and two of the plain view.
+    return HeatmapOdds(None if seen.ensemble is None else 3 + seen.peaks.shape[2] + 2)
 
 
 def average_where_close(found: np.ndarray, other: np.ndarray, skeleton: Skeleton) -> np.ndarray:

@@ -68,8 +68,8 @@ _CHANNELS = (32, 40, 40, 56, 56, 56, 112, 112, 112, 112, 168, 168, 168, 280, 280
 _STEM = 56
 
 
-class MoveNet(nn.Module):
-    """Thunder (width 1.75): crops [B, 3, S, S], RGB scaled to -1..1, S a multiple of 32 (trained at 256)."""
+class MoveNetPyramid(nn.Module):
+    """Thunder's trunk and pyramid (width 1.75): crops [B, 3, S, S], RGB scaled to -1..1, S a multiple of 32."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -84,8 +84,6 @@ class MoveNet(nn.Module):
         self.lat5, self.lat4 = ConvAct(1280, 64), ConvAct(_CHANNELS[9], 64)
         self.lat3, self.lat2 = ConvAct(_CHANNELS[5], 32), ConvAct(_CHANNELS[2], 24)
         self.sep4, self.sep3, self.sep2 = SeparableConv(64, 32), SeparableConv(32, 24), SeparableConv(24, 24)
-        self.heatmap, self.center = Head(24, 17), Head(24, 1)
-        self.regress, self.offset = Head(24, 34), Head(24, 34)
 
     def backbone(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Maps at strides 4, 8, 16 and 32 of images [B, 3, S, S], -1..1."""
@@ -96,10 +94,22 @@ class MoveNet(nn.Module):
                 kept.append(x)
         return kept[0], kept[1], kept[2], self.last(x)
 
-    def forward(self, images: Tensor) -> MoveNetOutput:
-        """Pyramid and heads of images [B, 3, S, S], -1..1."""
-        c2, c3, c4, c5 = self.backbone(images)
+    def pyramid(self, c2: Tensor, c3: Tensor, c4: Tensor, c5: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Maps p4, p3 and p2 (`MoveNetOutput`) of the trunk's."""
         p4 = self.sep4(upsample(self.lat5(c5)) + self.lat4(c4))
         p3 = self.sep3(upsample(p4) + self.lat3(c3))
-        p2 = self.sep2(upsample(p3) + self.lat2(c2))
+        return p4, p3, self.sep2(upsample(p3) + self.lat2(c2))
+
+
+class MoveNet(MoveNetPyramid):
+    """The whole network (trained at 256×256)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.heatmap, self.center = Head(24, 17), Head(24, 1)
+        self.regress, self.offset = Head(24, 34), Head(24, 34)
+
+    def forward(self, images: Tensor) -> MoveNetOutput:
+        """Pyramid and heads of images [B, 3, S, S], -1..1."""
+        p4, p3, p2 = self.pyramid(*self.backbone(images))
         return MoveNetOutput(p4, p3, p2, self.heatmap(p2), self.center(p2), self.regress(p2), self.offset(p2))

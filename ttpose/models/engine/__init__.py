@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib.util
 import logging
+import os
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -32,8 +33,9 @@ if TYPE_CHECKING:
 Precision = Literal["auto", "float32", "bfloat16"]
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
-# The detector looks at whole frames in two sizes and at parts of them in a few; a compiled one takes some 20 MB.
-_MOST_SHAPES = 8
+# The detector looks at whole frames in two sizes and at parts of them in a few; a compiled one takes some 30 MB, and a
+# tenth of a second to come back.
+_MOST_SHAPES = 4
 
 _log = logging.getLogger(__name__)
 
@@ -61,8 +63,8 @@ class PoseNetwork(Protocol):
 
 
 def available() -> bool:
-    """Whether OpenVINO is installed."""
-    return importlib.util.find_spec("openvino") is not None
+    """Whether OpenVINO is installed, and the environment does not say TTPOSE_ENGINE=torch, as to compare the two."""
+    return os.environ.get("TTPOSE_ENGINE") != "torch" and importlib.util.find_spec("openvino") is not None
 
 
 class _Compiled:
@@ -71,10 +73,11 @@ class _Compiled:
     Args:
         forward: From images [B, H, W, 3] (float, RGB 0..255) to a sequence of tensors.
         bfloat16: Whether to compute in 16 bits.
+        at_once: Most images at the same time.
     """
 
-    def __init__(self, forward: Callable[[Any], Sequence[Any]], *, bfloat16: bool) -> None:
-        self._forward, self._bfloat16 = forward, bfloat16
+    def __init__(self, forward: Callable[[Any], Sequence[Any]], *, bfloat16: bool, at_once: int | None = None) -> None:
+        self._forward, self._bfloat16, self._at_once = forward, bfloat16, at_once
         self._graphs: OrderedDict[tuple[int, ...], Graph | None] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -105,7 +108,7 @@ class _Compiled:
 
         try:
             # Unlike learning's, the graph's results do not hang on the number of threads.
-            threads = min(torch.get_num_threads(), free_threads())
+            threads = self._at_once or min(torch.get_num_threads(), free_threads())
             return Graph(self._forward, shape, bfloat16=self._bfloat16, threads=threads)
         except (NotImplementedError, AttributeError, TypeError, RuntimeError) as error:
             # Slower, and nothing else: a processor or a network that OpenVINO does not know.
@@ -166,7 +169,7 @@ class CompiledDetector:
     def __init__(self, network: NanoDet) -> None:
         self.mean = network.mean
         self._decoded = network.decode
-        self._run = _Compiled(network.raw, bfloat16=False)
+        self._run = _Compiled(network.raw, bfloat16=False, at_once=1)  # frames come one by one
 
     def __call__(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Scores and boxes of RGB images [B, H, W, 3], as `NanoDet` gives them."""

@@ -175,5 +175,5 @@ def as_output(value: Any, like: Symbol) -> openvino.Output:
 
 
 def constant(value: Tensor) -> openvino.Output:
-    """A tensor's values as they are now."""
-    return ops.constant(value.detach().cpu().contiguous().numpy()).output(0)
+    """A tensor's values, in its own memory where that is contiguous: what is compiled must not change afterwards."""
+    return ops.constant(value.detach().cpu().contiguous().numpy(), shared_memory=True).output(0)
