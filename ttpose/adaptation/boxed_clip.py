@@ -21,6 +21,7 @@ from ttpose.inference.crops import PersonCrop, cut_crop
 from ttpose.inference.pipeline import predict_crops
 from ttpose.inference.prediction import TTAPrediction
 from ttpose.inference.refine.clip import refine
+from ttpose.inference.refine.left_right import corrected_sides
 from ttpose.models.engine import compiled
 from ttpose.models.pose_model import PoseModel
 
@@ -82,7 +83,10 @@ def personalize_crops(
     timings = {"refine_s": time.perf_counter() - clock}
     done, after = _personalized(model, crops, settings, before, teaches, progress, corrections)
     said = corrected_frames((corrections or Corrections({})).frames, range(len(crops)), len(model.skeleton))
-    keypoints = refine(after, when, model.skeleton, settings.refine, said).keypoints
+    sides = None
+    if after is not before and settings.refine.correct_swaps:  # as `PredictedClip.records` does
+        sides = corrected_sides(before, np.asarray(when, float), model.skeleton)
+    keypoints = refine(after, when, model.skeleton, settings.refine, said, sides).keypoints
     refined = refine(before, when, model.skeleton, settings.refine).keypoints
     return PersonalizedClip(keypoints, refined, done.guard, timings | done.timings, done.model, before)
 

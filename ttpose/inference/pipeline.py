@@ -21,6 +21,7 @@ from ttpose.inference.prediction import TTAPrediction, join
 from ttpose.inference.records import frame_records
 from ttpose.inference.refine.clip import Refined, refine
 from ttpose.inference.refine.corrected import CorrectedFrames
+from ttpose.inference.refine.left_right import corrected_sides
 from ttpose.inference.settings import RefineSettings
 from ttpose.inference.tta import TTA_VIEWS, ViewOutput, predict_batches, predict_tta
 from ttpose.media import Frame, Source
@@ -96,15 +97,28 @@ class PredictedClip:
     Attributes:
         frames: Every decoded frame, with its box and the base's prediction by one plain view.
         prediction: Of the M frames in which the subject is known, by the settings' views and ensemble; None for M = 0.
+        base_prediction: The same by the base without the ensemble, where other weights predicted.
     """
 
     frames: list[FollowedFrame]
     prediction: TTAPrediction | None
+    base_prediction: TTAPrediction | None = None
 
     @property
     def seen(self) -> list[FollowedFrame]:
         """The M frames in which the subject is known."""
         return [frame for frame in self.frames if frame.prediction is not None]
+
+    def sides(self, skeleton: Skeleton, settings: RefineSettings) -> np.ndarray | None:
+        """[M, K, 2]: the base's keypoints, left/right corrected, for other weights to keep to.
+
+        A small change of the weights can tip left and right of a whole stretch; the base's are the steadier ones
+        (docs/experiments.md). None where the settings correct nothing.
+        """
+        found = self.base_prediction or self.prediction
+        if found is None or not settings.correct_swaps:
+            return None
+        return corrected_sides(found, np.array([frame.time_s for frame in self.seen]), skeleton)
 
     @property
     def single_view(self) -> TTAPrediction | None:
@@ -132,7 +146,9 @@ class PredictedClip:
             return frame_records(self.frames, None, skeleton, corrected)
         rows = [row for row, frame in enumerate(self.frames) if frame.prediction is not None]
         said = None if corrected is None else corrected.part(rows)
-        refined = refine(chosen, [frame.time_s for frame in self.seen], skeleton, settings, said)
+        by_base = chosen is self.prediction and self.base_prediction is None
+        sides = None if by_base or corrected is not None else self.sides(skeleton, settings)
+        refined = refine(chosen, [frame.time_s for frame in self.seen], skeleton, settings, said, sides)
         return frame_records(self.frames, refined, skeleton, corrected)
 
 
@@ -168,22 +184,29 @@ def predict_video(
     margin = settings.views > 1 or settings.ensemble or bool(settings.opinions) or model is not base or keep is not None
     frames: list[FollowedFrame] = []
     parts: list[TTAPrediction] = []
+    base_parts: list[TTAPrediction] = []
+    names = replace(settings, ensemble=False, opinions=())  # the base's, for left and right
 
-    def predict(chunk: list[Frame]) -> tuple[list[FollowedFrame], list[FollowedFrame], TTAPrediction | None]:
+    def predict(
+        chunk: list[Frame],
+    ) -> tuple[list[FollowedFrame], list[FollowedFrame], TTAPrediction | None, TTAPrediction | None]:
         followed = follow_frames(chunk, track, base, detector, margin=margin)
         seen = [frame for frame in followed if frame.prediction is not None]
         found = _predict_followed(seen, base, model, settings, keep_maps=keep_maps) if seen else None
-        return followed, seen, found
+        if not seen or model is base:
+            return followed, seen, found, None
+        return followed, seen, found, _predict_followed(seen, base, base, names, keep_maps=False)
 
-    for followed, seen, found in in_order(predict, chunks(source.frames(), CHUNK)):
+    for followed, seen, found, by_base in in_order(predict, chunks(source.frames(), CHUNK)):
         if found is not None:
             for i, frame in enumerate(seen):
                 if keep is not None and frame.crop is not None:
                     keep(frame.crop, found.part([i]))
             parts.append(replace(found, maps=None))
+        base_parts += [] if by_base is None else [by_base]
         frames += [replace(frame, crop=None, plain=None) for frame in followed]
         advance(len(followed))
-    return PredictedClip(frames, join(parts) if parts else None)
+    return PredictedClip(frames, join(parts) if parts else None, join(base_parts) if base_parts else None)
 
 
 def _predict_followed(

@@ -28,11 +28,10 @@ from ttpose.models.pose_model import PoseModel
 
 # One joint on another person or on the other side would outweigh all others; beyond half a torso wrong is wrong.
 _LARGEST = 0.5
-# Less than this share is chance, with some forty joints: what is learned must lower the base's error by more.
-_CLEAR = 0.02
-# Half of the change is taken only where it is better than all of it by more than this share: the guard's models learn
-# from fewer frames, in fewer steps, and are further from what the corrections can teach than the model that is used.
-_HALF = 0.05
+# The guard's models learn from fewer frames, in fewer steps, than the model that is used, and predict single frames
+# without the clip around them: they understate what corrections teach. On three clips where they were 4 % better to 6 %
+# worse than the base, learning from all corrections removed a third of the errors (docs/experiments.md).
+_ALLOWANCE = 0.15
 
 
 @dataclass(frozen=True)
@@ -56,12 +55,14 @@ class LeaveOneOut:
         return float(self.errors[decision].mean())
 
     def decide(self) -> GuardReport:
-        """All of the change or half of it, whichever is better, where it is better than the base."""
-        half_is_better = self.mean("interpolated") < (1 - _HALF) * self.mean("personalized")
-        best: Decision = "interpolated" if half_is_better else "personalized"
-        if not self.mean(best) < (1 - _CLEAR) * self.mean("base"):
-            best = "base"
-        return GuardReport(best, self.sentence(best), {}, self.to_dict())
+        """As much of the change as its error in left-out frames allows; half of it must be no worse than the base."""
+        base, best = self.mean("base"), "base"
+        if self.mean("personalized") < (1 + _ALLOWANCE) * base:
+            best = "personalized"
+        elif self.mean("interpolated") < base:
+            best = "interpolated"
+        decision: Decision = best  # type: ignore[assignment]
+        return GuardReport(decision, self.sentence(decision), {}, self.to_dict())
 
     def sentence(self, best: Decision) -> str:
         """What was measured, for the user."""

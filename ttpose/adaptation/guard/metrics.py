@@ -163,7 +163,8 @@ def _measure_clip(
     settings: RefineSettings,
 ) -> tuple[GuardMetrics, np.ndarray]:
     skeleton = model.skeleton
-    keypoints = refine(seen, [crop.time_s for crop in crops], skeleton, settings).keypoints
+    sides = None if base_keypoints is None else base_keypoints[..., :2]  # as in the result
+    keypoints = refine(seen, [crop.time_s for crop in crops], skeleton, settings, sides=sides).keypoints
     torso = _torso(keypoints, skeleton)
     crop_sides = np.array([_original_height(crop, model.config.crop) for crop in crops])
     disagreement = np.minimum(seen.spread * crop_sides[:, None] / torso, 0.5)

@@ -54,6 +54,7 @@ def refine(
     skeleton: Skeleton,
     settings: RefineSettings,
     corrected: CorrectedFrames | None = None,
+    sides: np.ndarray | None = None,
 ) -> Refined:
     """Refine the keypoints of consecutive frames.
 
@@ -67,9 +68,11 @@ def refine(
         settings: Which steps are taken.
         corrected: What a person said of some of the frames: their joints are exactly there, and the frames around are
             refined knowing it.
+        sides: [N, K, 2] original pixels, where left and right are known to be, NaN elsewhere; where frames are
+            corrected these tell it instead.
     """
     if corrected is None:
-        return _refine(prediction, times, skeleton, settings)
+        return _refine(prediction, times, skeleton, settings, sides)
     pinned = corrected.pin(prediction)
     found = _refine(pinned, times, skeleton, settings, corrected.sides, _SHARE_WHERE_CORRECTED)
     return replace(found, keypoints=corrected.applied_to(found.keypoints))

@@ -90,6 +90,12 @@ def correct_swaps(
     return candidates[np.arange(len(path)), path], np.array(_SWAPS)[path]
 
 
+def corrected_sides(prediction: TTAPrediction, times: np.ndarray, skeleton: Skeleton) -> np.ndarray:
+    """[N, K, 2]: a prediction's keypoints, left/right corrected over time, as a `reference` for another prediction."""
+    found, _ = correct_swaps(prediction.keypoints, prediction.side_odds, times, skeleton)
+    return found[..., :2]
+
+
 def apply_swaps(seen: TTAPrediction, swapped: np.ndarray, skeleton: Skeleton) -> TTAPrediction:
     """A prediction with left and right swapped where they were wrong.
 
