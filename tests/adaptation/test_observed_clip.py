@@ -106,7 +106,7 @@ def test_other_weights_predict_the_same_crops_from_memory_or_from_the_file(walk,
 def test_an_earlier_person_predicts_and_the_base_follows(walk):
     base, start = CountedDots(), recoloured(CountedDots())
     _, seen = _observe(walk, base=base, start=start)
-    assert (base.predicted, start.predicted) == (FRAMES, 2 * FRAMES)
+    assert (base.predicted, start.predicted) == (2 * FRAMES, 2 * FRAMES)
     by_start = predict_tta(start, seen.store.crops, TTA_VIEWS[:2])
     assert np.allclose(seen.clip.prediction.keypoints, by_start.keypoints, atol=1e-3)
     assert np.allclose(seen.clip.single_view.keypoints, predict_tta(base, seen.store.crops).keypoints, atol=1e-3)

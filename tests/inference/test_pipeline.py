@@ -139,7 +139,7 @@ def test_boxes_follow_the_base_whatever_predicts(clip):
     base, kept, kept_by_base = CountedDots(), [], []
     model = recoloured(base)
     found = _video(clip, VIEWS, base, model=model, keep=lambda crop, _: kept.append(crop))
-    assert (base.predicted, model.predicted) == (FRAMES, 4 * FRAMES)
+    assert (base.predicted, model.predicted) == (4 * FRAMES, 4 * FRAMES), "the base tells left from right"
     by_base = _video(clip, VIEWS, keep=lambda crop, _: kept_by_base.append(crop))
     for one, other in zip(kept, kept_by_base, strict=True):
         assert np.array_equal(one.image, other.image) and np.array_equal(one.to_source, other.to_source)
@@ -147,6 +147,18 @@ def test_boxes_follow_the_base_whatever_predicts(clip):
     assert np.array_equal(found.single_view.keypoints, by_base.single_view.keypoints)
     _same(found.prediction, predict_crops(model, kept, VIEWS))
     assert found.prediction.keypoints[..., 2].mean() < by_base.prediction.keypoints[..., 2].mean() - 0.02
+
+
+def test_other_weights_keep_to_the_bases_left_and_right(clip, walk):
+    by_base = _video(clip, RefineSettings(rescore=False))
+    flipped = by_base.prediction.keypoints[:, list(COCO17.flip)]
+    other = replace(by_base.prediction, keypoints=flipped, side_odds=np.full((FRAMES, 17), 0.1))
+    settings = RefineSettings(rescore=False)
+    limbs = np.arange(5, 17)
+    kept = np.stack([r.people[0].keypoints for r in by_base.records(COCO17, settings, other)])
+    assert np.allclose(kept[:, limbs, :2], by_base.prediction.keypoints[:, limbs, :2])
+    alone = np.stack([r.people[0].keypoints for r in replace(by_base, prediction=other).records(COCO17, settings)])
+    assert np.allclose(alone[:, limbs], flipped[:, limbs]), "nothing else tells its own prediction"
 
 
 def test_the_ensemble_is_shown_the_pose_of_the_weights_that_predict(clip, shown):
