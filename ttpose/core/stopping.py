@@ -57,6 +57,20 @@ def leave_at_once(code: int) -> NoReturn:
     os._exit(code)
 
 
+# A forked child shares the pipe: what it is told to do must not reach its parent's watcher.
+_watching: set[int] = set()
+
+
+def _forget_after_fork() -> None:
+    if _watching:
+        signal.set_wakeup_fd(-1)
+        _watching.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_after_fork)
+
+
 @contextmanager
 def _watched(patience: Mapping[int, float]) -> Iterator[None]:
     if os.name == "nt":  # its TerminateProcess asks nobody
@@ -67,10 +81,12 @@ def _watched(patience: Mapping[int, float]) -> Iterator[None]:
     over = threading.Event()
     threading.Thread(target=_watch, args=(reading, patience, over), name="ttpose-signals", daemon=True).start()
     before = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+    _watching.add(writing)
     try:
         yield
     finally:
         signal.set_wakeup_fd(before)
+        _watching.discard(writing)
         over.set()
         os.close(writing)
 
