@@ -56,7 +56,8 @@ def share_right(result: KeypointResult, where: np.ndarray, within: float = 0.2) 
 
 def environment() -> dict[str, str]:
     """Of a command: this checkout's package, whatever the working directory, and wide lines."""
-    return {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "160"}
+    kept = {name: value for name, value in os.environ.items() if name != "TTPOSE_ENGINE"}
+    return {**kept, "PYTHONPATH": str(ROOT), "COLUMNS": "160"}
 
 
 def ttpose(*words: str | Path, cwd: Path, timeout: float = 300) -> subprocess.CompletedProcess[str]:

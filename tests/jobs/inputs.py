@@ -20,7 +20,7 @@ def add(folder: Path, *names: str) -> None:
 
 
 def environment(**more: str) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
+    kept = {name: value for name, value in os.environ.items() if name not in ("OMP_NUM_THREADS", "TTPOSE_ENGINE")}
     return {**kept, "COLUMNS": "160", **more}
 
 
