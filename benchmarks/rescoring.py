@@ -21,7 +21,7 @@ from ttpose.inference.refine.rescoring import load_rescorer, rescore
 from ttpose.inference.refine.viterbi import ViterbiCosts
 from ttpose.metrics.pck import CLIP_RULE, bootstrap_mean, measure
 from ttpose.models.boosted_trees import Forest
-from ttpose.training.observed_clips import LOOKS, ObservedClip, read_clip
+from ttpose.training.observed_clips import VIEW_COUNTS, ObservedClip, read_clip
 from ttpose.training.rescorer import RescorerSettings
 
 _LIMBS = np.arange(17) >= 5
@@ -57,7 +57,7 @@ def thinned(clip: ObservedClip, every: int) -> ObservedClip:
 
 
 def measure_clip(clip: ObservedClip, forest: Forest, ways: Sequence[tuple[float, float]]) -> np.ndarray:
-    """PCK@0.1 and @0.2 [1 + looks * (1 + ways), 2]: alone, then for each look settled and rescored in each way."""
+    """PCK@0.1 and @0.2 [1 + views * (1 + ways), 2]: alone, then for each look settled and rescored in each way."""
     found = [clip.seen[0].keypoints]
     for seen in clip.seen:
         _, swapped = correct_swaps(seen.keypoints, seen.side_odds, clip.times, COCO17)
@@ -73,7 +73,7 @@ def _table(rows: np.ndarray, ways: Sequence[tuple[float, float]]) -> None:
     """Means of [people, results, 2], and gains over sides settled and over the base alone."""
     print("| views | margin | turns | PCK@0.1 / @0.2 | over sides settled", end="")
     print(" | over the base alone, at 0.2 | lose > 0.5 |\n" + "|---" * 7 + "|")
-    for number, looks in enumerate(LOOKS):
+    for number, views in enumerate(VIEW_COUNTS):
         start = 1 + number * (1 + len(ways))
         for offset, (margin, turning) in enumerate([("not rescored", ""), *ways]):
             here, corrected, alone = rows[:, start + offset], rows[:, start], rows[:, 0]
@@ -81,7 +81,7 @@ def _table(rows: np.ndarray, ways: Sequence[tuple[float, float]]) -> None:
             gain = bootstrap_mean((here - alone)[:, 1])
             lost = [(gained[:, 1] < -0.5).mean() for gained in (here - corrected, here - alone)]
             print(
-                f"| {looks} | {margin} | {turning} | {here[:, 0].mean():.1f} / {here[:, 1].mean():.1f} |"
+                f"| {views} | {margin} | {turning} | {here[:, 0].mean():.1f} / {here[:, 1].mean():.1f} |"
                 f" {over[0]:+.2f} / {over[1]:+.2f} ({lost[0]:.0%} lose) |"
                 f" {gain.mean:+.2f} [{gain.low:+.2f}, {gain.high:+.2f}] | {lost[1]:.1%} |"
             )

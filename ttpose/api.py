@@ -17,7 +17,7 @@ from ttpose.core.geometry import Box
 from ttpose.core.progress import Named, Progress
 from ttpose.core.skeleton import Skeleton
 from ttpose.corrections.model import Corrections
-from ttpose.inference.opinions import with_opinions
+from ttpose.inference.onnx_ensemble import with_ensemble_files
 from ttpose.inference.photos import find_people, predict_in_box, predict_people
 from ttpose.inference.pipeline import predict_video
 from ttpose.inference.refine.clip import fitted_refinement
@@ -152,7 +152,7 @@ def predict(
     weights: Path | str | None = None,
     base: Base = None,
     subject: str | None = None,
-    opinions: Sequence[Path | str] = (),
+    ensemble_files: Sequence[Path | str] = (),
     fps: float | None = None,
     stream: int | None = None,
     device: str = "auto",
@@ -168,7 +168,7 @@ def predict(
         base: The base that the person was made on: a file, a name in `ttpose models`, or a model
             (`ttpose.models.base.as_base`); None takes the shipped one.
         subject: "auto", "largest", "center" or "X,Y"; None takes "auto" in a video and everybody in a photo.
-        opinions: ONNX files of pose networks that predict as well (`ttpose.inference.opinions`).
+        ensemble_files: ONNX files of pose networks that predict as well (`ttpose.inference.onnx_ensemble`).
         fps: Frames per second of a video that does not say it, or says it wrongly; None keeps the file's times.
         stream: Which track of a video file to use, counted from 0 over all tracks; None takes the main one.
         device: "auto", "cpu", "cuda", "cuda:N" or "mps".
@@ -184,7 +184,7 @@ def predict(
         refine_preset(preset)
     loaded, media = load_weights(weights, choose_device(device), base=base), open_source(source, Reading(fps, stream))
     photo = media.info.kind == "image"
-    wanted = with_opinions(refine_preset(preset or (PHOTO_PRESET if photo else VIDEO_PRESET)), opinions)
+    wanted = with_ensemble_files(refine_preset(preset or (PHOTO_PRESET if photo else VIDEO_PRESET)), ensemble_files)
     settings = fitted_refinement(wanted, loaded.model.config)
     if settings.note is not None:
         progress.note(settings.note)
@@ -216,7 +216,7 @@ def personalize(
     person: Path | str | None = None,
     corrections: Path | str | Corrections | None = None,
     settings: PersonalizeSettings | None = None,
-    opinions: Sequence[Path | str] = (),
+    ensemble_files: Sequence[Path | str] = (),
     progress: Progress | None = None,
 ) -> Personalization:
     """Fine-tune the model on one person's frames, and predict the clip with the result.
@@ -240,7 +240,8 @@ def personalize(
         corrections: A corrections file (docs/correct.md) or a COCO keypoint file of frames of this clip, or what
             `ttpose.corrections.reading.read_corrections` gives.
         settings: Instead of preset, mode, steps and seed, such as `ttpose.adaptation.methods.method_named("tent")`.
-        opinions: ONNX files of pose networks that teach and predict beside the base (`ttpose.inference.opinions`).
+        ensemble_files: ONNX files of further pose networks, for pseudo-labels and results
+            (`ttpose.inference.onnx_ensemble`).
         progress: Receives progress.
 
     Raises:
@@ -251,7 +252,7 @@ def personalize(
     from ttpose.adaptation.settings import preset_named
 
     settings = settings or preset_named(preset, mode=mode, steps=steps, seed=seed)
-    settings = replace(settings, refine=with_opinions(settings.refine, opinions))
+    settings = replace(settings, refine=with_ensemble_files(settings.refine, ensemble_files))
     session = PersonalizationSession.begin(settings, device, base, person, progress)
     media = open_source(source, Reading(fps, stream))
     said = session.corrections(_as_given(corrections), media)
@@ -276,7 +277,7 @@ def personalize_many(
     person: Path | str | None = None,
     corrections: Mapping[Path | str, Path | str | Corrections] | None = None,
     settings: PersonalizeSettings | None = None,
-    opinions: Sequence[Path | str] = (),
+    ensemble_files: Sequence[Path | str] = (),
     on_bad: OnBad | None = None,
     progress: Progress | None = None,
 ) -> list[Personalization]:
@@ -284,7 +285,7 @@ def personalize_many(
 
     Args:
         sources: Video and image files, all of the same person; one that is named twice counts once.
-        preset, steps, subject, fps, stream, device, seed, base, person, settings, opinions, progress: As for
+        preset, steps, subject, fps, stream, device, seed, base, person, settings, ensemble_files, progress: As for
             `personalize`; `subject` is looked for in each source.
         corrections: By the source that they are about, each as for `personalize`.
         on_bad: Receives a source that cannot be used, and the others go on; None raises.
@@ -299,11 +300,11 @@ def personalize_many(
     """
     shared = learn_person(
         sources, preset=preset, steps=steps, subject=subject, fps=fps, stream=stream, device=device, seed=seed,
-        base=base, person=person, corrections=corrections, settings=settings, opinions=opinions, on_bad=on_bad,
-        progress=progress,
+        base=base, person=person, corrections=corrections, settings=settings, ensemble_files=ensemble_files,
+        on_bad=on_bad, progress=progress,
     )  # fmt: skip
-    several, hears = len(shared.sources) > 1, progress or Progress()
-    return [shared.predict(path, Named(hears, path.name) if several else hears) for path in shared.sources]
+    several, receiver = len(shared.sources) > 1, progress or Progress()
+    return [shared.predict(path, Named(receiver, path.name) if several else receiver) for path in shared.sources]
 
 
 def learn_person(
@@ -320,7 +321,7 @@ def learn_person(
     person: Path | str | None = None,
     corrections: Mapping[Path | str, Path | str | Corrections] | None = None,
     settings: PersonalizeSettings | None = None,
-    opinions: Sequence[Path | str] = (),
+    ensemble_files: Sequence[Path | str] = (),
     learned: Path | str | None = None,
     on_bad: OnBad | None = None,
     progress: Progress | None = None,
@@ -341,7 +342,7 @@ def learn_person(
     from ttpose.adaptation.weights import PersonalizedWeights
 
     settings = settings or preset_named(preset, steps=steps, seed=seed)
-    settings = replace(settings, refine=with_opinions(settings.refine, opinions))
+    settings = replace(settings, refine=with_ensemble_files(settings.refine, ensemble_files))
     if not sources and learned is None:
         raise UsageError("no input was given", "name videos and photos of the person")
     if settings.mode == "online":

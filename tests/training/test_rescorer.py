@@ -28,7 +28,7 @@ from ttpose.models.boosted_trees import Forest
 from ttpose.models.checkpoint import read_metadata
 from ttpose.training import observed_clips, rescorer
 from ttpose.training.conventions import fit_convention, in_convention, scored_lengths
-from ttpose.training.observed_clips import LOOKS, ObservedClip, observe_shard, read_clip, write_clip
+from ttpose.training.observed_clips import VIEW_COUNTS, ObservedClip, observe_shard, read_clip, write_clip
 from ttpose.training.rescorer import RescorerSettings, fit_rescorer, loosened, part_of, rows_of
 
 FLIP = np.array(COCO17.flip)
@@ -151,7 +151,8 @@ def _observed(seed: int, motion: str = "walk/0", frames: int = 14) -> tuple[Obse
             shift = length * np.cos(angle), length * np.sin(angle)
             seen = misled(seen, frame, name, shift, score=scores[1], spare=scores[0])
             thrown[frame, COCO17.index(name)] = True
-    return ObservedClip(true * [1, 1, 0] + [0, 0, 2], np.arange(frames) / 25, (seen,) * len(LOOKS), motion), thrown
+    each = (seen,) * len(VIEW_COUNTS)
+    return ObservedClip(true * [1, 1, 0] + [0, 0, 2], np.arange(frames) / 25, each, motion), thrown
 
 
 @pytest.fixture(scope="module")
@@ -190,7 +191,7 @@ def test_a_file_gives_back_the_second_opinion_if_there_was_one(tmp_path):
 
 def _without_part(path):
     with np.load(path) as archive:
-        kept = {name: archive[name] for name in archive.files if name != f"peaks_{LOOKS[1]}"}
+        kept = {name: archive[name] for name in archive.files if name != f"peaks_{VIEW_COUNTS[1]}"}
     np.savez(path, **kept)
 
 
@@ -420,16 +421,16 @@ def test_a_rendered_person_is_observed_through_its_labelled_boxes(tiny, tmp_path
     assert clip.motion == "walk/5" and clip.times.tolist() == [0, 0.04, 0.08]
     assert np.allclose(clip.truth, keypoints, atol=1e-4)
     crops = [cut_crop(paint(k, 96), box_of(k), 64, index=i, time_s=i / 25) for i, k in enumerate(keypoints)]
-    for looks, seen in zip(LOOKS, clip.seen, strict=True):
-        direct = predict_tta(tiny, crops, TTA_VIEWS[:looks])
+    for views, seen in zip(VIEW_COUNTS, clip.seen, strict=True):
+        direct = predict_tta(tiny, crops, TTA_VIEWS[:views])
         assert (
             np.abs(seen.single_view_keypoints[..., :2] - direct.single_view_keypoints[..., :2]).mean() < 2
         )  # JPEG changes little
         assert np.abs(seen.side_odds - direct.side_odds).mean() < 0.1
     assert not clip.seen[0].spread.any() and clip.seen[1].spread.any()
-    # Asked of what four views found; the painted person is no person to it, but it looks at the right place.
+    # Asked of what four views found; the painted person is no person to it, but it views at the right place.
     wanted = ensemble_member(COCO17).predict(
-        crops, predict_tta(tiny, crops, TTA_VIEWS[: LOOKS[-1]]).single_view_keypoints
+        crops, predict_tta(tiny, crops, TTA_VIEWS[: VIEW_COUNTS[-1]]).single_view_keypoints
     )
     for seen in clip.seen:
         assert seen.ensemble.shape == (3, 17, 4) and np.abs(seen.ensemble - wanted)[..., :2].mean() < 2

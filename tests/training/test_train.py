@@ -23,7 +23,8 @@ from ttpose.core.progress import Progress
 from ttpose.core.skeleton import PENN13
 from ttpose.models.checkpoint import load_model
 from ttpose.models.encoders.movenet import MoveNetPyramid
-from ttpose.training.joint import TrainingPlan, train
+from ttpose.training.joint import train
+from ttpose.training.plan import TrainingPlan
 from ttpose.training.schedule import JointSettings, TrainingPreset, training_preset
 from ttpose.training.start import parameter_groups
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ttpose.training.joint import TrainingPlan, train
+from ttpose.training.joint import train
+from ttpose.training.plan import TrainingPlan
 from ttpose.training.schedule import training_preset
 
 PATH = os.environ.get("TTPOSE_SYNTH_ASSETS", "")

@@ -7,7 +7,8 @@ import json
 import sys
 from pathlib import Path
 
-from ttpose.training.joint import TrainingPlan, train
+from ttpose.training.joint import train
+from ttpose.training.plan import TrainingPlan
 from ttpose.training.schedule import TrainingPreset, training_preset
 
 

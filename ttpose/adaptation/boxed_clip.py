@@ -75,13 +75,12 @@ def personalize_crops(
     grid, progress = model.config.crop, progress or Progress()
     crops = [cut_crop(read(i), box, grid, index=i, time_s=when[i]) for i, box in enumerate(boxes)]
     clock = time.perf_counter()
-    teaches = settings.uses_pseudo_labels and settings.teacher_views == settings.refine.views
     if before is None:
         with progress.stage("predict with nothing learned", len(crops)) as advance:
-            keep_maps = teaches and settings.distillation > 0
+            keep_maps = settings.shares_tta and settings.distillation > 0
             before = predict_crops(compiled(model), crops, settings.refine, advance, keep_maps=keep_maps)
     timings = {"refine_s": time.perf_counter() - clock}
-    done, after = _personalized(model, crops, settings, before, teaches, progress, corrections)
+    done, after = _personalized(model, crops, settings, before, progress, corrections)
     said = corrected_frames((corrections or Corrections({})).frames, range(len(crops)), len(model.skeleton))
     sides = None
     if after is not before and settings.refine.correct_swaps:  # as `PredictedClip.records` does
@@ -96,7 +95,6 @@ def _personalized(
     crops: Sequence[PersonCrop],
     settings: PersonalizeSettings,
     before: TTAPrediction,
-    teaches: bool,
     progress: Progress,
     corrections: Corrections | None,
 ) -> tuple[Personalized, TTAPrediction]:
@@ -105,7 +103,7 @@ def _personalized(
         streamed = personalize_stream(model, crops, settings, ensemble=before.ensemble, progress=progress)
         return streamed, streamed.prediction
     said = (corrections or Corrections({})).frames
-    teacher = before if teaches else None
+    teacher = before if settings.shares_tta else None
     done = personalize_from_corrections(model, crops, said, settings, teacher=teacher, progress=progress)
     if done.guard.decision == "base":
         return done, before

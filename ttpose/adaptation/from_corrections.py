@@ -14,6 +14,7 @@ from ttpose.adaptation.guard.metrics import GuardReport
 from ttpose.adaptation.guard.selection import chosen, run_guard
 from ttpose.adaptation.labels import TrainingLabels, training_labels
 from ttpose.adaptation.personalize import Personalized, personalize_model
+from ttpose.adaptation.pseudo_labels import predict_teacher
 from ttpose.adaptation.settings import PersonalizeSettings
 from ttpose.adaptation.supervised import adapt_to_corrections
 from ttpose.core.memory import give_back_memory
@@ -21,7 +22,6 @@ from ttpose.core.progress import Progress
 from ttpose.corrections.model import FrameCorrection
 from ttpose.inference.crops import PersonCrop, evenly_spaced
 from ttpose.inference.prediction import TTAPrediction
-from ttpose.inference.tta import TTA_VIEWS, predict_tta
 from ttpose.models.person import PersonDelta
 from ttpose.models.pose_model import PoseModel
 
@@ -86,12 +86,10 @@ def _labels(
     corrected = [row for row, crop in enumerate(crops) if crop.index in corrections]
     rows = sorted({*corrected, *evenly_spaced(len(crops), settings.max_crops)})
     kept = [crops[row] for row in rows]
-    if teacher is None:
-        with progress.stage("predict pseudo-labels", len(kept)) as advance:
-            teacher = predict_tta(base, kept, TTA_VIEWS[: settings.teacher_views], advance, keep_maps=True)
-    else:
-        teacher = teacher.part(rows)
-    return training_labels(teacher, kept, corrections, base.skeleton, settings, base.config.crop)
+    known = None if teacher is None else teacher.part(rows)
+    if known is None:
+        known = predict_teacher(base, kept, settings, progress, keep_maps=True)
+    return training_labels(known, kept, corrections, base.skeleton, settings, base.config.crop)
 
 
 def _checked(

@@ -105,16 +105,14 @@ def observe_clip(
     found_at = time.perf_counter()
     said = corrections or Corrections({})
     store = CropStore(most, said.frames)
-    # The refinement's test-time augmentation is the teacher's as well, where both take the same views.
-    teaches = settings.uses_pseudo_labels and settings.teacher_views == settings.refine.views
 
     def keep(crop: PersonCrop, prediction: TTAPrediction) -> None:
-        store.offer(crop, prediction if teaches else None)
+        store.offer(crop, prediction if settings.shares_tta else None)
 
     with progress.stage("predict with nothing learned", media.info.frames) as advance:
         clip = predict_video(
             media, track, base, detector, settings.refine, counting(advance), model=start, keep=keep,
-            keep_maps=teaches and settings.distillation > 0,
+            keep_maps=settings.shares_tta and settings.distillation > 0,
         )  # fmt: skip
     report_damage(media, progress)
     if clip.prediction is None:

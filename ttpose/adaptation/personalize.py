@@ -13,15 +13,13 @@ from ttpose.adaptation.guard.metrics import GuardReport
 from ttpose.adaptation.guard.selection import chosen, run_guard
 from ttpose.adaptation.losses import Clip
 from ttpose.adaptation.offline import adapt_offline
-from ttpose.adaptation.pseudo_labels import distillation_targets, pseudo_labels
+from ttpose.adaptation.pseudo_labels import distillation_targets, predict_teacher, pseudo_labels
 from ttpose.adaptation.refined_labels import refined_labels
 from ttpose.adaptation.settings import PersonalizeSettings
 from ttpose.core.memory import give_back_memory
 from ttpose.core.progress import Progress
 from ttpose.inference.crops import PersonCrop, evenly_spaced
 from ttpose.inference.prediction import TTAPrediction
-from ttpose.inference.tta import TTA_VIEWS, predict_tta
-from ttpose.models.engine import compiled
 from ttpose.models.person import PersonDelta
 from ttpose.models.pose_model import PoseModel
 
@@ -104,9 +102,7 @@ def _clip(
     if not settings.uses_pseudo_labels:
         return Clip(kept, np.zeros((len(kept), len(base.skeleton), 3))).part(learning)
     if teacher is None:
-        with progress.stage("predict pseudo-labels", len(kept)) as advance:
-            views, keep_maps = TTA_VIEWS[: settings.teacher_views], settings.distillation > 0
-            teacher = predict_tta(compiled(base), kept, views, advance, keep_maps=keep_maps)
+        teacher = predict_teacher(base, kept, settings, progress, keep_maps=settings.distillation > 0)
     if settings.supervised > 0:
         return refined_labels(teacher, kept, base.skeleton, settings, base.config.crop).part(learning)
     labels, swapped = pseudo_labels(teacher, kept, base.skeleton, settings)

@@ -11,11 +11,15 @@ from ttpose.adaptation.losses import Clip
 from ttpose.adaptation.settings import PersonalizeSettings
 from ttpose.core import geometry
 from ttpose.core.geometry import CropGrid
+from ttpose.core.progress import Progress
 from ttpose.core.skeleton import Skeleton
 from ttpose.inference.crops import PersonCrop, by_clip
-from ttpose.inference.opinions import heed_opinions
+from ttpose.inference.onnx_ensemble import merge_onnx
 from ttpose.inference.prediction import TTAPrediction
 from ttpose.inference.refine.left_right import apply_swaps, correct_swaps, limb_groups
+from ttpose.inference.tta import TTA_VIEWS, predict_tta
+from ttpose.models.engine import compiled
+from ttpose.models.pose_model import PoseModel
 
 # A label counts half as much when its views disagree by this share of the crop: 3 % of a crop is about 10 % of the
 # person's torso, the finer of the two PCK thresholds.
@@ -23,6 +27,15 @@ SPREAD = 0.03
 # Standard deviation of the window about a label within which the teacher's map is a target, in shares of the crop's
 # side: wider than any peak (0.03), narrower than a torso (about 0.3).
 _REACH = 1 / 12
+
+
+def predict_teacher(
+    base: PoseModel, crops: Sequence[PersonCrop], settings: PersonalizeSettings, progress: Progress, *, keep_maps: bool
+) -> TTAPrediction:
+    """The base's prediction of N crops by the teacher's views, computed by the engine, with heatmaps on request."""
+    with progress.stage("predict pseudo-labels", len(crops)) as advance:
+        views = TTA_VIEWS[: settings.teacher_views]
+        return predict_tta(compiled(base), crops, views, advance, keep_maps=keep_maps)
 
 
 def distillation_targets(
@@ -99,8 +112,8 @@ def pseudo_labels(
             _, swapped[part] = correct_swaps(found, odds, times[part], skeleton, reference=known)
     corrected = apply_swaps(seen, swapped, skeleton)
     labels = corrected.keypoints.copy()
-    if corrected.opinions is not None:
-        labels = heed_opinions(labels, corrected.opinions, skeleton)
+    if corrected.ensemble_onnx is not None:
+        labels = merge_onnx(labels, corrected.ensemble_onnx, skeleton)
     trust = labels[..., 2] / (1 + (corrected.spread / SPREAD) ** 2)
     labels[..., 2] = np.where(labels[..., 2] > settings.teacher_min_score, trust, 0.0)
     for row, crop in zip(labels, crops, strict=True):

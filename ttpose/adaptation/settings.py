@@ -98,6 +98,11 @@ class PersonalizeSettings:
         """Whether the teacher is needed."""
         return self.distillation > 0 or self.self_training > 0 or self.supervised > 0 or self.baseline == "confident"
 
+    @property
+    def shares_tta(self) -> bool:
+        """Whether the refinement's TTA prediction of the base gives the pseudo-labels too: both take the same views."""
+        return self.uses_pseudo_labels and self.teacher_views == self.refine.views
+
 
 #: Li et al. 2021, section 3 and the public reference code: reconstruction alone, Adam 1e-4, batch 32, as many steps
 #: as frames (steps=0 stands for that), Transformer and norm layers frozen, no guard of any kind.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ttpose.cli import options
+from ttpose.cli.library import add_to, remove_from
 from ttpose.cli.session import session
 
 if TYPE_CHECKING:
@@ -48,8 +49,7 @@ def add(
     with session(quiet=True, debug=debug):
         from ttpose.people.library import BaseLibrary
 
-        base = BaseLibrary().add(name, file, replace=overwrite)
-        print(f"{base.name}: {base.path}")
+        add_to(BaseLibrary(), name, file, overwrite=overwrite)
 
 
 @models.command()
@@ -62,12 +62,7 @@ def remove(
     with session(quiet=True, debug=debug):
         from ttpose.people.library import BaseLibrary
 
-        library = BaseLibrary()
-        found = [library.get(name) for name in names]  # all or none
-        if not yes:
-            typer.confirm(f"delete {', '.join(base.name for base in found)}?", abort=True)
-        for base in found:
-            print(f"removed {library.remove(base.name)}")
+        remove_from(BaseLibrary(), names, ask=not yes)
 
 
 def described(base: Person) -> dict[str, Any]:

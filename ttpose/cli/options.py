@@ -106,7 +106,7 @@ Base = Annotated[
         help="Base to start from, or that a person file was made on: a file, or a name in `ttpose models`.",
     ),
 ]
-Opinion = Annotated[
+Ensemble = Annotated[
     list[Path] | None,
     typer.Option(
         "--ensemble", metavar="FILE.onnx", exists=True, dir_okay=False, show_default=False,

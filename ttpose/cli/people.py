@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ttpose.cli import options
+from ttpose.cli.library import add_to, remove_from
 from ttpose.cli.session import session
 from ttpose.core.text import json_text
 
@@ -63,8 +64,7 @@ def add(
     with session(quiet=True, debug=debug):
         from ttpose.people.library import Library
 
-        person = Library().add(name, file, replace=overwrite)
-        print(f"{person.name}: {person.path}")
+        add_to(Library(), name, file, overwrite=overwrite)
 
 
 @people.command()
@@ -77,12 +77,7 @@ def remove(
     with session(quiet=True, debug=debug):
         from ttpose.people.library import Library
 
-        library = Library()
-        found = [library.get(name) for name in names]  # all or none
-        if not yes:
-            typer.confirm(f"delete {', '.join(person.name for person in found)}?", abort=True)
-        for person in found:
-            print(f"removed {library.remove(person.name)}")
+        remove_from(Library(), names, ask=not yes)
 
 
 def described(person: Person) -> dict[str, Any]:

@@ -32,7 +32,7 @@ def personalize(
     corrections: options.Corrections = None,
     save_as: options.SaveAs = None,
     subject: options.Subject = None,
-    opinion: options.Opinion = None,
+    ensemble: options.Ensemble = None,
     fps: options.Fps = None,
     stream: options.Stream = None,
     device: options.Device = "auto",
@@ -84,7 +84,7 @@ def personalize(
             "seed": seed,
         }
         how |= options.given("fps", fps) | options.given("stream", stream)
-        how |= options.given("opinions", [str(file.absolute()) for file in opinion] if opinion else None)
+        how |= options.given("ensemble_files", [str(file.absolute()) for file in ensemble] if ensemble else None)
         if corrections:
             how["corrections"] = corrections_by_source(corrections, sources)
         start = WeightsFile.named(base, base=True), WeightsFile.named(person)

@@ -53,7 +53,7 @@ def predict(
     smooth: exports.Smooth = exports.Smoothing.none,
     fill_gaps: exports.FillGaps = 0.25,
     subject: options.Subject = None,
-    opinion: options.Opinion = None,
+    ensemble: options.Ensemble = None,
     fps: options.Fps = None,
     stream: options.Stream = None,
     second_opinion: SecondOpinion = False,
@@ -88,7 +88,7 @@ def predict(
         if second_opinion:
             preset = preset or options.InferencePreset.balanced
         named = None if preset is None else preset.value
-        read = (fps, stream, precision.chosen, _paths(opinion))
+        read = (fps, stream, precision.chosen, _paths(ensemble))
         work = Predicting(person, start, subject, where.device, wanted, overlay, draw_min_score, named, *read)
         reporter.start("predict", where.shown, len(sources), where.jobs)
         if second_opinion:
@@ -117,7 +117,7 @@ class Predicting:
         fps: Of the videos; None takes what they say.
         stream: Which of their tracks; None takes the main one.
         precision: Of the networks; None for "auto".
-        opinions: ONNX files that predict as well.
+        ensemble_files: ONNX files that predict as well.
     """
 
     weights: WeightsFile | None
@@ -131,7 +131,7 @@ class Predicting:
     fps: float | None = None
     stream: int | None = None
     precision: Precision | None = None
-    opinions: tuple[str, ...] = ()
+    ensemble_files: tuple[str, ...] = ()
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -140,7 +140,7 @@ class Predicting:
         how = {"command": "predict", "weights_sha256": weights, "subject": self.subject}
         drawn = options.given("draw_min_score", self.draw_min_score)
         asked = options.given("preset", self.preset) | self._reading | options.given("precision", self.precision)
-        asked |= options.given("opinions", list(self.opinions) or None)
+        asked |= options.given("ensemble_files", list(self.ensemble_files) or None)
         return {**how, **fingerprint("base", self.base), **drawn, **asked, **self.wanted.settings}
 
     @property
@@ -162,7 +162,7 @@ class Predicting:
         use_precision(self.precision or "auto")
         how: dict[str, Any] = {"weights": path_of(self.weights), "base": path_of(self.base), "subject": self.subject}
         how |= options.given("preset", self.preset) | self._reading
-        how |= options.given("opinions", self.opinions or None)
+        how |= options.given("ensemble_files", self.ensemble_files or None)
         result = api.predict(source, **how, device=self.device, progress=progress)
 
         def write_overlay(path: Path) -> None:

@@ -16,7 +16,7 @@ from ttpose.cli.session import session
 from ttpose.core.files import check_folder
 
 if TYPE_CHECKING:
-    from ttpose.training.joint import TrainingResult
+    from ttpose.training.plan import TrainingResult
     from ttpose.training.schedule import JointSettings
 
 # Options by what they are about, and one that names a weights file.
@@ -99,8 +99,8 @@ def train(
     with session(quiet=quiet, debug=debug) as reporter:
         check_folder(output)
         from ttpose.cli.machine import choose_device
-        from ttpose.training.joint import TrainingPlan
         from ttpose.training.joint import train as run
+        from ttpose.training.plan import TrainingPlan
         from ttpose.training.schedule import REFERENCE_CROP_DOWN, training_preset
 
         chosen = training_preset(preset)

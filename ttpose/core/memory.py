@@ -1,4 +1,4 @@
-"""The C library's manners with memory that was freed."""
+"""What the C library does with memory that was freed."""
 
 from __future__ import annotations
 

@@ -92,7 +92,7 @@ def evaluate_clips(
     for clip, name in zip(clips, distinct_names(clips, root), strict=True):
         try:
             found = predict_frames(model, clip.frames, name, progress)
-            after = taught = None
+            after = corrected = None
             if adapt and clip.person is not None:
                 images, boxes = picture_reader(clip.frames), [frame.box for frame in clip.frames]
                 after = adapt(images, boxes)
@@ -100,8 +100,8 @@ def evaluate_clips(
                     even = evenly_picked(len(clip), corrections)
                     doubted = suggested(clip, after.keypoints, found, model.skeleton, corrections)
                     picked = even if pick == "even" else doubted
-                    taught = _taught(model, clip, picked, settings, after, progress)
-            score = _score(clip, name, root, model.skeleton.keypoints, found, after, taught)
+                    corrected = _corrected(model, clip, picked, settings, after, progress)
+            score = _score(clip, name, root, model.skeleton.keypoints, found, after, corrected)
             scores.append(replace(score, guard=STILLS) if adapt and after is None else score)
         except InputError as error:
             failed[name] = error.message
@@ -124,7 +124,7 @@ def evaluate_clips(
 
 
 @dataclass(frozen=True)
-class Taught:
+class Corrected:
     """A clip's personalization from corrections.
 
     Attributes:
@@ -136,14 +136,14 @@ class Taught:
     frames: tuple[int, ...]
 
 
-def _taught(
+def _corrected(
     model: PoseModel,
     clip: LabelledClip,
     picked: Sequence[int],
     settings: PersonalizeSettings,
     after: PersonalizedCrops,
     progress: Progress,
-) -> Taught:
+) -> Corrected:
     """Personalize with the labels of some frames as corrections; what the base predicts is not computed again."""
     from ttpose.adaptation.boxed_clip import PersonalizedClip, personalize_crops
 
@@ -153,7 +153,7 @@ def _taught(
     result = personalize_crops(
         model, images, boxes, settings=settings, corrections=said, before=before, progress=progress
     )
-    return Taught(result, tuple(picked))
+    return Corrected(result, tuple(picked))
 
 
 def _score(
@@ -163,7 +163,7 @@ def _score(
     keypoints: Sequence[str],
     found: np.ndarray,
     after: PersonalizedCrops | None,
-    taught: Taught | None,
+    corrected: Corrected | None,
 ) -> ClipScore:
     known = np.array([joint in keypoints for joint in clip.joints])
     scored = clip.scored & known
@@ -171,7 +171,7 @@ def _score(
     rule = CLIP_RULE if clip.person is not None else replace(CLIP_RULE, floor=0.0)
 
     # What a person corrected is right by definition.
-    rest = [i for i in range(len(clip)) if taught is None or i not in taught.frames]
+    rest = [i for i in range(len(clip)) if corrected is None or i not in corrected.frames]
 
     def measured(predicted: np.ndarray) -> Measured:
         found = by_name(predicted, keypoints, clip.joints)[rest]
@@ -180,8 +180,8 @@ def _score(
     stages = {"base": found}
     if after is not None:
         stages |= {"refined": after.refined, "personalized": after.keypoints}
-    if taught is not None:
-        stages["corrected"] = taught.result.keypoints
+    if corrected is not None:
+        stages["corrected"] = corrected.result.keypoints
     measures = {stage: measured(predicted) for stage, predicted in stages.items()}
     first, boxes = measures["base"], [frame.box for frame in clip.frames]
     return ClipScore(
@@ -205,9 +205,9 @@ def _score(
         guard=None if after is None else after.guard.decision,
         guard_figures=None if after is None else after.guard.to_dict(),
         timings={} if after is None else dict(after.timings),
-        corrected_frames=() if taught is None else taught.frames,
-        corrected_guard=None if taught is None else taught.result.guard.to_dict(),
-        corrected_timings={} if taught is None else dict(taught.result.timings),
+        corrected_frames=() if corrected is None else corrected.frames,
+        corrected_guard=None if corrected is None else corrected.result.guard.to_dict(),
+        corrected_timings={} if corrected is None else dict(corrected.result.timings),
     )
 
 

@@ -17,7 +17,7 @@ from ttpose.results.records import plain
 SCHEMA = "ttpose.evaluation/2"
 
 #: What is measured, in the order in which the work builds up: the base by one plain view; the base refined, with
-#: nothing learned; the personalized weights refined; the same taught by corrected frames.
+#: nothing learned; the personalized weights refined; the same after learning from corrected frames.
 STAGES = ("base", "refined", "personalized", "corrected")
 #: Which two stages each gain compares, so that inference and learning are told apart.
 GAINS = {

@@ -83,8 +83,7 @@ def predict_people(
 
 def predict_in_box(image: np.ndarray, box: Box, model: PoseNetwork, settings: RefineSettings) -> np.ndarray:
     """Keypoints [K, 3] of the person in exactly this box of an RGB uint8 image, in its pixels."""
-    plain = settings.views == 1 and not settings.ensemble and not settings.opinions
-    seen = predict_crops(model, [cut_crop(image, box, model.config.crop, plain=plain)], settings)
+    seen = predict_crops(model, [cut_crop(image, box, model.config.crop, plain=settings.plain)], settings)
     return _refined(seen, model, settings)[0]
 
 

@@ -15,7 +15,7 @@ from ttpose.core.skeleton import Skeleton
 from ttpose.inference.crops import PersonCrop, cut_crop
 from ttpose.inference.ensemble import ensemble_member
 from ttpose.inference.follow import CHUNK, FollowedFrame, chunks, follow_frames
-from ttpose.inference.opinions import predict_opinions
+from ttpose.inference.onnx_ensemble import predict_onnx
 from ttpose.inference.overlap import in_order
 from ttpose.inference.prediction import TTAPrediction, join
 from ttpose.inference.records import frame_records
@@ -62,8 +62,8 @@ def predict_crops(
         if settings.ensemble:
             before = None if ensemble is None else ensemble[rows.start : rows.stop]
             found = replace(found, ensemble=_second(model, few, found) if before is None else before)
-        if settings.opinions:
-            found = replace(found, opinions=predict_opinions(settings.opinions, few, model.skeleton))
+        if settings.ensemble_files:
+            found = replace(found, ensemble_onnx=predict_onnx(settings.ensemble_files, few, model.skeleton))
         return found
 
     return join(predict_batches(predict, len(crops), advance))
@@ -97,7 +97,7 @@ class PredictedClip:
     Attributes:
         frames: Every decoded frame, with its box and the base's prediction by one plain view.
         prediction: Of the M frames in which the subject is known, by the settings' views and ensemble; None for M = 0.
-        base_prediction: The same by the base without the ensemble, where other weights predicted.
+        base_prediction: The same by the base without the ensemble, for left/right where other weights predicted.
     """
 
     frames: list[FollowedFrame]
@@ -181,11 +181,13 @@ def predict_video(
         keep_maps: Whether these predictions have the mean heatmaps.
     """
     model = base if model is None else model
-    margin = settings.views > 1 or settings.ensemble or bool(settings.opinions) or model is not base or keep is not None
+    margin = not settings.plain or model is not base or keep is not None
     frames: list[FollowedFrame] = []
     parts: list[TTAPrediction] = []
     base_parts: list[TTAPrediction] = []
-    names = replace(settings, ensemble=False, opinions=())  # the base's, for left and right
+    # Left and right of other weights are the base's, where they are corrected (`PredictedClip.sides`).
+    with_base = model is not base and settings.correct_swaps
+    base_settings = replace(settings, ensemble=False, ensemble_files=())
 
     def predict(
         chunk: list[Frame],
@@ -193,9 +195,9 @@ def predict_video(
         followed = follow_frames(chunk, track, base, detector, margin=margin)
         seen = [frame for frame in followed if frame.prediction is not None]
         found = _predict_followed(seen, base, model, settings, keep_maps=keep_maps) if seen else None
-        if not seen or model is base:
+        if not seen or not with_base:
             return followed, seen, found, None
-        return followed, seen, found, _predict_followed(seen, base, base, names, keep_maps=False)
+        return followed, seen, found, _predict_followed(seen, base, base, base_settings, keep_maps=False)
 
     for followed, seen, found, by_base in in_order(predict, chunks(source.frames(), CHUNK)):
         if found is not None:
@@ -214,8 +216,7 @@ def _predict_followed(
 ) -> TTAPrediction:
     """The settings' prediction of followed frames; what the plain view of the base has shown is not computed again."""
     followed = join([frame.prediction for frame in seen if frame.prediction is not None])
-    alone = settings.views == 1 and not settings.ensemble and not settings.opinions
-    if model is base and alone and not keep_maps:
+    if model is base and settings.plain and not keep_maps:
         return followed
     crops = [frame.crop for frame in seen if frame.crop is not None]
     plain = ViewOutput.cat([frame.plain for frame in seen if frame.plain is not None]) if model is base else None

@@ -26,7 +26,7 @@ class TTAPrediction:
         ensemble: [N, K, 4] the second network's prediction as `ttpose.inference.ensemble.EnsembleMember` gives it,
             where it was asked.
         single_view: The plain view's prediction, where there are other views.
-        opinions: [N, K, 4] what networks in ONNX files predicted (`ttpose.inference.opinions`), where they were asked.
+        ensemble_onnx: [N, K, 4] by networks in ONNX files (`ttpose.inference.onnx_ensemble`), if there are any.
     """
 
     keypoints: np.ndarray
@@ -38,7 +38,7 @@ class TTAPrediction:
     maps: Tensor | None = None
     ensemble: np.ndarray | None = None
     single_view: TTAPrediction | None = None
-    opinions: np.ndarray | None = None
+    ensemble_onnx: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.keypoints)
@@ -49,8 +49,8 @@ class TTAPrediction:
         maps = None if self.maps is None else self.maps[chosen]
         ensemble = None if self.ensemble is None else self.ensemble[chosen]
         some = TTAPrediction.of(lambda name: getattr(self, name)[chosen], maps, ensemble)
-        if self.opinions is not None:
-            some = replace(some, opinions=self.opinions[chosen])
+        if self.ensemble_onnx is not None:
+            some = replace(some, ensemble_onnx=self.ensemble_onnx[chosen])
         return some if self.single_view is None else replace(some, single_view=self.single_view.part(rows))
 
     @classmethod
@@ -73,7 +73,7 @@ def join(parts: Sequence[TTAPrediction]) -> TTAPrediction:
         torch.cat(maps) if maps else None,
         np.concatenate(ensemble) if ensemble else None,
     )
-    opinions = [part.opinions for part in parts if part.opinions is not None]
-    if opinions:
-        together = replace(together, opinions=np.concatenate(opinions))
+    ensemble_onnx = [part.ensemble_onnx for part in parts if part.ensemble_onnx is not None]
+    if ensemble_onnx:
+        together = replace(together, ensemble_onnx=np.concatenate(ensemble_onnx))
     return replace(together, single_view=join(single)) if single else together

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ttpose.core.errors import UsageError
 
-#: What a user hears whose base the trees do not know.
+#: What a user is told whose base the trees do not know.
 NO_TREES = (
     "this base is refined without boosted trees, which know the shipped base's errors only: test-time augmentation,"
     " left/right correction, Viterbi and the ensemble remain"
@@ -24,7 +24,7 @@ class RefineSettings:
             (`ttpose.inference.refine.rescoring`).
         trees: Whether boosted trees say how likely candidates are; else the heatmaps' values do.
         ensemble: Whether BlazePose predicts as well (`ttpose.inference.ensemble`).
-        opinions: ONNX files of networks that predict as well (`ttpose.inference.opinions`).
+        ensemble_files: ONNX files of networks that predict as well (`ttpose.inference.onnx_ensemble`).
     """
 
     views: int = 1
@@ -32,7 +32,12 @@ class RefineSettings:
     rescore: bool = True
     ensemble: bool = False
     trees: bool = True
-    opinions: tuple[str, ...] = ()
+    ensemble_files: tuple[str, ...] = ()
+
+    @property
+    def plain(self) -> bool:
+        """Whether the base's plain view is all that is predicted: neither other views nor other networks."""
+        return self.views == 1 and not self.ensemble and not self.ensemble_files
 
     @property
     def note(self) -> str | None:

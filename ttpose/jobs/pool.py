@@ -23,7 +23,7 @@ from ttpose.jobs.outcome import Outcome
 from ttpose.jobs.progress_channel import ProgressReceiver, ProgressSender
 from ttpose.jobs.task import Task, execute
 
-#: Is told that work on a task begins, by the task's position, and gives who is to hear of it.
+#: Called with a task's position when work on it begins; gives what receives its progress.
 Begin = Callable[[int], Progress]
 
 _PATIENCE_S = 10.0  # for a worker to tidy up; one step of a large model on a slow machine takes a few seconds
@@ -51,7 +51,7 @@ def run_in_processes(
             busy = {worker.connection: worker for worker in workers if worker.position is not None}
             for connection in wait(list(busy)):
                 worker = busy[connection]  # type: ignore[index]
-                at, outcome = worker.position, worker.hear()
+                at, outcome = worker.position, worker.receive()
                 if at is not None and outcome is not None:
                     yield at, outcome
     finally:
@@ -65,7 +65,7 @@ class _Worker:
         self._threads = threads
         self._process: BaseProcess | None = None
         self._task: Task | None = None
-        self._replay = ProgressReceiver(Progress())
+        self._receiver = ProgressReceiver(Progress())
         self.connection: Connection
         self.position: int | None = None
 
@@ -79,11 +79,11 @@ class _Worker:
             with _deaf_to_interrupts():
                 self._process.start()
             theirs.close()
-        self.position, self._task, self._replay = position, task, ProgressReceiver(listener)
-        with suppress(OSError):  # it is dead; `hear` will tell
+        self.position, self._task, self._receiver = position, task, ProgressReceiver(listener)
+        with suppress(OSError):  # it is dead; `receive` will tell
             self.connection.send(task)
 
-    def hear(self) -> Outcome | None:
+    def receive(self) -> Outcome | None:
         """Take one message; the task's outcome if that was it.
 
         Raises:
@@ -98,7 +98,7 @@ class _Worker:
         if isinstance(message, Outcome):
             self.position = self._task = None
             return message
-        self._replay.take(message)
+        self._receiver.take(message)
         return None
 
     def _died(self) -> Outcome:

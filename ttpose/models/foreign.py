@@ -53,7 +53,7 @@ def _kind(path: Path) -> str:
     if head[:4] == _ZIP or head[:1] == _PICKLE:
         return "a PyTorch file"
     if is_onnx(head) or path.suffix == ".onnx":
-        return "an ONNX file, which runs but does not learn (it can be an extra opinion: --ensemble)"
+        return "an ONNX file, which runs but does not learn (it can join the ensemble: --ensemble)"
     if head[8:9] == b"{":
         return _safetensors(path)
     return "empty" if not head else "no weights file, or a damaged one"

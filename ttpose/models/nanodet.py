@@ -162,11 +162,11 @@ def load_nanodet(path: Path) -> NanoDet:
     try:
         weights = load_file(path)
     except (OSError, SafetensorError) as error:
-        raise WeightsError(f"cannot read the person finder's weights {path}: {error}", "reinstall ttpose") from error
+        raise WeightsError(f"cannot read the person detector's weights {path}: {error}", "reinstall ttpose") from error
     with Uninitialised():
         model = NanoDet()
     try:
         model.load_state_dict({name: value.float() for name, value in weights.items()}, strict=True)
     except RuntimeError as error:
-        raise WeightsError(f"{path} does not hold the person finder's weights", "reinstall ttpose") from error
+        raise WeightsError(f"{path} does not hold the person detector's weights", "reinstall ttpose") from error
     return model.eval().requires_grad_(False)

@@ -19,8 +19,8 @@ from ttpose.inference.prediction import TTAPrediction
 from ttpose.inference.tta import TTA_VIEWS, predict_tta
 from ttpose.models.pose_model import PoseModel
 
-#: As many views as the fast preset looks through, and as the others do.
-LOOKS = (1, 4)
+#: Views of the test-time augmentation of the fast preset, and of the others.
+VIEW_COUNTS = (1, 4)
 FRAME_S = 1 / 25  # rendered clips have 25 frames a second
 _ARRAYS = ("keypoints", "side_odds", "spread", "single_view_keypoints", "peaks", "boxes")
 
@@ -32,7 +32,7 @@ class ObservedClip:
     Attributes:
         truth: [T, 17, 3] original pixels; the third value is the visibility, 0 unknown, 1 hidden, 2 visible.
         times: [T] seconds.
-        seen: An observation for each of `LOOKS`, all with one second opinion, asked of the last one's keypoints.
+        seen: An observation for each of `VIEW_COUNTS`, all with one ensemble prediction, for the last one's keypoints.
         motion: Name of the recorded motion.
     """
 
@@ -57,12 +57,12 @@ def observe_shard(model: PoseModel, path: Path) -> ObservedClip:
     """The first clip of a rendered person, through the labelled boxes."""
     shard = read_shard(path)
     crops = shard_crops(shard, 0, model.config.crop)
-    *fewer, most = LOOKS
+    *fewer, most = VIEW_COUNTS
     last = predict_tta(model, crops, TTA_VIEWS[:most])
     ensemble = ensemble_member(model.skeleton, str(model.device)).predict(crops, last.keypoints)
     seen = tuple(
         replace(found, ensemble=ensemble)
-        for found in (*(predict_tta(model, crops, TTA_VIEWS[:looks]) for looks in fewer), last)
+        for found in (*(predict_tta(model, crops, TTA_VIEWS[:views]) for views in fewer), last)
     )
     return ObservedClip(
         shard.keypoints[0].astype(np.float64), np.array([c.time_s for c in crops]), seen, shard.motion[0]
@@ -72,8 +72,8 @@ def observe_shard(model: PoseModel, path: Path) -> ObservedClip:
 def write_clip(clip: ObservedClip, path: Path) -> None:
     """Keep a clip as `.npz`; raises OutputError."""
     arrays = {"truth": clip.truth, "times": clip.times, "motion": np.array(clip.motion)}
-    for looks, seen in zip(LOOKS, clip.seen, strict=True):
-        arrays |= {f"{name}_{looks}": getattr(seen, name).astype(np.float32) for name in _ARRAYS}
+    for views, seen in zip(VIEW_COUNTS, clip.seen, strict=True):
+        arrays |= {f"{name}_{views}": getattr(seen, name).astype(np.float32) for name in _ARRAYS}
     if clip.seen[0].ensemble is not None:
         arrays["ensemble"] = clip.seen[0].ensemble.astype(np.float32)
     with atomic_path(path) as partial, open(partial, "wb") as handle:
@@ -81,14 +81,14 @@ def write_clip(clip: ObservedClip, path: Path) -> None:
 
 
 def read_clip(path: Path) -> ObservedClip:
-    """Read a file of `write_clip`, with a second opinion if it holds one; raises InputError."""
+    """Read a file of `write_clip`, with the ensemble's prediction if it holds one; raises InputError."""
     try:
         arrays = read_arrays(path, "an observed clip")
-        seen = tuple(_observation(arrays, looks) for looks in LOOKS)
+        seen = tuple(_observation(arrays, views) for views in VIEW_COUNTS)
         return ObservedClip(arrays["truth"], arrays["times"], seen, str(arrays["motion"]))
     except (FileNotFoundError, KeyError) as error:
         raise InputError(f"{path} is not an observed clip: {error}") from error
 
 
-def _observation(arrays: Mapping[str, np.ndarray], looks: int) -> TTAPrediction:
-    return TTAPrediction.of(lambda name: arrays[f"{name}_{looks}"], ensemble=arrays.get("ensemble"))
+def _observation(arrays: Mapping[str, np.ndarray], views: int) -> TTAPrediction:
+    return TTAPrediction.of(lambda name: arrays[f"{name}_{views}"], ensemble=arrays.get("ensemble"))

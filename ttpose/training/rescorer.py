@@ -64,7 +64,7 @@ class RescorerSettings:
 def rows_of(
     clip: ObservedClip, convention: np.ndarray, settings: RescorerSettings, rng: np.random.Generator
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Features [R, F] of a clip's candidates and whether each is right [R], for every look and step."""
+    """Features [R, F] of a clip's candidates and whether each is right [R], for each number of views and step."""
     boxes = loosened(clip.seen[0].boxes, rng, settings)
     truth = in_convention(clip.truth, convention, COCO17)
     lengths = scored_lengths(clip.truth, COCO17)
@@ -80,14 +80,14 @@ def rows_of(
 
 
 def loosened(boxes: np.ndarray, rng: np.random.Generator, settings: RescorerSettings) -> np.ndarray:
-    """Boxes [N, 4] of a clip as another finder might have drawn them."""
+    """Boxes [N, 4] of a clip as another detector might have drawn them."""
     out = rng.uniform(*settings.box_out, 4) + rng.normal(0, settings.box_shake, boxes.shape)
     left, top, right, bottom = (out * boxes[:, 2:].max(1, keepdims=True)).T
     return boxes + np.stack([-left, -top, left + right, top + bottom], 1)
 
 
 def fit_rescorer(clips: Sequence[ObservedClip], settings: RescorerSettings) -> Forest:
-    """Train on clips, which all have a second opinion or none of them; needs scikit-learn."""
+    """Train on clips, which all have the ensemble's prediction or none of them; needs scikit-learn."""
     from sklearn.ensemble import HistGradientBoostingClassifier
 
     convention = fit_convention([c.truth for c in clips], [c.seen[-1].keypoints for c in clips], COCO17)
@@ -111,13 +111,13 @@ def main() -> None:
     """Command line of the training."""
     parser = argparse.ArgumentParser(description="Train the rescorer on rendered people.")
     commands = parser.add_subparsers(dest="command", required=True)
-    seeing = commands.add_parser("observe", help="look at rendered people with the shipped model")
+    seeing = commands.add_parser("observe", help="predict rendered people with the shipped model")
     seeing.add_argument("shards", type=Path)
     seeing.add_argument("--part", type=part_of, default="0/1", help="i/n: every n-th person from the i-th on")
-    fitting = commands.add_parser("fit", help="train on what was seen")
+    fitting = commands.add_parser("fit", help="train on those predictions")
     fitting.add_argument("observed", type=Path)
     fitting.add_argument("--seed", type=int, default=0)
-    fitting.add_argument("--second", action="store_true", help="let the trees know the second opinion")
+    fitting.add_argument("--second", action="store_true", help="let the trees know the ensemble's prediction")
     for command in (seeing, fitting):
         command.add_argument("-o", "--out", type=Path, required=True)
     options = parser.parse_args()

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ttpose.core.skeleton import Skeleton, skeleton_named
-from ttpose.inference.opinions import heed_opinions
+from ttpose.inference.onnx_ensemble import merge_onnx
 from ttpose.inference.prediction import TTAPrediction
 from ttpose.inference.refine.candidates import limb_joints
 from ttpose.inference.refine.corrected import CorrectedFrames
@@ -94,12 +94,12 @@ def _refine(
     if settings.correct_swaps:
         _, swapped = correct_swaps(prediction.keypoints, prediction.side_odds, when, skeleton, reference=reference)
     cleaned = apply_swaps(prediction, swapped, skeleton)
-    if cleaned.opinions is not None:
-        refined = _refine(replace(prediction, opinions=None), times, skeleton, settings, reference, share)
-        return Refined(heed_opinions(refined.keypoints, cleaned.opinions, skeleton), swapped)
-    if not settings.rescore:
-        return Refined(cleaned.keypoints, swapped)
-    if cleaned.single_view is not None and cleaned.ensemble is not None and settings.trees:
-        single = apply_swaps(cleaned.single_view, swapped, skeleton).keypoints
-        cleaned = replace(cleaned, keypoints=average_where_close(cleaned.keypoints, single, skeleton))
-    return Refined(rescore(cleaned, when, skeleton, share=share, trees=settings.trees)[0], swapped)
+    keypoints = cleaned.keypoints
+    if settings.rescore:
+        if cleaned.single_view is not None and cleaned.ensemble is not None and settings.trees:
+            single = apply_swaps(cleaned.single_view, swapped, skeleton).keypoints
+            cleaned = replace(cleaned, keypoints=average_where_close(keypoints, single, skeleton))
+        keypoints = rescore(cleaned, when, skeleton, share=share, trees=settings.trees)[0]
+    if cleaned.ensemble_onnx is not None:
+        keypoints = merge_onnx(keypoints, cleaned.ensemble_onnx, skeleton)
+    return Refined(keypoints, swapped)

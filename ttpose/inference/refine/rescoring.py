@@ -78,16 +78,16 @@ def rescore(
         was moved has its new position's probability as its score; the others keep theirs.
     """
     asked = seen.ensemble is not None
-    judge: Forest | HeatmapOdds = forest or (load_rescorer(asked) if trees else _odds(seen))
+    rescorer: Forest | HeatmapOdds = forest or (load_rescorer(asked) if trees else _odds(seen))
     if margin is None:
-        margin = _MARGINS[asked] if not isinstance(judge, HeatmapOdds) else _HEATMAP_MARGIN
+        margin = _MARGINS[asked] if not isinstance(rescorer, HeatmapOdds) else _HEATMAP_MARGIN
     found, moved = seen.keypoints.copy(), np.zeros(seen.keypoints.shape[:2], bool)
     blocks = -(-len(found) // _BLOCK)
     # Equally long, since lengths of limbs and of the torso are a block's own and a few frames do not show them.
     for start, stop in pairwise(np.linspace(0, len(found), blocks + 1).astype(int)):
         first, rows = max(start - NEIGHBOURHOOD, 0), slice(start, stop)
         around = slice(first, stop + NEIGHBOURHOOD)
-        block, shifted = _rescore_block(seen.part(around), times[around], skeleton, judge, margin, costs, share)
+        block, shifted = _rescore_block(seen.part(around), times[around], skeleton, rescorer, margin, costs, share)
         inside = slice(start - first, stop - first)
         found[rows], moved[rows] = block[inside], shifted[inside]
     return found, moved

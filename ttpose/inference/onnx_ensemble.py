@@ -1,4 +1,4 @@
-"""Opinions of pose networks from ONNX files: further members of the ensemble, for any base, and teachers beside it."""
+"""Pose networks from ONNX files: further members of the ensemble, for any base, in results and pseudo-labels."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from ttpose.inference.settings import RefineSettings
 from ttpose.models.onnx_pose import OnnxPose
 
 _BATCH = 4  # crops a run, each with its mirror image
-# Nearer than this, in torsos, both mean the same place, and their mean is better than either.
+# Nearer than this, in torsos, both mean the same position, and their mean is better than either.
 _NEAR = 0.3
 # Farther apart one of them is wrong. The base is believed unless the other is surer by so much.
 _SURER = 0.3
 
 
-def predict_opinions(files: Sequence[str], crops: Sequence[PersonCrop], skeleton: Skeleton) -> np.ndarray:
+def predict_onnx(files: Sequence[str], crops: Sequence[PersonCrop], skeleton: Skeleton) -> np.ndarray:
     """What the networks in ONNX files together say of N crops, each seen plain and mirrored.
 
     Args:
@@ -39,9 +39,7 @@ def predict_opinions(files: Sequence[str], crops: Sequence[PersonCrop], skeleton
     """
     numbers = [COCO17.index(name) if name in COCO17.keypoints else -1 for name in skeleton.keypoints]
     parts = [
-        _combined(
-            [_predict(load_opinion(file), crops[i : i + _BATCH], flip) for file in files for flip in (False, True)]
-        )
+        _combined([_predict(load_onnx(file), crops[i : i + _BATCH], flip) for file in files for flip in (False, True)])
         for i in range(0, len(crops), _BATCH)
     ]
     found = np.concatenate(parts)[:, numbers] if parts else np.zeros((0, len(numbers), 4))
@@ -49,33 +47,33 @@ def predict_opinions(files: Sequence[str], crops: Sequence[PersonCrop], skeleton
     return found
 
 
-def heed_opinions(keypoints: np.ndarray, opinions: np.ndarray, skeleton: Skeleton) -> np.ndarray:
-    """Keypoints [N, K, 3] after hearing the opinions [N, K, 4] of `predict_opinions`, in the same pixels.
+def merge_onnx(keypoints: np.ndarray, predicted: np.ndarray, skeleton: Skeleton) -> np.ndarray:
+    """Keypoints [N, K, 3] merged with the predictions [N, K, 4] of `predict_onnx`, in the same pixels.
 
-    Where both are near, the place is their mean, weighted by scores; where they are not, it is the opinion's only if
-    that is clearly surer.
+    Where both are near, the position is their mean, weighted by scores; where they are not, it is the network's only if
+    its score is clearly higher.
     """
-    found, told = keypoints.copy(), ~np.isnan(opinions[..., 0])
+    found, known = keypoints.copy(), ~np.isnan(predicted[..., 0])
     torso = max(float(np.median(torso_lengths(keypoints, skeleton))), 1e-3)
-    apart = np.linalg.norm(opinions[..., :2] - keypoints[..., :2], axis=-1) / torso
-    own, other = keypoints[..., 2], np.nan_to_num(opinions[..., 2])
+    apart = np.linalg.norm(predicted[..., :2] - keypoints[..., :2], axis=-1) / torso
+    own, other = keypoints[..., 2], np.nan_to_num(predicted[..., 2])
     share = np.where(apart < _NEAR, other / (own + other + 1e-9), np.where(other > own + _SURER, 1.0, 0.0))
-    share = np.where(told, share, 0.0)[..., None]
-    found[..., :2] += share * np.nan_to_num(opinions[..., :2] - keypoints[..., :2])
+    share = np.where(known, share, 0.0)[..., None]
+    found[..., :2] += share * np.nan_to_num(predicted[..., :2] - keypoints[..., :2])
     taken = (share[..., 0] == 1) & (apart >= _NEAR)
     found[..., 2] = np.where(taken, other, own)
     return found
 
 
-def with_opinions(settings: RefineSettings, files: Sequence[Path | str]) -> RefineSettings:
+def with_ensemble_files(settings: RefineSettings, files: Sequence[Path | str]) -> RefineSettings:
     """The settings with further members of the ensemble; raises UsageError and WeightsError for files that are none."""
     for file in files:
-        load_opinion(str(file))
-    return replace(settings, opinions=(*settings.opinions, *map(str, files)))
+        load_onnx(str(file))
+    return replace(settings, ensemble_files=(*settings.ensemble_files, *map(str, files)))
 
 
 @lru_cache(maxsize=4)
-def load_opinion(file: str) -> OnnxPose:
+def load_onnx(file: str) -> OnnxPose:
     """The network of a file, kept for the next call; raises UsageError and WeightsError."""
     return OnnxPose(file)
 
