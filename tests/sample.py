@@ -56,7 +56,7 @@ def share_right(result: KeypointResult, where: np.ndarray, within: float = 0.2) 
 
 def environment() -> dict[str, str]:
     """Of a command: this checkout's package, whatever the working directory, and wide lines."""
-    kept = {name: value for name, value in os.environ.items() if name not in ("TTPOSE_ENGINE", "ONEDNN_MAX_CPU_ISA")}
+    kept = {name: value for name, value in os.environ.items() if name != "TTPOSE_ENGINE"}
     return {**kept, "PYTHONPATH": str(ROOT), "COLUMNS": "160"}
 
 

@@ -10,6 +10,7 @@ import torch
 
 from ttpose.models.engine import operations as operations  # fills the table that Symbol looks into
 from ttpose.models.engine.runtime import openvino, ops
+from ttpose.models.engine.signal_stack import kept_signal_stack
 from ttpose.models.engine.symbol import Symbol
 
 #: A forward's outputs that are wanted, in order.
@@ -46,7 +47,8 @@ class Graph:
             # The system knows better than a library which cores are free.
             "ENABLE_CPU_PINNING": "NO",
         }
-        compiled = openvino.Core().compile_model(openvino.Model(outputs, [image]), "CPU", settings)
+        with kept_signal_stack():
+            compiled = openvino.Core().compile_model(openvino.Model(outputs, [image]), "CPU", settings)
         self._shapes = [tuple(output.get_shape())[1:] for output in outputs]
         self._requests = [compiled.create_infer_request() for _ in range(threads)]
         self._lock = threading.Lock()
