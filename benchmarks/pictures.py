@@ -1,8 +1,8 @@
 """Pictures of labelled clips: `python benchmarks/pictures.py CLIP [CLIP ...] -o FOLDER`.
 
 Writes before_after.jpg, where each clip has two rows of evenly spaced frames, the base's keypoints above and those of
-`balanced` below, and repainted.jpg, where the shipped decoder, not adapted to anybody, repaints frames of each clip
-from another frame of it: sources above, targets in the middle, what was painted below.
+`balanced` below, and reconstructed.jpg, where the shipped decoder, not adapted to anybody, reconstructs frames of each
+clip from another frame of it: sources above, targets in the middle, the reconstruction below.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, required=True)
     options = parser.parse_args()
     base = load(None).model
-    compared, painted = [], []
+    compared, rebuilt = [], []
     for folder in options.clips:
         crops = _crops(folder, base.config.input_size)
         shown = np.linspace(0, len(crops) - 1, _FRAMES).round().astype(int).tolist()
@@ -47,11 +47,11 @@ def main() -> None:
         after = predict_clip(done.model, crops, PRESETS["balanced"].refine).keypoints
         for keypoints in (predict_tta(base, crops).keypoints, after):
             compared.append(np.concatenate([_drawn(crops[i], keypoints[i], base) for i in shown], 1))
-        painted += _repainted(base, [crops[i] for i in shown])
+        rebuilt += _reconstruction_rows(base, [crops[i] for i in shown])
         print(folder.name, done.guard.decision, done.guard.reason, flush=True)
     options.output.mkdir(parents=True, exist_ok=True)
     write_image(options.output / "before_after.jpg", np.concatenate(compared))
-    write_image(options.output / "repainted.jpg", np.concatenate(painted))
+    write_image(options.output / "reconstructed.jpg", np.concatenate(rebuilt))
 
 
 def _crops(folder: Path, size: int) -> list[PersonCrop]:
@@ -68,14 +68,14 @@ def _drawn(crop: PersonCrop, keypoints: np.ndarray, model: PoseModel) -> np.ndar
 
 
 @torch.inference_mode()
-def _repainted(model: PoseModel, crops: Sequence[PersonCrop]) -> list[np.ndarray]:
-    """Three rows: sources, targets, and the targets painted from the sources."""
+def _reconstruction_rows(model: PoseModel, crops: Sequence[PersonCrop]) -> list[np.ndarray]:
+    """Three rows: sources, targets, and the targets reconstructed from the sources."""
     targets = model.normalise(warped_batch(crops, TTA_VIEWS[:1] * len(crops), model.config.input_size)[0])
     points = model.points(model(targets).self_supervised)
     side, order = model.config.reconstruction_size, np.roll(np.arange(len(crops)), len(crops) // 2).tolist()
     shown = [crop.view(crop.matrix(side), side) for crop in crops]
-    painted = reconstructed(model, targets, points, order)
-    return [np.concatenate(row, 1) for row in ([shown[i] for i in order], shown, painted)]
+    rebuilt = reconstructed(model, targets, points, order)
+    return [np.concatenate(row, 1) for row in ([shown[i] for i in order], shown, rebuilt)]
 
 
 if __name__ == "__main__":

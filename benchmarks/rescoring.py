@@ -57,7 +57,7 @@ def thinned(clip: ObservedClip, every: int) -> ObservedClip:
 
 
 def measure_clip(clip: ObservedClip, forest: Forest, ways: Sequence[tuple[float, float]]) -> np.ndarray:
-    """PCK@0.1 and @0.2 [1 + views * (1 + ways), 2]: alone, then for each look settled and rescored in each way."""
+    """PCK@0.1 and @0.2 [1 + views * (1 + ways), 2]: single view, then each number of views corrected and rescored."""
     found = [clip.seen[0].keypoints]
     for seen in clip.seen:
         _, swapped = correct_swaps(seen.keypoints, seen.side_odds, clip.times, COCO17)
@@ -70,9 +70,9 @@ def measure_clip(clip: ObservedClip, forest: Forest, ways: Sequence[tuple[float,
 
 
 def _table(rows: np.ndarray, ways: Sequence[tuple[float, float]]) -> None:
-    """Means of [people, results, 2], and gains over sides settled and over the base alone."""
-    print("| views | margin | turns | PCK@0.1 / @0.2 | over sides settled", end="")
-    print(" | over the base alone, at 0.2 | lose > 0.5 |\n" + "|---" * 7 + "|")
+    """Means of [people, results, 2], and gains over left/right correction and over the single view."""
+    print("| views | margin | turns | PCK@0.1 / @0.2 | over left/right correction", end="")
+    print(" | over the single view, at 0.2 | lose > 0.5 |\n" + "|---" * 7 + "|")
     for number, views in enumerate(VIEW_COUNTS):
         start = 1 + number * (1 + len(ways))
         for offset, (margin, turning) in enumerate([("not rescored", ""), *ways]):

@@ -73,9 +73,9 @@ def measure_person(base: PoseModel, shard: Shard, settings: PersonalizeSettings,
     clips = [shard_crops(shard, clip, base.config.input_size, every) for clip in range(2)]
     truth = [shard.keypoints[clip][::every] for clip in range(2)]
     found = personalize_model(base, clips[0], settings)
-    row: dict[str, Any] = {"verdict": found.guard.decision, "motion": shard.motion[:2]}
+    row: dict[str, Any] = {"decision": found.guard.decision, "motion": shard.motion[:2]}
     row["seconds"] = sum(found.timings.values())
-    row["checks"] = {kind: asdict(checks) for kind, checks in found.guard.checks.items()}
+    row["metrics"] = {kind: asdict(metrics) for kind, metrics in found.guard.checks.items()}
     row |= figures("base", look(base, clips, settings), truth, settings, every)
     row |= figures("person", look(found.model, clips, settings), truth, settings, every)
     if found.guard.decision == "personalized":
@@ -142,7 +142,7 @@ def _summarise(rows: Sequence[dict[str, Any]]) -> None:
     print("| what | PCK@0.1 | PCK@0.2 | gain@0.1 [95 %] | gain@0.2 [95 %] | lose > 0.5 at 0.2 |\n" + "|---" * 6 + "|")
     for title, before, after in (
         ("clip learned from: base alone → personalized, as written", "clip0_base_alone", "clip0_person_full"),
-        ("the same: base alone → sides settled", "clip0_base_alone", "clip0_base_sides"),
+        ("the same: single view → left/right corrected", "clip0_base_alone", "clip0_base_sides"),
         ("the same: base alone → teacher (four views and sides)", "clip0_base_alone", "clip0_base_settled"),
         ("the same: base alone → four views, sides and rescoring", "clip0_base_alone", "clip0_base_full"),
         ("the same: four views, sides and rescoring → personalized", "clip0_base_full", "clip0_person_full"),
@@ -158,8 +158,8 @@ def _summarise(rows: Sequence[dict[str, Any]]) -> None:
         means = " | ".join(f"{a:.1f} → {b:.1f}" for a, b in zip(then.mean(0), now.mean(0), strict=True))
         spans = " | ".join(f"{m.mean:+.2f} [{m.low:+.2f}, {m.high:+.2f}]" for m in map(bootstrap_mean, gain.T))
         print(f"| {title} | {means} | {spans} | {100 * (gain[:, 1] < -0.5).mean():.1f} % |")
-    verdicts = [row["verdict"] for row in rows]
-    print({kind: verdicts.count(kind) for kind in sorted(set(verdicts))})
+    decisions = [row["decision"] for row in rows]
+    print({kind: decisions.count(kind) for kind in sorted(set(decisions))})
     _calibration(rows)
     new = [row for row in rows if row["motion"][0] in RescorerSettings().left_out]
     if 0 < len(new) < len(rows):
@@ -172,11 +172,11 @@ def _calibration(rows: Sequence[dict[str, Any]]) -> None:
     gain = 100 * np.array([row["clip0_whole_full"][1] - row["clip0_base_full"][1] for row in rows])
     harmed = gain < -0.5
     print(f"the whole change: mean gain {gain.mean():+.2f}, {harmed.mean():.1%} lose more than half a point")
-    for name, value in rows[0]["checks"].get("base", {}).items():
+    for name, value in rows[0]["metrics"].get("base", {}).items():
         if value is None:
             continue
         before, after = (
-            np.array([row["checks"][kind][name] for row in rows], float) for kind in ("base", "personalized")
+            np.array([row["metrics"][kind][name] for row in rows], float) for kind in ("base", "personalized")
         )
         change = after - before
         if np.isfinite(change).all() and harmed.any() and not harmed.all():

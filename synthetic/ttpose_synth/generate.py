@@ -93,7 +93,7 @@ def generate(
         seed: Of the first person.
         jobs: Processes; the result does not depend on it.
         overwrite: Remove what an earlier run made and render everything.
-        progress: Hears of one stage, "people".
+        progress: Receives one stage, "people".
 
     Raises:
         UsageError: A number is too small, or the folder holds people of other settings.

@@ -1,4 +1,4 @@
-"""What the mobile model's nets learn beside its frozen trunk: to repaint, to mix maps, and where free points sit."""
+"""What the mobile model's nets learn beside its frozen trunk: reconstruction, mixed maps, and where free points sit."""
 
 from __future__ import annotations
 
