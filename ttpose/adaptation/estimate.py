@@ -60,8 +60,7 @@ class Estimate:
         """Optimiser steps and the guard, in forward passes."""
         settings, how = self._settings, self._settings.corrections
         if self._corrected:
-            decided = settings.guard and self._corrected >= how.fewest
-            steps = how.steps + decided * how.folds * how.fold_steps
+            steps = how.folds * how.fold_steps if self._corrected >= how.fewest else how.steps
             return steps * (how.corrected_batch + how.distilled_batch) * _FROZEN_STEP
         steps = (settings.steps or frames) + settings.decoder_warmup
         return steps * settings.batch * _STEP + _HELD_OUT * _GUARD * settings.guard

@@ -1,4 +1,4 @@
-"""One personalization from corrected frames: labels, the leave-one-out guard, adaptation.
+"""One personalization from corrected frames: labels, adaptation, and the guard that leaves frames out.
 
 Where no crop has a joint that a person placed, it is a personalization from pseudo-labels alone.
 """
@@ -8,8 +8,8 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 
+from ttpose.adaptation.cross_fit import cross_fit
 from ttpose.adaptation.guard.held_out import held_out
-from ttpose.adaptation.guard.leave_one_out import leave_one_out
 from ttpose.adaptation.guard.metrics import GuardReport
 from ttpose.adaptation.guard.selection import chosen, run_guard
 from ttpose.adaptation.labels import TrainingLabels, training_labels
@@ -54,25 +54,38 @@ def personalize_from_corrections(
     progress, timings, clock = progress or Progress(), {}, time.perf_counter()
     labels = _labels(base, crops, corrections, settings, teacher, progress)
     timings["teacher_s"], clock = _lap(clock)
-    report, held = _checked(base, labels, settings, progress), []
-    timings["guard_s"], clock = _lap(clock)
-    if report is not None and report.decision == "base":
-        nothing = PersonDelta(base_sha256, {})
-        return Personalized(nothing.apply(base).eval(), nothing, nothing, report, [], timings)
-    if report is None:
-        held = _held_out(labels, settings)
-    with progress.stage("learn from corrections", settings.corrections.steps) as advance:
-        learning = labels.without(held)
-        adapter = adapt_to_corrections(base, learning, settings, settings.corrections.steps, advance)
+    if len(labels.supervised_rows) < settings.corrections.fewest:
+        whole, report, history = _learned_at_once(base, labels, settings, base_sha256, timings, progress)
+    else:
+        fitted = cross_fit(base, labels, settings, progress)
+        whole, history = PersonDelta.between(base, fitted.model, base_sha256), fitted.history
+        report = fitted.left_out.decide() if fitted.left_out else GuardReport("personalized", "the guard was off", {})
+        timings["adapt_s"] = _lap(clock)[0]
     give_back_memory()
+    delta = chosen(whole, report)
+    return Personalized(delta.apply(base).eval(), delta, whole, report, history, timings)
+
+
+def _learned_at_once(
+    base: PoseModel,
+    labels: TrainingLabels,
+    settings: PersonalizeSettings,
+    base_sha256: str,
+    timings: dict[str, float],
+    progress: Progress,
+) -> tuple[PersonDelta, GuardReport, list[dict[str, float]]]:
+    """From too few corrected frames to leave any out; the label-free guard decides on other frames."""
+    clock, held = time.perf_counter(), _held_out(labels, settings)
+    with progress.stage("learn from corrections", settings.corrections.steps) as advance:
+        adapter = adapt_to_corrections(base, labels.without(held), settings, settings.corrections.steps, advance)
     whole = PersonDelta.between(base, adapter.average, base_sha256)
     timings["adapt_s"], clock = _lap(clock)
-    if report is None:
-        checked = [labels.corrected.crops[row] for row in held] or labels.corrected.crops
-        report = run_guard(base, whole, checked, settings, learned_from=not held, progress=progress)
-        timings["guard_s"] += _lap(clock)[0]
-    delta = chosen(whole, report)
-    return Personalized(delta.apply(base).eval(), delta, whole, report, adapter.history, timings)
+    if not settings.guard:
+        return whole, GuardReport("personalized", "the guard was off", {}), adapter.history
+    checked = [labels.corrected.crops[row] for row in held] or labels.corrected.crops
+    report = run_guard(base, whole, checked, settings, learned_from=not held, progress=progress)
+    timings["guard_s"] = _lap(clock)[0]
+    return whole, report, adapter.history
 
 
 def _labels(
@@ -90,17 +103,6 @@ def _labels(
     if known is None:
         known = predict_teacher(base, kept, settings, progress, keep_maps=True)
     return training_labels(known, kept, corrections, base.skeleton, settings, base.config.crop)
-
-
-def _checked(
-    base: PoseModel, labels: TrainingLabels, settings: PersonalizeSettings, progress: Progress
-) -> GuardReport | None:
-    """The decision by leaving corrected frames out; None where there are too few of them."""
-    if not settings.guard:
-        return GuardReport("personalized", "the guard was off", {})
-    if len(labels.supervised_rows) < settings.corrections.fewest:
-        return None
-    return leave_one_out(base, labels, settings, progress).decide()
 
 
 def _held_out(labels: TrainingLabels, settings: PersonalizeSettings) -> list[int]:

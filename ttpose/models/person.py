@@ -45,7 +45,7 @@ class PersonDelta:
         *,
         weight: float = 1.0,
     ) -> PersonDelta:
-        """What turns `base` into `personal`, times `strength`, rounded as the file will hold it.
+        """What turns `base` into `personal`, times `weight`, rounded as the file will hold it.
 
         The reconstruction nets stay out.
         """
@@ -57,7 +57,7 @@ class PersonDelta:
         return cls(base_sha256, changes, notes or {})
 
     def apply(self, base: PoseModel, weight: float = 1.0) -> PoseModel:
-        """A copy of `base` with the changes times `strength` added (0 the base, 1 the person)."""
+        """A copy of `base` with the changes times `weight` added (0 the base, 1 the person)."""
         model = copy.deepcopy(base)
         state = model.state_dict()
         for name, change in self.changes.items():
