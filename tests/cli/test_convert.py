@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -48,10 +49,24 @@ def test_every_format_beside_the_file(file: Path) -> None:
 
 
 def test_the_tables_asked_for_into_another_folder(file: Path) -> None:
-    result = run("convert", file, "--to", "csv", "--csv", "wide,angles", "-o", "out/deep")
+    result = run("convert", file, "--to", "csv", "--csv", "wide,angles,angles-tidy", "-o", "out/deep")
     assert result.exit_code == 0, result.output
-    assert there("out/deep") == {"keypoints.wide.csv", "angles.csv"}
+    assert there("out/deep") == {"keypoints.wide.csv", "angles.csv", "angles.tidy.csv"}
     assert len(Path("out/deep/angles.csv").read_text().splitlines()) == 21
+
+
+def test_angles_are_a_table_and_a_motion_file(file: Path) -> None:
+    result = run("convert", file, "--to", "angles", "-o", "out")
+    assert result.exit_code == 0, result.output
+    assert there("out") == {"angles.csv", "angles.mot"}
+    assert "left_knee_deg,left_knee_score" in Path("out/angles.csv").read_text().splitlines()[0]
+    assert "nRows=20" in Path("out/angles.mot").read_text()
+    assert run("convert", file, "--to", "angles", "--smooth", "savgol", "-o", "smooth").exit_code == 0
+    assert there("smooth") == {"angles.csv", "angles.mot", "angles_smoothed.mot"}
+    photo = replace(read_json(file), source={**read_json(file).source, "kind": "image"})
+    write_json(photo, "photo.json")
+    assert run("convert", "photo.json", "--to", "angles", "-o", "still").exit_code == 0
+    assert there("still") == {"angles.csv"}
 
 
 def test_smoothing_goes_beside_the_raw_series(file: Path) -> None:
@@ -116,10 +131,13 @@ def test_a_result_folder_stands_for_its_keypoint_file(file: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("--to", "csv,coca"), "there is no 'coca'; did you mean coco? use json, coco, openpose, csv, trc"),
+        (("--to", "csv,coca"), "there is no 'coca'; did you mean coco? use json, angles, coco, openpose, csv, trc"),
         (("--to", "OpenPose"), "there is no 'OpenPose'; did you mean openpose?"),
-        (("--to", "bvh"), "there is no 'bvh'; use json, coco"),
-        (("--to", "csv", "--csv", "angle"), "there is no 'angle'; did you mean angles? use tidy, wide, angles"),
+        (("--to", "bvh"), "there is no 'bvh'; use json, angles"),
+        (
+            ("--to", "csv", "--csv", "angle"),
+            "there is no 'angle'; did you mean angles? use tidy, wide, angles, angles-tidy",
+        ),
     ],
 )
 def test_a_wrong_name_gets_a_suggestion(file: Path, words: tuple[str, ...], said: str) -> None:

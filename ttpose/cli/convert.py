@@ -24,7 +24,7 @@ def convert(
             metavar="LIST",
             callback=exports.check_formats,
             show_default=False,
-            help="coco, openpose, csv, trc, json, or several with commas.",
+            help="angles, coco, openpose, csv, trc, json, or several with commas.",
         ),
     ],
     output: Annotated[

@@ -80,8 +80,9 @@ def _exports(record: _Record) -> Exports:
     """The result files that are there already, so that none is left as it was before."""
     from ttpose.cli.exports import FILES, TABLES, Exports
 
-    tables = tuple(table for table, name in TABLES.items() if name in record.files)
-    formats = ["json", *(name for name, file in FILES.items() if file in record.files), *["csv"] * bool(tables)]
+    whole = tuple(name for name, file in FILES.items() if file in record.files)
+    tables = tuple(table for table, name in TABLES.items() if name in record.files and table not in whole)
+    formats = ["json", *whole, *["csv"] * bool(tables)]
     names = ("height_m", "openpose", "smooth", "fill_gaps")
     more = {name: record.settings[name] for name in names if record.settings.get(name) is not None}
     return Exports(tuple(formats), tables or ("tidy",), **more)

@@ -17,11 +17,15 @@ from ttpose.core.errors import UsageError
 if TYPE_CHECKING:
     from ttpose.results import KeypointResult
 
-FORMATS = ("json", "coco", "openpose", "csv", "trc")
+FORMATS = ("json", "angles", "coco", "openpose", "csv", "trc")
+#: The formats that are written where none is named.
+DEFAULT_FORMATS = "json,angles"
 #: What each `--csv` table is called.
-TABLES = {"tidy": "keypoints.csv", "wide": "keypoints.wide.csv", "angles": "angles.csv"}
-#: What the file or folder of the other formats is called.
-FILES = {"coco": "keypoints.coco.json", "openpose": "openpose", "trc": "keypoints.trc"}
+TABLES = {
+    "tidy": "keypoints.csv", "wide": "keypoints.wide.csv", "angles": "angles.csv", "angles-tidy": "angles.tidy.csv",
+}  # fmt: skip
+#: What the file or folder of the other formats is called; `angles` writes the table of that name, too.
+FILES = {"angles": "angles.mot", "coco": "keypoints.coco.json", "openpose": "openpose", "trc": "keypoints.trc"}
 _PANEL = "Result files"
 
 #: Writes a result to a path and gives notes in plain words about what the file could not hold.
@@ -78,7 +82,7 @@ Formats = Annotated[
         metavar="LIST",
         callback=check_formats,
         rich_help_panel=_PANEL,
-        help="json, coco, openpose, csv, trc, or several with commas.",
+        help="Some of json, angles, coco, openpose, csv, trc.",
     ),
 ]
 Tables = Annotated[
@@ -89,7 +93,7 @@ Tables = Annotated[
         callback=check_tables,
         show_default="tidy",
         rich_help_panel=_PANEL,
-        help="CSV tables: tidy, wide, angles, or several; adds the csv format.",
+        help="CSV tables: tidy, wide, angles, angles-tidy, or several; adds the csv format.",
     ),
 ]
 HeightM = Annotated[
@@ -176,9 +180,9 @@ class Exports:
             found["openpose"] = self.openpose
         return {name: value for name, value in found.items() if value is not None}
 
-    def file_names(self, smoothed: bool | None = None) -> tuple[str, ...]:
+    def file_names(self, smoothed: bool | None = None, *, photo: bool = False) -> tuple[str, ...]:
         """The files, in the order to write; `smoothed` says whether the result is, by default whether it will be."""
-        return tuple(self.writers(self._smooths if smoothed is None else smoothed))
+        return tuple(self.writers(self._smooths if smoothed is None else smoothed, photo))
 
     def prepare(self, result: KeypointResult) -> KeypointResult:
         """The result as it goes into the files: smoothed if that was asked for."""
@@ -186,18 +190,22 @@ class Exports:
 
         return result if self.smooth is None else smooth(result, self.smooth, max_gap_s=self.fill_gaps)
 
-    def writers(self, smoothed: bool) -> dict[str, ResultWriter]:
+    def writers(self, smoothed: bool, photo: bool = False) -> dict[str, ResultWriter]:
         """For each file name what writes a prepared result to a path.
 
-        Formats that hold one series (OpenPose, TRC) have a second file for the smoothed keypoints.
+        Formats that hold one series (OpenPose, TRC, MOT) have a second file for the smoothed keypoints. A photo has
+        no motion file.
         """
         found: dict[str, ResultWriter] = {}
         for name in self.formats:
-            found |= self._of_format(name)
-            if smoothed and name in ("openpose", "trc"):
-                for file, write in self._of_format(name).items():
+            files = self._of_format(name)
+            if photo and name == "angles":
+                files.pop(FILES[name])
+            found |= files
+            for file in (FILES.get(name),) if smoothed and name in ("angles", "openpose", "trc") else ():
+                if file in files:
                     stem, dot, suffix = file.partition(".")
-                    found[f"{stem}_smoothed{dot}{suffix}"] = _with_smoothed(write)
+                    found[f"{stem}_smoothed{dot}{suffix}"] = _with_smoothed(files[file])
         return found
 
     def product_writers(self, result: KeypointResult, note: Callable[[str], None]) -> dict[str, Callable[[Path], None]]:
@@ -210,9 +218,8 @@ class Exports:
 
             return written
 
-        return {
-            name: bound(write) for name, write in self.writers(self._smooths or result.smoothing is not None).items()
-        }
+        smoothed, photo = self._smooths or result.smoothing is not None, result.source.get("kind") == "image"
+        return {name: bound(write) for name, write in self.writers(smoothed, photo).items()}
 
     @property
     def _smooths(self) -> bool:
@@ -224,10 +231,13 @@ class Exports:
         height_m, keypoints = self.height_m, self.openpose
         tables: dict[str, ResultWriter] = {
             "tidy": results.write_csv, "wide": results.write_wide_csv, "angles": results.write_angles_csv,
+            "angles-tidy": results.write_tidy_angles_csv,
         }  # fmt: skip
         match name:
             case "json":
                 return {"keypoints.json": results.write_json}
+            case "angles":
+                return {TABLES[name]: results.write_angles_csv, FILES[name]: results.write_mot}
             case "coco":
                 return {FILES[name]: results.write_coco}
             case "openpose":

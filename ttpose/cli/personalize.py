@@ -43,7 +43,7 @@ def personalize(
     ] = False,
     draw_min_score: options.DrawMinScore = None,
     report: Annotated[bool, typer.Option("--report/--no-report", help="Write the page report.html.")] = True,
-    formats: exports.Formats = "json",
+    formats: exports.Formats = exports.DEFAULT_FORMATS,
     tables: exports.Tables = None,
     height_m: exports.HeightM = None,
     openpose: exports.OpenPose = exports.OpenPoseSet.body25,
@@ -61,8 +61,8 @@ def personalize(
 ) -> None:
     """Adapt the pose model to the one person in each INPUT, and write that person's keypoints.
 
-    Writes <name>_ttpose/person.safetensors (the adapted weights), keypoints.json, overlay.mp4 and
-    report.html. With --same-person there is one person.safetensors for all inputs, in DIR.
+    Writes <name>_ttpose/ with keypoints.json, angles.csv, angles.mot, overlay.mp4, report.html and
+    person.safetensors (the adapted weights; with --same-person one for all inputs, in DIR).
     """
     with session(quiet=quiet, json_lines=json_lines, debug=debug, timings=timings) as reporter:
         from ttpose.cli.corrections_files import corrections_by_source

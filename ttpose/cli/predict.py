@@ -46,7 +46,7 @@ def predict(
     base: options.Base = None,
     preset: Preset = None,
     output: options.Output = Path("."),
-    formats: exports.Formats = "json",
+    formats: exports.Formats = exports.DEFAULT_FORMATS,
     tables: exports.Tables = None,
     height_m: exports.HeightM = None,
     openpose: exports.OpenPose = exports.OpenPoseSet.body25,
@@ -72,8 +72,8 @@ def predict(
 ) -> None:
     """Find the keypoints of the one person in each video, and of everybody in each photo.
 
-    Writes <name>_ttpose/keypoints.json and overlay.mp4 (overlay.jpg for a photo). With --subject only
-    that person of a photo is taken.
+    Writes <name>_ttpose/keypoints.json, angles.csv, angles.mot and overlay.mp4 (overlay.jpg for a
+    photo). With --subject only that person of a photo is taken.
     """
     with session(quiet=quiet, json_lines=json_lines, debug=debug, timings=timings) as reporter:
         from ttpose.cli.execution import execution_of
@@ -149,9 +149,10 @@ class Predicting:
 
     def file_names(self, source: Path) -> tuple[str, ...]:
         """Keypoints, and the overlay."""
-        from ttpose.jobs.task import overlay_name
+        from ttpose.jobs.task import overlay_name, shows_photo
 
-        return (*self.wanted.file_names(), *((overlay_name(source),) if self.overlay else ()))
+        found = self.wanted.file_names(photo=shows_photo(source))
+        return (*found, *((overlay_name(source),) if self.overlay else ()))
 
     def make(self, source: Path, progress: Progress) -> Product:
         """Keypoints of one input."""

@@ -13,7 +13,7 @@ from ttpose.report.drawing import LEFT, MIDDLE, RIGHT
 from ttpose.report.filmstrip import Filmstrip
 from ttpose.report.motion import Motion
 from ttpose.results import KeypointResult
-from ttpose.results.angles import angle_names, joint_angles
+from ttpose.results.angles import angle_names, body_angles
 
 # Points of a curve: more than a screen has columns, few enough for a small page. Longer clips show means.
 _MOST_POINTS = 1500
@@ -65,14 +65,14 @@ def plot_values(
     for k, name in enumerate(skeleton.keypoints):
         there = [np.where(np.isfinite(points[:, k, 0]), points[:, k, 2], np.nan) for points in keypoints]
         confidence[name] = [_curve(values, group, 3) for values in there]
-    angles = [joint_angles(points, skeleton) for points in keypoints]
+    angles = [body_angles(points, skeleton, times) for points in keypoints]
     return {
         "times": _curve(times, group, 4),
         "group": group,
         "confidence": confidence,
         "speed": [_curve(motion.speed, group, 3) for motion in motions],
         "jitter": [_curve(100 * motion.jitter, group, 3) for motion in motions],
-        "angles": {name: [_curve(part[name], group, 1) for part in angles] for name in angle_names(skeleton)},
+        "angles": {name: [_curve(part.column(name), group, 1) for part in angles] for name in angle_names(skeleton)},
     }
 
 

@@ -1,25 +1,19 @@
-"""Tables for spreadsheets and statistics: tidy (a row a keypoint), wide (a row a person and frame), joint angles."""
+"""Tables for spreadsheets and statistics: tidy (a row a keypoint), wide (a row a person and frame)."""
 
 from __future__ import annotations
 
 import csv
-import math
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ttpose.core.files import atomic_path
-from ttpose.results.angles import MIN_SCORE, angle_names, joint_angles
-from ttpose.results.records import KeypointResult, PersonRecord
+from ttpose.results.records import KeypointResult
 
 #: Columns of the tidy table, in order; x and y in original pixels, score 0..1.
 COLUMNS = ("frame", "time_s", "person", "keypoint", "x", "y", "score", "note")
 #: Further columns of the tidy table of a smoothed result, after `score`.
 SMOOTHED_COLUMNS = ("x_smoothed", "y_smoothed", "filled")
-
-_ANGLE_DIGITS = 2
 
 
 def write_csv(result: KeypointResult, path: Path | str) -> None:
@@ -42,18 +36,6 @@ def write_wide_csv(result: KeypointResult, path: Path | str) -> None:
     parts = ("x", "y", "score", *(() if result.smoothing is None else SMOOTHED_COLUMNS[:2]))
     names = [f"{name}_{part}" for name in result.skeleton.keypoints for part in parts]
     _write(path, ("frame", "time_s", "person", *names, "note"), _wide_rows(result, len(parts), len(names)))
-
-
-def write_angles_csv(result: KeypointResult, path: Path | str, min_score: float = MIN_SCORE) -> None:
-    """Write the table of joint angles in degrees (see `joint_angles`), whole or not at all; raises `OutputError`.
-
-    One row for each person in each frame: frame, time_s, person, then one column for each angle (and, smoothed, a
-    second one `<angle>_smoothed`), then note; empty where a keypoint is unsure.
-    """
-    names = angle_names(result.skeleton)
-    more = [] if result.smoothing is None else [f"{name}_smoothed" for name in names]
-    width = len(names) + len(more)
-    _write(path, ("frame", "time_s", "person", *names, *more, "note"), _angle_rows(result, min_score, width))
 
 
 def _write(path: Path | str, heads: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
@@ -91,24 +73,3 @@ def _wide_rows(result: KeypointResult, parts: int, width: int) -> Iterator[list[
 
 def _smoothed_point(person: dict[str, Any], k: int) -> list[float | None]:
     return person["smoothed"][k] if "smoothed" in person else [None, None, 0.0]
-
-
-def _angle_rows(result: KeypointResult, min_score: float, width: int) -> Iterator[list[Any]]:
-    for frame in result.frames:
-        record = frame.to_dict()
-        start, note = [record["index"], record["time_s"]], record.get("note")
-        if not frame.people:
-            yield [*start, None, *[None] * width, note]
-        for person in frame.people:
-            cells = _angles(person, person.keypoints, result, min_score)
-            if result.smoothing is not None:
-                cells += _angles(person, person.smoothed, result, min_score)
-            yield [*start, person.id, *cells, note]
-
-
-def _angles(
-    person: PersonRecord, keypoints: np.ndarray | None, result: KeypointResult, min_score: float
-) -> list[float | None]:
-    points = np.full_like(person.keypoints, np.nan) if keypoints is None else keypoints
-    angles = [float(angle) for angle in joint_angles(points, result.skeleton, min_score).values()]
-    return [round(angle, _ANGLE_DIGITS) if math.isfinite(angle) else None for angle in angles]

@@ -38,8 +38,8 @@
     find("speed").addEventListener("change", (event) => { player.speed = Number(event.target.value); player.jumped = true; });
     plots = new Plots(values, (time) => player.seekTime(time));
     choose("confidence-of", values.skeleton.keypoints, "confidence");
-    const joints = [...new Set(Object.keys(values.plots.angles).map((name) => name.split("_")[1]))];
-    if (joints.length) [plots.choice.angle] = joints;
+    const joints = [...new Set(Object.keys(values.plots.angles).map((name) => name.replace(/^(left|right)_/, "")))];
+    if (joints.length) plots.choice.angle = joints.includes("knee") ? "knee" : joints[0];
     else find("angles").hidden = true;
     choose("angles-of", joints, "angle");
     plots.build();
@@ -49,6 +49,7 @@
   function choose(id, names, choice) {
     const select = find(id);
     names.forEach((name) => select.add(new Option(name.replace("_", " "), name)));
+    select.value = plots.choice[choice];
     select.addEventListener("change", () => { plots.choice[choice] = select.value; plots.build(); });
   }
 

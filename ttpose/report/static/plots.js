@@ -30,21 +30,30 @@ class Plots {
     this.add("confidence", "Confidence", confidence[this.choice.confidence], stages, { range: [0, 1], digits: 2 });
     this.add("speed", "Speed in torso lengths a second", speed, stages, { digits: 2 });
     this.add("jitter", "Jitter in percent of the person's box", jitter, stages, { digits: 2 });
-    if (this.choice.angle) {
-      const sides = ["left", "right"].filter((side) => angles[`${side}_${this.choice.angle}`]);
-      const curves = sides.flatMap((side) => angles[`${side}_${this.choice.angle}`]);
-      const lines = sides.flatMap((side) => [
-        { label: `${side} base`, colour: side, dash: [4, 4], width: 1.2 },
-        { label: `${side} refined`, colour: side, dash: [1, 3], width: 1.2 },
-        { label: side, colour: side },
-        { label: `${side} smoothed`, colour: side, width: 3.2, dash: [1, 5] },
-      ].slice(0, speed.length));
-      this.add("angles", `${this.choice.angle} angle in degrees`, curves, lines, { digits: 0, unit: "°", least: 20, most: 180 });
-    }
+    if (this.choice.angle) this.addAngles(stages.length);
     this.addLosses();
   }
 
-  add(id, title, curves, lines, { range, digits, unit = "", least = 0, most = Infinity }) {
+  // Both sides of a limb, or the one line of the trunk or the pelvis.
+  addAngles(stages) {
+    const { angles } = this.values;
+    const name = this.choice.angle;
+    const sides = ["left", "right"].filter((side) => angles[`${side}_${name}`]);
+    const curves = sides.length ? sides.flatMap((side) => angles[`${side}_${name}`]) : angles[name];
+    const lines = (sides.length ? sides : ["middle"]).flatMap((side) => {
+      const label = side === "middle" ? name : side;
+      const colour = side === "middle" ? "personal" : side;
+      return [
+        { label: `${label} base`, colour, dash: [4, 4], width: 1.2 },
+        { label: `${label} refined`, colour, dash: [1, 3], width: 1.2 },
+        { label, colour },
+        { label: `${label} smoothed`, colour, width: 3.2, dash: [1, 5] },
+      ].slice(0, stages);
+    });
+    this.add("angles", `${name} angle in degrees`, curves, lines, { digits: 0, unit: "°", least: 20 });
+  }
+
+  add(id, title, curves, lines, { range, digits, unit = "", least = 0 }) {
     const place = document.getElementById("plot-" + id);
     if (!place) return;
     const said = lines.map((line, i) => `${line.label}: ${Plots.summary(curves[i], digits, unit)}`).join("; ");
@@ -61,7 +70,7 @@ class Plots {
     }));
     const scale = range
       ? { range: () => range }
-      : { range: (_, low, high) => Plots.around(low, high, least, most) };
+      : { range: (_, low, high) => Plots.around(low, high, least) };
     const options = this.options(place, scale, unit);
     options.series = [{}, ...series];
     options.legend.markers = { width: 3, dash: (_, i) => (!lines[i - 1]?.dash ? "solid" : lines[i - 1].dash[0] > 1 ? "dashed" : "dotted") };
@@ -138,11 +147,11 @@ class Plots {
     });
   }
 
-  // A range with some air, from 0 unless it must be at least `least` wide, and at most up to `most`.
-  static around(low, high, least, most) {
+  // A range with some air, from 0 unless it must be at least `least` wide.
+  static around(low, high, least) {
     if (low === null || high === null) return [0, 1];
     const air = Math.max((high - low) * 0.08, (least - (high - low)) / 2, high === low ? 0.5 : 0);
-    return [least === 0 ? 0 : Math.max(0, low - air), Math.min(most, high + air)];
+    return [least === 0 ? 0 : low - air, high + air];
   }
 
   static summary(curve, digits, unit) {
