@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 # other weights and clips are.
 _BEYOND = ("base_sha256", "person_sha256", "same_person")
 
+# How the clip is read: its rate, its part, its track.
+_READING = ("fps", "capture_fps", "slow_motion", "time_range", "stream")
+
 
 @dataclass(frozen=True)
 class _Record:
@@ -65,6 +68,7 @@ def _work(record: _Record, corrections: Path, device: str) -> Personalizing:
         "seed": told.get("seed", 0),
         "corrections": str(corrections.absolute()),
     }
+    how |= {name: told[name] for name in _READING if told.get(name) is not None}
     return Personalizing(
         how,
         device,

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ttpose.cli import exports, options
+from ttpose.cli import exports, options, timing
 from ttpose.cli.help_all import HelpAll
 from ttpose.cli.personalizing import Personalizing
 from ttpose.cli.session import session
@@ -33,7 +33,10 @@ def personalize(
     save_as: options.SaveAs = None,
     subject: options.Subject = None,
     ensemble: options.Ensemble = None,
-    fps: options.Fps = None,
+    fps: timing.Fps = None,
+    capture_fps: timing.CaptureFps = None,
+    slow_motion: timing.SlowMotion = None,
+    time_range: timing.TimeRange = None,
     stream: options.Stream = None,
     device: options.Device = "auto",
     seed: options.Seed = 0,
@@ -73,7 +76,9 @@ def personalize(
         from ttpose.media import find_inputs
 
         wanted = exports.Exports.chosen(formats, tables, height_m, openpose, smooth, fill_gaps)
+        times = timing.timing_of(fps, capture_fps, slow_motion, time_range)
         sources = find_inputs(inputs)  # before anything slow is imported
+        timing.check_time_range(sources, times, stream)
         where = execution_of(device, jobs, scheduler, overwrite=overwrite, debug=debug)
         chosen = (preset or options.Preset.balanced).value
         how: dict[str, Any] = {
@@ -83,7 +88,7 @@ def personalize(
             "subject": subject or "auto",
             "seed": seed,
         }
-        how |= options.given("fps", fps) | options.given("stream", stream)
+        how |= times | options.given("stream", stream)
         how |= options.given("ensemble_files", [str(file.absolute()) for file in ensemble] if ensemble else None)
         if corrections:
             how["corrections"] = corrections_by_source(corrections, sources)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ttpose.cli import exports, options
+from ttpose.cli import exports, options, timing
 from ttpose.cli.help_all import HelpAll
 from ttpose.cli.session import session
 from ttpose.cli.weights_file import WeightsFile, fingerprint, path_of
@@ -54,7 +54,10 @@ def predict(
     fill_gaps: exports.FillGaps = 0.25,
     subject: options.Subject = None,
     ensemble: options.Ensemble = None,
-    fps: options.Fps = None,
+    fps: timing.Fps = None,
+    capture_fps: timing.CaptureFps = None,
+    slow_motion: timing.SlowMotion = None,
+    time_range: timing.TimeRange = None,
     stream: options.Stream = None,
     second_opinion: SecondOpinion = False,
     device: options.Device = "auto",
@@ -81,14 +84,16 @@ def predict(
         from ttpose.media import find_inputs
 
         wanted = exports.Exports.chosen(formats, tables, height_m, openpose, smooth, fill_gaps)
+        times = timing.timing_of(fps, capture_fps, slow_motion, time_range)
         sources = find_inputs(inputs)  # before anything slow is imported
+        timing.check_time_range(sources, times, stream)
         where = execution_of(device, jobs, scheduler, overwrite=overwrite, debug=debug)
         person = WeightsFile.named(weights, absolute=scheduler is not None)  # as results name it
         start = WeightsFile.named(base, base=True)
         if second_opinion:
             preset = preset or options.InferencePreset.balanced
         named = None if preset is None else preset.value
-        read = (fps, stream, precision.chosen, _paths(ensemble))
+        read = (times, stream, precision.chosen, _paths(ensemble))
         work = Predicting(person, start, subject, where.device, wanted, overlay, draw_min_score, named, *read)
         reporter.start("predict", where.shown, len(sources), where.jobs)
         if second_opinion:
@@ -114,7 +119,7 @@ class Predicting:
         overlay: Whether an overlay is drawn.
         draw_min_score: Of keypoints in it; None takes the usual one.
         preset: Of the inference; None takes each input kind's own.
-        fps: Of the videos; None takes what they say.
+        timing: Rate, slow motion and part of the videos, as `api.predict` takes them.
         stream: Which of their tracks; None takes the main one.
         precision: Of the networks; None for "auto".
         ensemble_files: ONNX files that predict as well.
@@ -128,7 +133,7 @@ class Predicting:
     overlay: bool
     draw_min_score: float | None = None
     preset: str | None = None
-    fps: float | None = None
+    timing: dict[str, Any] = field(default_factory=dict)
     stream: int | None = None
     precision: Precision | None = None
     ensemble_files: tuple[str, ...] = ()
@@ -145,7 +150,7 @@ class Predicting:
 
     @property
     def _reading(self) -> dict[str, Any]:
-        return options.given("fps", self.fps) | options.given("stream", self.stream)
+        return self.timing | options.given("stream", self.stream)
 
     def file_names(self, source: Path) -> tuple[str, ...]:
         """Keypoints, and the overlay."""

@@ -12,12 +12,12 @@ import numpy as np
 
 from ttpose.core.files import atomic_path
 from ttpose.results.angles import MIN_SCORE, BodyAngles, angle_names, body_angles
+from ttpose.results.facing import DIRECTIONS
 from ttpose.results.records import KeypointResult, PersonRecord
 from ttpose.results.smoothing import frame_times, track_of
 
 _DEGREE_DIGITS = 2
 _SCORE_DIGITS = 4
-_SIDES = {1: "right", -1: "left"}
 
 
 def person_angles(
@@ -35,7 +35,7 @@ def person_angles(
 def write_angles_csv(result: KeypointResult, path: Path | str, min_score: float = MIN_SCORE) -> None:
     """Write the wide table of angles (`body_angles`), whole or not at all; raises `OutputError`.
 
-    One row for each person in each frame: frame, time_s, person, facing (`left` or `right`), then `<angle>_deg` and
+    One row for each person in each frame: frame, time_s, person, facing (of `DIRECTIONS`), then `<angle>_deg` and
     `<angle>_score` (smoothed also `<angle>_smoothed_deg`) for each angle, then note; empty where a keypoint is unsure.
     A frame without people has one row.
     """
@@ -98,7 +98,7 @@ def _cells(
     columns = [_listed(angles.degrees[position], _DEGREE_DIGITS), _listed(angles.scores[position], _SCORE_DIGITS)]
     if found.id in smoothed:
         columns.append(_listed(smoothed[found.id].degrees[position], _DEGREE_DIGITS))
-    return _SIDES[int(angles.facing[position])], [list(group) for group in zip(*columns, strict=True)]
+    return DIRECTIONS[angles.facing.direction[position]], [list(group) for group in zip(*columns, strict=True)]
 
 
 def _listed(values: np.ndarray, digits: int) -> list[float | None]:

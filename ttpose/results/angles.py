@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ttpose.core.skeleton import Skeleton
-from ttpose.results.facing import facing, steady_sign
-from ttpose.results.segments import LIMBS, Segments, segment
+from ttpose.results.facing import Facing, facing, steady
+from ttpose.results.segments import LIMBS, SIDES, Segments, segment
 
 #: Keypoints that score less count as unseen; the same bound as for drawing.
 MIN_SCORE = 0.2
@@ -25,22 +25,23 @@ JOINTS = {
     "elbow": ("shoulder", "elbow", "wrist"),
 }
 SEGMENTS = {"thigh": LIMBS["thigh"], "shank": LIMBS["shank"], "foot": ("heel", "big_toe")}
-_TRUNK = ("shoulder", "hip")
-_SIDES = ("left", "right")
+_MIDDLE = {"trunk": ("shoulder", "hip"), "pelvis": ("hip",)}
 
-# Where the whole turn of 360° begins that a joint's degrees are given in, far from any that the joint reaches: hips
-# extend by some 30° and flex by 140°, knees and elbows flex by 160°, ankles move by some 50° either way.
-_LEAST = {"ankle": -180.0, "knee": -120.0, "hip": -120.0, "elbow": -120.0}
-# Arms and whole bodies turn without end; here it is the turn that they begin in.
-_FIRST_LEAST = {"shoulder": -120.0}
-_UPRIGHT_LEAST = -180.0
+# Where the whole turn of 360° begins that degrees are given in, far from any that the joint reaches: hips extend by
+# some 30° and flex by 140°, arms reach some 60° back. Arms and whole bodies turn on; there it is the turn that they
+# begin in.
+_LEAST = {"hip": -120.0, "shoulder": -120.0}
+_LEAST_ELSEWHERE = -180.0
+_ENDLESS = ("shoulder", "trunk", "thigh", "shank", "foot")
 # Knees and elbows bend one way. From this flexion on, the bend itself says which way that is in the picture; below, a
-# face in profile outweighs it, so that a knee that is bent backwards by some 10° shows as such.
-_CLEAR_FLEXION = 20.0
+# face in profile outweighs it, so that a knee that is bent backwards by some 10° shows as such. Nothing bends backwards
+# by more than `_MOST_BACK`.
+_CLEAR_FLEXION, _MOST_BACK = 20.0, -30.0
 _FACING_WEIGHT = {"knee": 0.6, "elbow": 0.3}
-# Where an angle turns without end, as in a somersault, turns are counted by its mean over so many seconds either way,
-# which a few misplaced keypoints do not turn.
+# Turns are counted by the mean direction over so many seconds either way, which a few misplaced keypoints do not turn.
 _TURN_S = 0.1
+# A change of facing turns signs around: gradually, in so many seconds, as nobody turns round at once.
+_TURN_ROUND_S = 0.3
 # Hips that look nearer to each other than this share of the trunk are seen from the side, where their line is noise.
 _LEAST_HIPS = 0.15
 
@@ -53,15 +54,13 @@ class BodyAngles:
         names: A names, such as `left_knee` or `trunk`.
         degrees: [T, A]; NaN where a keypoint is missing or unsure.
         scores: [T, A] the lowest score of the keypoints, 0..1; NaN where `degrees` is.
-        facing: int [T], 1 where the person, turned upright, looks to the right of the picture and -1 for the left.
-        profile: [T] how clearly the person is seen from the side: about 1 or more, or 0 from the front.
+        facing: Where the person faces.
     """
 
     names: tuple[str, ...]
     degrees: np.ndarray
     scores: np.ndarray
-    facing: np.ndarray
-    profile: np.ndarray
+    facing: Facing
 
     def column(self, name: str) -> np.ndarray:
         """Degrees [T] of one angle; raises ValueError for a name that is not in `names`."""
@@ -81,7 +80,8 @@ def body_angles(
     Joints are 0° in neutral stance and positive in flexion: ankle (dorsiflexion), knee, hip, shoulder (180° overhead)
     and elbow. Segments are 0° upright (the foot: level) and positive where the upper end of trunk or shank is in front
     of the lower one, the lower end of the thigh in front of the upper one, and the toes are above the heel. The pelvis
-    is positive where the left hip is higher than the right one. In front is where the person looks.
+    is positive where the left hip is higher than the right one. In front is where the person faces; of somebody seen
+    from the front or from behind it is outwards, for the trunk to the person's left.
 
     Args:
         keypoints: [T, K, 3]: x, y in pixels (y down), score 0..1; NaN where there is none.
@@ -95,37 +95,64 @@ def body_angles(
     points = np.asarray(keypoints, dtype=np.float64)
     seen = (points[..., 2] >= min_score) & np.isfinite(points[..., :2]).all(-1)
     places = np.where(seen[..., None], points[..., :2], np.nan)
-    sides, evidence = facing(places, skeleton, times)
-    certain = np.minimum(np.abs(evidence), 1.0)
-    # Mirrored where needed, everybody looks to the right.
-    turns = _turns(places * np.stack([sides, np.ones_like(sides)], -1)[:, None], skeleton)
+    where = facing(places, skeleton, times)
+    as_shown, mirrored = (_turns(places * (side, 1), skeleton) for side in (1, -1))
     parts = _parts(skeleton)
     degrees = np.full((len(points), len(parts)), np.nan)
     scores = np.full_like(degrees, np.nan)
     for column, (name, used) in enumerate(parts.items()):
-        joint = name.split("_")[-1]
         if name == "pelvis":
             degrees[:, column] = _pelvis(places, skeleton)
-        elif joint in _LEAST:
-            steady = _one_way(turns[name], times, certain, joint) if joint in _FACING_WEIGHT else turns[name]
-            degrees[:, column] = _LEAST[joint] + np.mod(np.degrees(np.angle(steady)) - _LEAST[joint], 360)
         else:
-            degrees[:, column] = _continuous(turns[name], times, _FIRST_LEAST.get(joint, _UPRIGHT_LEAST))
+            degrees[:, column] = _signed(name, as_shown[name], mirrored[name], where, times)
         scores[:, column] = np.where(np.isfinite(degrees[:, column]), _lowest(points, seen, used), np.nan)
-    return BodyAngles(tuple(parts), degrees, scores, sides, np.abs(evidence))
+    return BodyAngles(tuple(parts), degrees, scores, where)
+
+
+def _signed(name: str, as_shown: np.ndarray, mirrored: np.ndarray, where: Facing, times: np.ndarray) -> np.ndarray:
+    """Degrees [T] of an angle, by its turns [T] for somebody who faces right, as shown and mirrored."""
+    side, _, part = name.rpartition("_")
+    signs = where.sign(side or "left")
+    if part in _FACING_WEIGHT:
+        bend = np.clip(np.degrees(np.angle(as_shown)) / _CLEAR_FLEXION, -1, 1)
+        evidence = np.nan_to_num(bend) + _FACING_WEIGHT[part] * where.profile * signs
+        signs = 1 - 2 * steady(np.stack([evidence, -evidence], -1), times)
+    least = _LEAST.get(part, _LEAST_ELSEWHERE)
+    both = {1: _in_degrees(as_shown, times, part, least), -1: _in_degrees(mirrored, times, part, least)}
+    degrees = both[int(signs[0])] if len(signs) else both[1]
+    for change in np.flatnonzero(np.diff(signs)) + 1:
+        other = both[int(signs[change])]
+        middle = (times[change - 1] + times[change]) / 2
+        share = np.clip((times - middle) / _TURN_ROUND_S + 0.5, 0, 1)
+        degrees = (1 - share) * degrees + share * (other + 360 * _turns_between(degrees, other, change, least))
+    return degrees
+
+
+def _turns_between(degrees: np.ndarray, other: np.ndarray, change: np.intp, least: float) -> float:
+    """How many whole turns `other` [T] is behind `degrees` [T] at frame `change`."""
+    known = np.flatnonzero(np.isfinite(degrees))
+    if not len(known):
+        return 0.0
+    nearest = known[np.argmin(np.abs(known - change))]
+    return float(np.floor((degrees[nearest] - least) / 360) - np.floor((other[nearest] - least) / 360))
+
+
+def _in_degrees(turn: np.ndarray, times: np.ndarray, part: str, least: float) -> np.ndarray:
+    """Degrees [T] of turns [T] of one sign."""
+    if part in _ENDLESS:
+        return _continuous(turn, times, least)
+    degrees = least + np.mod(np.degrees(np.angle(turn)) - least, 360)
+    return np.where(degrees < _MOST_BACK, -degrees, degrees) if part in _FACING_WEIGHT else degrees
 
 
 def _parts(skeleton: Skeleton) -> dict[str, list[int]]:
     """For each angle the positions of its keypoints; those that the set lacks are left out."""
-    both = {name: [f"{side}_{part}" for side in _SIDES for part in parts] for name, parts in _MIDDLE.items()}
-    joints = {f"{side}_{joint}": [f"{side}_{p}" for p in parts] for joint, parts in JOINTS.items() for side in _SIDES}
-    limbs = {f"{side}_{limb}": [f"{side}_{p}" for p in parts] for limb, parts in SEGMENTS.items() for side in _SIDES}
+    both = {name: [f"{side}_{part}" for side in SIDES for part in parts] for name, parts in _MIDDLE.items()}
+    joints = {f"{side}_{joint}": [f"{side}_{p}" for p in parts] for joint, parts in JOINTS.items() for side in SIDES}
+    limbs = {f"{side}_{limb}": [f"{side}_{p}" for p in parts] for limb, parts in SEGMENTS.items() for side in SIDES}
     named = {**joints, **both, **limbs}
     known = set(skeleton.keypoints)
     return {name: [skeleton.index(p) for p in parts] for name, parts in named.items() if known.issuperset(parts)}
-
-
-_MIDDLE = {"trunk": _TRUNK, "pelvis": ("hip",)}
 
 
 def _turns(points: np.ndarray, skeleton: Skeleton) -> dict[str, np.ndarray]:
@@ -133,7 +160,7 @@ def _turns(points: np.ndarray, skeleton: Skeleton) -> dict[str, np.ndarray]:
     seen = Segments.of(points, skeleton)
     trunk = (-1j * seen.trunk).conj()
     turns = {"trunk": trunk}
-    for side in _SIDES:
+    for side in SIDES:
         # A limb's lower end in front is a turn to the left of upright, a trunk's or shank's upper end to the right.
         thigh, shank, arm, forearm = (-1j * seen.limbs[f"{side}_{name}"] for name in LIMBS)
         foot = segment(points, skeleton, f"{side}_heel", f"{side}_big_toe")
@@ -142,13 +169,6 @@ def _turns(points: np.ndarray, skeleton: Skeleton) -> dict[str, np.ndarray]:
         turns |= {f"{side}_ankle": shank.conj() * foot, f"{side}_shoulder": arm * trunk}
         turns |= {f"{side}_elbow": forearm * arm.conj()}
     return turns
-
-
-def _one_way(turn: np.ndarray, times: np.ndarray, certain: np.ndarray, joint: str) -> np.ndarray:
-    """The turns [T] of a joint that bends one way, mirrored where the picture shows it bent the other way."""
-    bend = np.clip(np.degrees(np.angle(turn)) / _CLEAR_FLEXION, -1, 1)
-    signs = steady_sign(np.nan_to_num(bend) + _FACING_WEIGHT[joint] * certain, times)
-    return np.where(signs > 0, turn, turn.conj())
 
 
 def _continuous(turn: np.ndarray, times: np.ndarray, least: float) -> np.ndarray:
@@ -170,7 +190,7 @@ def _continuous(turn: np.ndarray, times: np.ndarray, least: float) -> np.ndarray
 def _pelvis(points: np.ndarray, skeleton: Skeleton) -> np.ndarray:
     """How much higher the left hip is, in degrees from level [T]; NaN seen from the side."""
     hips = segment(points, skeleton, "right_hip", "left_hip", unit=False)
-    sides = [np.abs(segment(points, skeleton, f"{side}_hip", f"{side}_shoulder", unit=False)) for side in _SIDES]
+    sides = [np.abs(segment(points, skeleton, f"{side}_hip", f"{side}_shoulder", unit=False)) for side in SIDES]
     trunk = np.fmax(*sides)
     apart = np.abs(hips) >= _LEAST_HIPS * np.where(np.isfinite(trunk), trunk, 0)
     return np.where(apart, np.degrees(np.arctan2(hips.imag, np.abs(hips.real))), np.nan)

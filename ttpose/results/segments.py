@@ -15,7 +15,7 @@ LIMBS = {
     "arm": ("elbow", "shoulder"),
     "forearm": ("wrist", "elbow"),
 }
-_SIDES = ("left", "right")
+SIDES = ("left", "right")
 
 
 @dataclass(frozen=True)
@@ -25,25 +25,28 @@ class Segments:
     Attributes:
         trunk: Unit vectors [T] from the hips to the shoulders, NaN where neither both sides nor one are seen: from
             middle to middle, or that of the one side that is seen.
+        trunk_length: Its length [T] in pixels, NaN likewise.
         limbs: Unit vectors [T] of each limb, such as `left_thigh`, from its lower to its upper end.
     """
 
     trunk: np.ndarray
+    trunk_length: np.ndarray
     limbs: dict[str, np.ndarray]
 
     @classmethod
     def of(cls, points: np.ndarray, skeleton: Skeleton) -> Segments:
         """The segments of points [T, K, 2] in pixels, y down, NaN where not seen."""
-        trunks = np.stack([segment(points, skeleton, f"{s}_hip", f"{s}_shoulder", unit=False) for s in _SIDES])
+        trunks = np.stack([segment(points, skeleton, f"{s}_hip", f"{s}_shoulder", unit=False) for s in SIDES])
         there = np.isfinite(trunks)
-        # Half the sum of both sides' vectors runs from the middle of the hips to that of the shoulders.
-        trunk = np.where(there, trunks, 0).sum(0)
+        # The mean of both sides' vectors runs from the middle of the hips to that of the shoulders.
+        trunk = np.where(there, trunks, 0).sum(0) / np.maximum(there.sum(0), 1)
+        trunk = np.where(there.any(0), trunk, complex(np.nan, np.nan))
         limbs = {
             f"{side}_{name}": segment(points, skeleton, f"{side}_{low}", f"{side}_{high}")
             for name, (low, high) in LIMBS.items()
-            for side in _SIDES
+            for side in SIDES
         }
-        return cls(_unit(np.where(there.any(0), trunk, np.nan)), limbs)
+        return cls(_unit(trunk), np.abs(trunk), limbs)
 
 
 def segment(points: np.ndarray, skeleton: Skeleton, start: str, end: str, *, unit: bool = True) -> np.ndarray:
