@@ -100,9 +100,27 @@ def test_gaps_are_filled_as_far_as_asked(file: Path) -> None:
 def test_metres(file: Path) -> None:
     assert run("convert", file, "--to", "trc", "--height-m", "1.75", "-o", "out").exit_code == 0
     assert "\tm\t" in Path("out/keypoints.trc").read_text().splitlines()[2]
-    result = run("convert", file, "--to", "csv", "--height-m", "1.75", "-o", "out")
-    assert (result.exit_code, "--height-m is for TRC files" in result.stderr) == (2, True)
-    assert run("convert", file, "--to", "trc", "--height-m", "175").exit_code == 2
+    for scale in (("--height-m", "1.75"), ("--scale-px-per-m", "200")):
+        assert run("convert", file, "--to", "csv", *scale, "-o", "out", "--overwrite").exit_code == 0
+        assert "x,y,score,x_m,y_m,note" in Path("out/keypoints.csv").read_text()
+        result = run("convert", file, "--to", "coco", *scale, "-o", "out")
+        assert (result.exit_code, f"{scale[0]} is for TRC and CSV files" in result.stderr) == (2, True)
+    both = run("convert", file, "--to", "csv", "--height-m", "1.75", "--scale-px-per-m", "200", "-o", "out")
+    assert (both.exit_code, "leave one of them out" in both.stderr) == (2, True)
+
+
+@pytest.mark.parametrize(
+    "words", [("--height-m", "175"), ("--height-m", "0"), ("--scale-px-per-m", "0"), ("--scale-px-per-m", "nan")]
+)
+def test_what_is_no_scale(file: Path, words: tuple[str, ...]) -> None:
+    result = run("convert", file, "--to", "trc", *words, "-o", "out")
+    assert (result.exit_code, Path("out").exists()) == (2, False)
+
+
+def test_marker_names_of_opensim(file: Path) -> None:
+    assert run("convert", file, "--to", "trc", "--markers", "opensim", "-o", "out").exit_code == 0
+    assert "\tLKnee\t" in Path("out/keypoints.trc").read_text().splitlines()[3]
+    assert run("convert", file, "--to", "csv", "--markers", "opensim", "-o", "out").exit_code == 2
 
 
 def test_nothing_is_replaced_unasked(file: Path) -> None:

@@ -87,7 +87,7 @@ def _exports(record: _Record) -> Exports:
     whole = tuple(name for name, file in FILES.items() if file in record.files)
     tables = tuple(table for table, name in TABLES.items() if name in record.files and table not in whole)
     formats = ["json", *whole, *["csv"] * bool(tables)]
-    names = ("height_m", "openpose", "smooth", "fill_gaps")
+    names = ("height_m", "openpose", "smooth", "fill_gaps", "px_per_m", "markers")
     more = {name: record.settings[name] for name in names if record.settings.get(name) is not None}
     return Exports(tuple(formats), tables or ("tidy",), **more)
 

@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -47,6 +48,13 @@ class OpenPoseSet(str, Enum):
     coco18 = "coco18"
 
 
+class MarkerNames(str, Enum):
+    """How TRC files name their markers."""
+
+    ttpose = "ttpose"
+    opensim = "opensim"
+
+
 def names_of(value: str, known: tuple[str, ...]) -> str:
     """Refuse what is not in `known`, with a suggestion, and name each once (typer shows it as wrong use)."""
     names = list(dict.fromkeys(name.strip() for name in value.split(",")))
@@ -66,6 +74,13 @@ def check_formats(value: str) -> str:
 def check_tables(value: str | None) -> str | None:
     """Refuse what names no table, and name each once."""
     return None if value is None else names_of(value, tuple(TABLES))
+
+
+def check_scale(value: float | None) -> float | None:
+    """Refuse what is no scale."""
+    if value is not None and not (math.isfinite(value) and value > 0):
+        raise typer.BadParameter("give the pixels of one metre, more than 0, such as 320")
+    return value
 
 
 def check_height(value: float | None) -> float | None:
@@ -104,7 +119,27 @@ HeightM = Annotated[
         callback=check_height,
         show_default=False,
         rich_help_panel=_PANEL,
-        help="The person's height: TRC files are then in metres, else in pixels.",
+        help="The person's height: TRC files are then in metres, and CSV tables have them, too.",
+    ),
+]
+ScalePxPerM = Annotated[
+    float | None,
+    typer.Option(
+        "--scale-px-per-m",
+        metavar="N",
+        callback=check_scale,
+        show_default=False,
+        rich_help_panel=_PANEL,
+        help="Pixels that a metre is long where the person is, in place of the height.",
+    ),
+]
+Markers = Annotated[
+    MarkerNames,
+    typer.Option(
+        "--markers",
+        metavar="NAMES",
+        rich_help_panel=_PANEL,
+        help="Markers of TRC files: ttpose (as the keypoints) or opensim (LKnee, ...).",
     ),
 ]
 OpenPose = Annotated[
@@ -141,10 +176,12 @@ class Exports:
     Attributes:
         formats: Of `FORMATS`.
         tables: Of `TABLES`, for the csv format.
-        height_m: The person's height, or None for pixels in TRC files.
+        height_m: The person's height, or None for pixels.
         openpose: Keypoint set of OpenPose files.
         smooth: "none", "one-euro" or "savgol"; None keeps what a result has.
         fill_gaps: Longest gap that is filled, in seconds.
+        px_per_m: Instead of the height, pixels a metre.
+        markers: "ttpose" or "opensim": names in TRC files.
     """
 
     formats: tuple[str, ...]
@@ -153,6 +190,8 @@ class Exports:
     openpose: str = "body25"
     smooth: str | None = None
     fill_gaps: float = 0.25
+    px_per_m: float | None = None
+    markers: str = "ttpose"
 
     @classmethod
     def chosen(
@@ -163,19 +202,29 @@ class Exports:
         openpose: OpenPoseSet,
         smooth: Smoothing | None,
         fill_gaps: float,
+        px_per_m: float | None = None,
+        markers: MarkerNames = MarkerNames.ttpose,
     ) -> Exports:
         """What the options say; `--csv` alone asks for the csv format too."""
         names = formats.split(",") + (["csv"] if tables and "csv" not in formats.split(",") else [])
-        if height_m is not None and "trc" not in names:
-            raise UsageError("--height-m is for TRC files", "add trc to the formats")
-        method = None if smooth is None else smooth.value
-        return cls(tuple(names), tuple((tables or "tidy").split(",")), height_m, openpose.value, method, fill_gaps)
+        for option, value in (("--height-m", height_m), ("--scale-px-per-m", px_per_m)):
+            if value is not None and not {"trc", "csv"} & set(names):
+                raise UsageError(f"{option} is for TRC and CSV files", "add trc or csv to the formats")
+        if height_m is not None and px_per_m is not None:
+            raise UsageError("--height-m and --scale-px-per-m both say how large a pixel is", "leave one of them out")
+        if markers is not MarkerNames.ttpose and "trc" not in names:
+            raise UsageError("--markers is for TRC files", "add trc to the formats")
+        method, chosen = None if smooth is None else smooth.value, tuple((tables or "tidy").split(","))
+        return cls(
+            tuple(names), chosen, height_m, openpose.value, method, fill_gaps, px_per_m, markers.value
+        )  # fmt: skip
 
     @property
     def settings(self) -> dict[str, Any]:
         """What changes the files, JSON-ready; only what was asked for, so that other runs keep the same settings."""
         smooth = self.smooth if self.smooth != "none" else None
         found = {"smooth": smooth, "fill_gaps": self.fill_gaps if smooth else None, "height_m": self.height_m}
+        found |= {"px_per_m": self.px_per_m, "markers": None if self.markers == "ttpose" else self.markers}
         if "openpose" in self.formats:
             found["openpose"] = self.openpose
         return {name: value for name, value in found.items() if value is not None}
@@ -228,11 +277,13 @@ class Exports:
     def _of_format(self, name: str) -> dict[str, ResultWriter]:
         from ttpose import results
 
-        height_m, keypoints = self.height_m, self.openpose
+        keypoints, scale = self.openpose, results.Scale(self.height_m, self.px_per_m)
         tables: dict[str, ResultWriter] = {
-            "tidy": results.write_csv, "wide": results.write_wide_csv, "angles": results.write_angles_csv,
-            "angles-tidy": results.write_tidy_angles_csv,
+            "tidy": partial(results.write_csv, scale=scale), "wide": partial(results.write_wide_csv, scale=scale),
+            "angles": results.write_angles_csv, "angles-tidy": results.write_tidy_angles_csv,
         }  # fmt: skip
+        markers: dict[str, Any] = {"height_m": self.height_m, "px_per_m": self.px_per_m}
+        markers["opensim"] = self.markers == "opensim"
         match name:
             case "json":
                 return {"keypoints.json": results.write_json}
@@ -243,7 +294,7 @@ class Exports:
             case "openpose":
                 return {FILES[name]: lambda result, path: results.write_openpose(result, path, keypoints=keypoints)}
             case "trc":
-                return {FILES[name]: lambda result, path: results.write_trc(result, path, height_m=height_m)}
+                return {FILES[name]: partial(results.write_trc, **markers)}
             case _:
                 return {TABLES[table]: tables[table] for table in self.tables}
 

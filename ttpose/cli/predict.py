@@ -49,6 +49,8 @@ def predict(
     formats: exports.Formats = exports.DEFAULT_FORMATS,
     tables: exports.Tables = None,
     height_m: exports.HeightM = None,
+    scale_px_per_m: exports.ScalePxPerM = None,
+    markers: exports.Markers = exports.MarkerNames.ttpose,
     openpose: exports.OpenPose = exports.OpenPoseSet.body25,
     smooth: exports.Smooth = exports.Smoothing.none,
     fill_gaps: exports.FillGaps = 0.25,
@@ -83,7 +85,9 @@ def predict(
         from ttpose.jobs.run import run_batch
         from ttpose.media import find_inputs
 
-        wanted = exports.Exports.chosen(formats, tables, height_m, openpose, smooth, fill_gaps)
+        wanted = exports.Exports.chosen(
+            formats, tables, height_m, openpose, smooth, fill_gaps, scale_px_per_m, markers
+        )  # fmt: skip
         times = timing.timing_of(fps, capture_fps, slow_motion, time_range)
         sources = find_inputs(inputs)  # before anything slow is imported
         timing.check_time_range(sources, times, stream)

@@ -11,6 +11,7 @@ from ttpose.results.limb_angles import joint_angles
 from ttpose.results.mot import write_mot
 from ttpose.results.openpose import write_openpose
 from ttpose.results.records import SCHEMA, FrameRecord, KeypointResult, PersonRecord
+from ttpose.results.scale import Scale
 from ttpose.results.smoothing import smooth, untimed
 from ttpose.results.tables import write_csv, write_wide_csv
 from ttpose.results.trc import write_trc
@@ -21,6 +22,7 @@ __all__ = [
     "FrameRecord",
     "KeypointResult",
     "PersonRecord",
+    "Scale",
     "body_angles",
     "joint_angles",
     "json_schema",
