@@ -42,8 +42,23 @@
     if (joints.length) plots.choice.angle = joints.includes("knee") ? "knee" : joints[0];
     else find("angles").hidden = true;
     choose("angles-of", joints, "angle");
+    const part = () => document.querySelectorAll("[data-part]").forEach((table) => { table.hidden = table.dataset.part !== plots.choice.angle; });
+    find("angles-of").addEventListener("change", part);
+    part();
+    const clip = document.querySelector("h1").textContent.replace(/\.[^.]*$/, "");
+    find("angles-csv").addEventListener("click", () => save(`${clip}_angles.csv`, new Blob([plots.table()], { type: "text/csv" })));
+    find("angles-png").addEventListener("click", () => {
+      const { angle } = plots.choice;
+      plots.picture(`${clip}: ${angle}`).toBlob((picture) => save(`${clip}_${angle}.png`, picture));
+    });
     plots.build();
     moved(player);
+  }
+
+  function save(name, content) {
+    const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(content), download: name });
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 10000);
   }
 
   function choose(id, names, choice) {

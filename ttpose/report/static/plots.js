@@ -27,10 +27,10 @@ class Plots {
       { label: "personalized", colour: "personal" },
       { label: "smoothed", colour: "smoothed" },
     ].slice(0, speed.length);
+    if (this.choice.angle) this.addAngles(stages.length);
     this.add("confidence", "Confidence", confidence[this.choice.confidence], stages, { range: [0, 1], digits: 2 });
     this.add("speed", "Speed in torso lengths a second", speed, stages, { digits: 2 });
     this.add("jitter", "Jitter in percent of the person's box", jitter, stages, { digits: 2 });
-    if (this.choice.angle) this.addAngles(stages.length);
     this.addLosses();
   }
 
@@ -50,10 +50,10 @@ class Plots {
         { label: `${label} smoothed`, colour, width: 3.2, dash: [1, 5] },
       ].slice(0, stages);
     });
-    this.add("angles", `${name} angle in degrees`, curves, lines, { digits: 0, unit: "°", least: 20 });
+    this.add("angles", `${name} angle in degrees`, curves, lines, { digits: 0, unit: "°", least: 20, spans: this.values.repetitions });
   }
 
-  add(id, title, curves, lines, { range, digits, unit = "", least = 0 }) {
+  add(id, title, curves, lines, { range, digits, unit = "", least = 0, spans = [] }) {
     const place = document.getElementById("plot-" + id);
     if (!place) return;
     const said = lines.map((line, i) => `${line.label}: ${Plots.summary(curves[i], digits, unit)}`).join("; ");
@@ -72,6 +72,7 @@ class Plots {
       ? { range: () => range }
       : { range: (_, low, high) => Plots.around(low, high, least) };
     const options = this.options(place, scale, unit);
+    if (spans.length) options.plugins.push(Plots.marks(spans));
     options.series = [{}, ...series];
     options.legend.markers = { width: 3, dash: (_, i) => (!lines[i - 1]?.dash ? "solid" : lines[i - 1].dash[0] > 1 ? "dashed" : "dotted") };
     this.plots.push(new uPlot(options, [this.values.times, ...curves], place));
@@ -91,6 +92,58 @@ class Plots {
       ],
       plugins: [this.playhead()],
     };
+  }
+
+  // Shaded stretches with their numbers, below the curves.
+  static marks(spans) {
+    const drawAxes = (plot) => {
+      const { ctx, bbox } = plot;
+      ctx.save();
+      ctx.font = `600 ${11 * devicePixelRatio}px system-ui, sans-serif`;
+      ctx.textAlign = "center";
+      spans.forEach(([start, end], i) => {
+        const [left, right] = [start, end].map((time) => plot.valToPos(time, "x", true));
+        ctx.globalAlpha = 0.14;
+        ctx.fillStyle = Plots.colour("personal");
+        ctx.fillRect(left, bbox.top, Math.max(right - left, 1), bbox.height);
+        ctx.globalAlpha = 1;
+        ctx.fillStyle = Plots.colour("quiet");
+        ctx.fillText(String(i + 1), (left + right) / 2, bbox.top + 12 * devicePixelRatio);
+      });
+      ctx.restore();
+    };
+    return { hooks: { drawClear: drawAxes } };
+  }
+
+  // The curve of angles as a picture, with its name and the page's ground.
+  picture(title) {
+    const plot = this.plots.find((each) => each.root.parentElement.id === "plot-angles");
+    const source = plot.ctx.canvas;
+    const head = Math.round(28 * devicePixelRatio);
+    const canvas = Object.assign(document.createElement("canvas"), { width: source.width, height: source.height + head });
+    const ctx = canvas.getContext("2d");
+    ctx.fillStyle = Plots.colour("card");
+    ctx.fillRect(0, 0, canvas.width, canvas.height);
+    ctx.drawImage(source, 0, head);
+    ctx.font = `600 ${13 * devicePixelRatio}px system-ui, sans-serif`;
+    let x = 10 * devicePixelRatio;
+    const names = ["left", "right"].filter((side) => this.values.angles[`${side}_${this.choice.angle}`]);
+    for (const [text, colour] of [[title, "ink"], ...names.map((side) => [side, side])]) {
+      ctx.fillStyle = Plots.colour(colour);
+      ctx.fillText(text, x, head * 0.68);
+      x += ctx.measureText(text).width + 14 * devicePixelRatio;
+    }
+    return canvas;
+  }
+
+  // All angles of the result as a table; a column for each.
+  table() {
+    const { times, angles, speed } = this.values;
+    const names = Object.keys(angles);
+    const shown = Math.min(speed.length - 1, 3); // smoothed, if there is that, else personalized
+    const rows = times.map((time, i) => [time, ...names.map((name) => angles[name][shown][i])]);
+    const text = [["time_s", ...names.map((name) => `${name}_deg`)], ...rows];
+    return text.map((row) => row.map((cell) => (cell === null ? "" : cell)).join(",")).join("\n") + "\n";
   }
 
   playhead() {
