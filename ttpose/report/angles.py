@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,6 +53,7 @@ class AngleSummary:
         rows: Of the whole clip.
         seen_from: One or two sentences about the nearer side.
         repeats: In plain words which angle shows the repetitions, or None.
+        part: Its joint, or the first one that there is: what the page shows first.
         repetitions: By joint or segment, such as "knee", a row for each time.
         heads: By the same, the names of its sides.
     """
@@ -60,6 +61,7 @@ class AngleSummary:
     rows: tuple[AngleRow, ...]
     seen_from: str
     repeats: str | None
+    part: str | None
     repetitions: dict[str, tuple[RepetitionRow, ...]]
     heads: dict[str, tuple[str, ...]]
 
@@ -90,6 +92,7 @@ class AngleSummary:
             tuple(row(name, slice(None)) for name in angles.names),
             sentence,
             None if repeated is None else repeated.angle.replace("_", " "),
+            _first_part(parts, repeated),
             times_each if spans else {},
             {part: tuple(name.rpartition("_")[0] or name for name in names) for part, names in parts.items()},
         )
@@ -98,6 +101,12 @@ class AngleSummary:
 def parts_of(names: Sequence[str]) -> list[str]:
     """The joints and segments of angle names, each once."""
     return list(dict.fromkeys(name.rpartition("_")[2] for name in names))
+
+
+def _first_part(parts: Collection[str], repeated: Repetitions | None) -> str | None:
+    if repeated is not None:
+        return repeated.angle.rpartition("_")[2]
+    return "knee" if "knee" in parts else next(iter(parts), None)
 
 
 def nearer_side(angles: BodyAngles) -> tuple[str | None, str]:

@@ -39,7 +39,7 @@
     plots = new Plots(values, (time) => player.seekTime(time));
     choose("confidence-of", values.skeleton.keypoints, "confidence");
     const joints = [...new Set(Object.keys(values.plots.angles).map((name) => name.replace(/^(left|right)_/, "")))];
-    if (joints.length) plots.choice.angle = joints.includes("knee") ? "knee" : joints[0];
+    if (joints.length) plots.choice.angle = find("angles-of").dataset.first;
     else find("angles").hidden = true;
     choose("angles-of", joints, "angle");
     const part = () => document.querySelectorAll("[data-part]").forEach((table) => { table.hidden = table.dataset.part !== plots.choice.angle; });
