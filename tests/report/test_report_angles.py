@@ -49,6 +49,19 @@ def test_minimum_maximum_range_and_what_is_seen() -> None:
     assert not right.far and left.far
     assert 70 < left.known < 90
     assert rows["pelvis"].least == "–"
+    # The deepest of the left knee is hidden: its maximum is at least what was seen.
+    assert left.most.startswith("≥ ") and left.reach.startswith("≥ ") and not left.least.startswith("≤")
+
+
+def test_a_gap_elsewhere_hides_no_extreme() -> None:
+    frames = squatting()
+    for frame in frames:
+        frame[COCO17.index("left_knee"), 2] = 0.9
+    for frame in frames[34:38]:  # standing
+        frame[COCO17.index("right_knee"), 2] = 0.1
+    angles, times = angles_of(frames)
+    (row,) = [row for row in AngleSummary.of(angles, times, None).rows if row.name == "right knee"]
+    assert (row.least, row.most) == ("0°", f"{DEEPEST:.0f}°")
 
 
 def test_one_stray_frame_is_no_maximum() -> None:

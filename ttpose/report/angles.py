@@ -11,6 +11,9 @@ from ttpose.results.angles import BodyAngles
 from ttpose.results.facing import DIRECTIONS
 from ttpose.results.repetitions import Repetitions
 
+# Going on at its speed until the middle of a gap of more than twice so many frames, an angle would leave its range by
+# this share: then the extreme is in the gap.
+_GAP, _BEYOND = 2, 0.05
 # A side that is nearer in this share of the frames is the nearer one; two that both are in the other share change.
 _MOSTLY, _SOMETIMES = 0.6, 0.2
 
@@ -21,7 +24,8 @@ class AngleRow:
 
     Attributes:
         name: In plain words, such as "left knee".
-        least, most, reach: Minimum, maximum and range; "–" where it is never known.
+        least, most, reach: Minimum, maximum and range; "–" where it is never known, and with ≤ or ≥ where it was on the
+            way to an extreme when it was lost.
         known: In which share of the frames it is known, in percent.
         far: Whether it is one of the side away from the camera.
     """
@@ -151,7 +155,22 @@ def _row(name: str, values: np.ndarray, share: float, far: str) -> AngleRow:
     if not len(known):
         return AngleRow(words, "–", "–", "–", 0, away)
     least, most = float(known.min()), float(known.max())
-    return AngleRow(words, _degrees(least), _degrees(most), _degrees(most - least), round(100 * share), away)
+    below, above = ("≤ " if _lost(-values) else ""), ("≥ " if _lost(values) else "")
+    reach = ("≥ " if below or above else "") + _degrees(most - least)
+    return AngleRow(words, below + _degrees(least), above + _degrees(most), reach, round(100 * share), away)
+
+
+def _lost(values: np.ndarray) -> bool:
+    """Whether the maximum of values [T] is probably in a gap: they would have passed it by half-way through."""
+    known = np.flatnonzero(np.isfinite(values)).tolist()
+    beyond = np.ptp(values[known]) * _BEYOND + values[known].max()
+    for i, (before, after) in enumerate(zip(known[:-1], known[1:], strict=True)):
+        half = (after - before) / 2
+        into = values[before] - values[known[max(i - 1, 0)]]
+        out = values[after] - values[known[min(i + 2, len(known) - 1)]]
+        if half > _GAP and max(values[before] + half * into, values[after] + half * out) > beyond:
+            return True
+    return False
 
 
 def _degrees(value: float) -> str:
