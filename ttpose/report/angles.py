@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -164,7 +165,7 @@ def _lost(values: np.ndarray) -> bool:
     """Whether the maximum of values [T] is probably in a gap: they would have passed it by half-way through."""
     known = np.flatnonzero(np.isfinite(values)).tolist()
     beyond = np.ptp(values[known]) * _BEYOND + values[known].max()
-    for i, (before, after) in enumerate(zip(known[:-1], known[1:], strict=True)):
+    for i, (before, after) in enumerate(pairwise(known)):
         half = (after - before) / 2
         into = values[before] - values[known[max(i - 1, 0)]]
         out = values[after] - values[known[min(i + 2, len(known) - 1)]]
