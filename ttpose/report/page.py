@@ -85,6 +85,7 @@ def render(source: Source, made: Personalization, folder: Path, progress: Progre
     values["corrections"] = corrections_values(
         source.info, context["sha256"], result.skeleton, tracks.keypoints[2], context["flags"]
     )
+    context["group"] = values["plots"]["group"]
     return _template().render(context, values=values, styles=_assets(_STYLES), scripts=_scripts())
 
 
