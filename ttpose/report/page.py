@@ -72,7 +72,7 @@ def render(source: Source, made: Personalization, folder: Path, progress: Progre
     with progress.stage("write the report", min(len(result.frames), limits.frames)) as advance:
         strip = film(source, len(result.frames), limits, advance)
     tracks = _follow(made)
-    values = {
+    values: dict[str, Any] = {
         "film": film_values(strip, result, tracks.times),
         "skeleton": skeleton_values(result.skeleton),
         "tracks": [poses(points, strip, source.info.width) for points in tracks.keypoints],
