@@ -20,8 +20,8 @@ from ttpose.core.skeleton import COCO17
 from ttpose.inference.ensemble import EnsembleMember
 from ttpose.inference.photos import find_people, predict_people
 from ttpose.inference.settings import SINGLE_VIEW
-from ttpose.media import write_image
-from ttpose.results import read_json, write_json
+from ttpose.media import open_source, write_image
+from ttpose.results import read_json, write_json, write_trc
 from ttpose.tracking.detector import Detection, PersonDetector
 
 
@@ -140,6 +140,35 @@ def test_predicting_with_the_person_gives_what_personalizing_wrote(
     assert read_json(tmp_path / "keypoints.json").to_dict() == again.to_dict()
     ttpose.write_overlay(clip, again, tmp_path / "overlay.mp4")
     assert (tmp_path / "overlay.mp4").stat().st_size > 1000
+
+
+def test_a_part_of_slow_motion_follows_the_clock_of_filming_everywhere(tmp_path: Path) -> None:
+    """Eight times slower, of which the frames 6 to 17: the same places, other times, rates and speeds."""
+    clip = sample.write_part(tmp_path / "dance.mp4", range(24))
+    whole = ttpose.predict(clip, device="cpu")
+    step = whole.frames[1].time_s
+    part = ttpose.predict(clip, slow_motion=8, time_range=(6 * step, 18 * step), device="cpu")
+    assert [frame.index for frame in part.frames] == list(range(12))
+    assert [frame.time_s for frame in part.frames] == pytest.approx([t * step / 8 for t in range(6, 18)], abs=1e-5)
+    assert part.source["first_frame"] == 6 and part.source["duration_s"] == pytest.approx(12 * step / 8, rel=1e-3)
+    moved = [
+        np.abs(mine.people[0].keypoints - other.people[0].keypoints).max()
+        for mine, other in zip(part.frames, whole.frames[6:18], strict=True)
+    ]
+    assert np.median(moved) < 3  # crops follow the person from another frame on
+    write_trc(part, tmp_path / "a.trc")
+    rate = float((tmp_path / "a.trc").read_text().splitlines()[2].split("\t")[0])
+    assert rate == pytest.approx(8 / step, rel=1e-3)
+    ttpose.write_overlay(clip, part, tmp_path / "overlay.mp4")
+    shown = open_source(tmp_path / "overlay.mp4").info
+    assert (shown.frames, shown.fps) == (12, pytest.approx(1 / step, rel=0.01))  # it plays as the clip does
+    made = ttpose.personalize(
+        clip, settings=replace(PRESETS["fast"], steps=1, guard=False), slow_motion=8, device="cpu",
+        time_range=(6 * step, 18 * step),
+    )  # fmt: skip
+    assert [frame.time_s for frame in made.keypoints.frames] == [frame.time_s for frame in part.frames]
+    ttpose.write_report(clip, made, tmp_path / "report.html")
+    assert f'"times":[{6 * step / 8:.4f}'.rstrip("0") in (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
 def test_predicting_with_the_base_gives_what_personalizing_started_from(

@@ -329,7 +329,8 @@ def test_ctrl_c_leaves_whole_files_or_none(when: str, tmp_path: Path) -> None:
     assert "Traceback" not in err
     assert json.loads(out.splitlines()[-1])["event"] == "error"
     left = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
-    whole = {"dance.mp4", "dance_ttpose/log.txt"} | ({"dance_ttpose/keypoints.json"} if when != "adapt" else set())
+    made = {f"dance_ttpose/{name}" for name in ("keypoints.json", "angles.csv", "angles.mot")}
+    whole = {"dance.mp4", "dance_ttpose/log.txt"} | (made if when != "adapt" else set())
     assert left == whole
     if when != "adapt":
         read_json(tmp_path / "dance_ttpose/keypoints.json")

@@ -29,7 +29,10 @@ from ttpose.results import json_schema, read_json
 
 PARTS = range(0, 26)  # enough for the time estimate
 BARE = ("--no-overlay", "--no-report")
-FILES = {"person.safetensors", "keypoints.json", "overlay.mp4", "report.html", "run.json", "log.txt"}
+FILES = {
+    "person.safetensors", "keypoints.json", "angles.csv", "angles.mot", "overlay.mp4", "report.html", "run.json",
+    "log.txt",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -201,7 +204,7 @@ def test_a_photo(tmp_path: Path) -> None:
     done = sample.ttpose("predict", "photo.png", *sample.CPU, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     folder = tmp_path / "photo_ttpose"
-    assert names(folder) == {"keypoints.json", "overlay.jpg", "run.json", "log.txt"}
+    assert names(folder) == {"keypoints.json", "angles.csv", "overlay.jpg", "run.json", "log.txt"}
     result = read_json(folder / "keypoints.json")
     assert (result.source["kind"], result.source["duration_s"], len(result.frames)) == ("image", None, 1)
     assert sample.share_right(result, sample.truth()[:1]) > 0.9
@@ -212,7 +215,7 @@ def test_a_photo_can_be_personalized_on(tmp_path: Path) -> None:
     write_image(tmp_path / "photo.png", sample.images()[0])
     done = run("personalize", tmp_path / "photo.png", *sample.LEAST, "-o", tmp_path)
     assert done.exit_code == 0, done.output
-    assert names(tmp_path / "photo_ttpose") == (FILES - {"overlay.mp4"}) | {"overlay.jpg"}
+    assert names(tmp_path / "photo_ttpose") == (FILES - {"overlay.mp4", "angles.mot"}) | {"overlay.jpg"}
 
 
 def test_a_folder_goes_on_after_bad_files_and_exits_1(tmp_path: Path) -> None:

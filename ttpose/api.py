@@ -154,6 +154,9 @@ def predict(
     subject: str | None = None,
     ensemble_files: Sequence[Path | str] = (),
     fps: float | None = None,
+    capture_fps: float | None = None,
+    slow_motion: float | None = None,
+    time_range: tuple[float, float] | None = None,
     stream: int | None = None,
     device: str = "auto",
     progress: Progress | None = None,
@@ -170,6 +173,9 @@ def predict(
         subject: "auto", "largest", "center" or "X,Y"; None takes "auto" in a video and everybody in a photo.
         ensemble_files: ONNX files of pose networks that predict as well (`ttpose.inference.onnx_ensemble`).
         fps: Frames per second of a video that does not say it, or says it wrongly; None keeps the file's times.
+        capture_fps: Frames per second at which a video was filmed that plays slower; times and speeds follow.
+        slow_motion: How many times slower than it was filmed a video plays, which says the same.
+        time_range: First second and the one before which it ends, as a player shows them; None takes all of a video.
         stream: Which track of a video file to use, counted from 0 over all tracks; None takes the main one.
         device: "auto", "cpu", "cuda", "cuda:N" or "mps".
         progress: Receives progress.
@@ -182,7 +188,10 @@ def predict(
     progress = progress or Progress()
     if preset is not None:
         refine_preset(preset)
-    loaded, media = load_weights(weights, choose_device(device), base=base), open_source(source, Reading(fps, stream))
+    loaded, media = (
+        load_weights(weights, choose_device(device), base=base),
+        open_source(source, Reading(fps, stream, slow_motion, capture_fps, time_range)),
+    )
     photo = media.info.kind == "image"
     wanted = with_ensemble_files(refine_preset(preset or (PHOTO_PRESET if photo else VIDEO_PRESET)), ensemble_files)
     settings = fitted_refinement(wanted, loaded.model.config)
@@ -209,6 +218,9 @@ def personalize(
     steps: int | None = None,
     subject: str = "auto",
     fps: float | None = None,
+    capture_fps: float | None = None,
+    slow_motion: float | None = None,
+    time_range: tuple[float, float] | None = None,
     stream: int | None = None,
     device: str = "auto",
     seed: int = 0,
@@ -230,7 +242,7 @@ def personalize(
         mode: "offline" or "online".
         steps: Optimiser steps in place of the preset's.
         subject: Whom to follow: "auto", "largest", "center" or "X,Y".
-        fps, stream: As for `predict`.
+        fps, capture_fps, slow_motion, time_range, stream: As for `predict`.
         device: "auto", "cpu", "cuda", "cuda:N" or "mps".
         seed: Of all random draws; the same seed gives the same result on one machine.
         base: A base file, a name in `ttpose models`, or a model (`ttpose.models.base.as_base`); None takes the shipped
@@ -254,7 +266,7 @@ def personalize(
     settings = settings or preset_named(preset, mode=mode, steps=steps, seed=seed)
     settings = replace(settings, refine=with_ensemble_files(settings.refine, ensemble_files))
     session = PersonalizationSession.begin(settings, device, base, person, progress)
-    media = open_source(source, Reading(fps, stream))
+    media = open_source(source, Reading(fps, stream, slow_motion, capture_fps, time_range))
     said = session.corrections(_as_given(corrections), media)
     estimate = session.estimate([media], len(said or ()))
     seen = session.observe(media, subject, corrections=said, estimate=estimate)
@@ -270,6 +282,9 @@ def personalize_many(
     steps: int | None = None,
     subject: str = "auto",
     fps: float | None = None,
+    capture_fps: float | None = None,
+    slow_motion: float | None = None,
+    time_range: tuple[float, float] | None = None,
     stream: int | None = None,
     device: str = "auto",
     seed: int = 0,
@@ -285,8 +300,8 @@ def personalize_many(
 
     Args:
         sources: Video and image files, all of the same person; one that is named twice counts once.
-        preset, steps, subject, fps, stream, device, seed, base, person, settings, ensemble_files, progress: As for
-            `personalize`; `subject` is looked for in each source.
+        preset, steps, subject, fps, capture_fps, slow_motion, time_range, stream, device, seed, base, person, settings,
+            ensemble_files, progress: As for `personalize`; `subject` is looked for in each source.
         corrections: By the source that they are about, each as for `personalize`.
         on_bad: Receives a source that cannot be used, and the others go on; None raises.
 
@@ -299,9 +314,9 @@ def personalize_many(
         InputError, NoPersonError, WeightsError: See there; with `on_bad` only if no source can be used.
     """
     shared = learn_person(
-        sources, preset=preset, steps=steps, subject=subject, fps=fps, stream=stream, device=device, seed=seed,
-        base=base, person=person, corrections=corrections, settings=settings, ensemble_files=ensemble_files,
-        on_bad=on_bad, progress=progress,
+        sources, preset=preset, steps=steps, subject=subject, fps=fps, capture_fps=capture_fps, slow_motion=slow_motion,
+        time_range=time_range, stream=stream, device=device, seed=seed, base=base, person=person,
+        corrections=corrections, settings=settings, ensemble_files=ensemble_files, on_bad=on_bad, progress=progress,
     )  # fmt: skip
     several, receiver = len(shared.sources) > 1, progress or Progress()
     return [shared.predict(path, Named(receiver, path.name) if several else receiver) for path in shared.sources]
@@ -314,6 +329,9 @@ def learn_person(
     steps: int | None = None,
     subject: str = "auto",
     fps: float | None = None,
+    capture_fps: float | None = None,
+    slow_motion: float | None = None,
+    time_range: tuple[float, float] | None = None,
     stream: int | None = None,
     device: str = "auto",
     seed: int = 0,
@@ -347,7 +365,10 @@ def learn_person(
         raise UsageError("no input was given", "name videos and photos of the person")
     if settings.mode == "online":
         raise UsageError("online learning takes one input at a time")
-    session, reading = PersonalizationSession.begin(settings, device, base, person, progress), Reading(fps, stream)
+    session, reading = (
+        PersonalizationSession.begin(settings, device, base, person, progress),
+        Reading(fps, stream, slow_motion, capture_fps, time_range),
+    )
     said = {Path(path): given for path, each in (corrections or {}).items() if (given := _as_given(each)) is not None}
     if learned is not None:
         return SharedPerson(session, PersonalizedWeights.load(Path(learned), session.base), subject, {}, reading, said)

@@ -30,7 +30,8 @@ def test_personalize_writes_everything_beside_the_working_directory(api: FakeApi
     assert result.exit_code == 0, result.output
     folder = Path("a_ttpose")
     assert sorted(path.name for path in folder.iterdir()) == [
-        "keypoints.json", "log.txt", "overlay.mp4", "person.safetensors", "report.html", "run.json",
+        "angles.csv", "angles.mot", "keypoints.json", "log.txt", "overlay.mp4", "person.safetensors", "report.html",
+        "run.json",
     ]  # fmt: skip
     model = read_json(folder / "keypoints.json").model
     assert (model["person"], model["person_sha256"]) == (
@@ -73,7 +74,7 @@ def test_a_report_that_fails_costs_nothing_else(api: FakeApi, clips: Path) -> No
     assert result.exit_code == 0, result.output
     assert "warning: report.html could not be made: unexpected ZeroDivisionError: no report today" in result.stderr
     assert sorted(path.name for path in Path("unreportable_ttpose").iterdir()) == [
-        "keypoints.json", "log.txt", "overlay.mp4", "person.safetensors", "run.json",
+        "angles.csv", "angles.mot", "keypoints.json", "log.txt", "overlay.mp4", "person.safetensors", "run.json",
     ]  # fmt: skip
 
 
@@ -257,7 +258,9 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(api: FakeApi, clips: Path, m
     assert result.exit_code == 1
     assert result.stderr.count("No space left on device") == 1
     assert "Traceback" not in result.output
-    assert sorted(path.name for path in Path("a_ttpose").iterdir()) == ["keypoints.json", "log.txt"]
+    assert sorted(path.name for path in Path("a_ttpose").iterdir()) == [
+        "angles.csv", "angles.mot", "keypoints.json", "log.txt",
+    ]  # fmt: skip
     assert len(api.calls) == 1
 
 
@@ -303,7 +306,9 @@ def test_json_lines_tell_everything(api: FakeApi, clips: Path) -> None:
         [event for event in found if event["event"] == "result" and event["status"] == status]
         for status in ("done", "skipped")
     )
-    assert done[0]["files"] == ["person.safetensors", "keypoints.json", "overlay.mp4", "report.html"]
+    assert done[0]["files"] == [
+        "person.safetensors", "keypoints.json", "angles.csv", "angles.mot", "overlay.mp4", "report.html",
+    ]  # fmt: skip
     assert done[0]["details"]["guard"]["decision"] == "personalized"
     assert done[0]["details"]["timings"] == {"adapt": 0.5, "tta": None, "predict_s": 0.25}
     assert [event["input"] for event in skipped] == [str(clips / "b.mp4")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -48,10 +49,24 @@ def test_every_format_beside_the_file(file: Path) -> None:
 
 
 def test_the_tables_asked_for_into_another_folder(file: Path) -> None:
-    result = run("convert", file, "--to", "csv", "--csv", "wide,angles", "-o", "out/deep")
+    result = run("convert", file, "--to", "csv", "--csv", "wide,angles,angles-tidy", "-o", "out/deep")
     assert result.exit_code == 0, result.output
-    assert there("out/deep") == {"keypoints.wide.csv", "angles.csv"}
+    assert there("out/deep") == {"keypoints.wide.csv", "angles.csv", "angles.tidy.csv"}
     assert len(Path("out/deep/angles.csv").read_text().splitlines()) == 21
+
+
+def test_angles_are_a_table_and_a_motion_file(file: Path) -> None:
+    result = run("convert", file, "--to", "angles", "-o", "out")
+    assert result.exit_code == 0, result.output
+    assert there("out") == {"angles.csv", "angles.mot"}
+    assert "left_knee_deg,left_knee_score" in Path("out/angles.csv").read_text().splitlines()[0]
+    assert "nRows=20" in Path("out/angles.mot").read_text()
+    assert run("convert", file, "--to", "angles", "--smooth", "savgol", "-o", "smooth").exit_code == 0
+    assert there("smooth") == {"angles.csv", "angles.mot", "angles_smoothed.mot"}
+    photo = replace(read_json(file), source={**read_json(file).source, "kind": "image"})
+    write_json(photo, "photo.json")
+    assert run("convert", "photo.json", "--to", "angles", "-o", "still").exit_code == 0
+    assert there("still") == {"angles.csv"}
 
 
 def test_smoothing_goes_beside_the_raw_series(file: Path) -> None:
@@ -85,9 +100,27 @@ def test_gaps_are_filled_as_far_as_asked(file: Path) -> None:
 def test_metres(file: Path) -> None:
     assert run("convert", file, "--to", "trc", "--height-m", "1.75", "-o", "out").exit_code == 0
     assert "\tm\t" in Path("out/keypoints.trc").read_text().splitlines()[2]
-    result = run("convert", file, "--to", "csv", "--height-m", "1.75", "-o", "out")
-    assert (result.exit_code, "--height-m is for TRC files" in result.stderr) == (2, True)
-    assert run("convert", file, "--to", "trc", "--height-m", "175").exit_code == 2
+    for scale in (("--height-m", "1.75"), ("--scale-px-per-m", "200")):
+        assert run("convert", file, "--to", "csv", *scale, "-o", "out", "--overwrite").exit_code == 0
+        assert "x,y,score,x_m,y_m,note" in Path("out/keypoints.csv").read_text()
+        result = run("convert", file, "--to", "coco", *scale, "-o", "out")
+        assert (result.exit_code, f"{scale[0]} is for TRC and CSV files" in result.stderr) == (2, True)
+    both = run("convert", file, "--to", "csv", "--height-m", "1.75", "--scale-px-per-m", "200", "-o", "out")
+    assert (both.exit_code, "leave one of them out" in both.stderr) == (2, True)
+
+
+@pytest.mark.parametrize(
+    "words", [("--height-m", "175"), ("--height-m", "0"), ("--scale-px-per-m", "0"), ("--scale-px-per-m", "nan")]
+)
+def test_what_is_no_scale(file: Path, words: tuple[str, ...]) -> None:
+    result = run("convert", file, "--to", "trc", *words, "-o", "out")
+    assert (result.exit_code, Path("out").exists()) == (2, False)
+
+
+def test_marker_names_of_opensim(file: Path) -> None:
+    assert run("convert", file, "--to", "trc", "--markers", "opensim", "-o", "out").exit_code == 0
+    assert "\tLKnee\t" in Path("out/keypoints.trc").read_text().splitlines()[3]
+    assert run("convert", file, "--to", "csv", "--markers", "opensim", "-o", "out").exit_code == 2
 
 
 def test_nothing_is_replaced_unasked(file: Path) -> None:
@@ -116,10 +149,13 @@ def test_a_result_folder_stands_for_its_keypoint_file(file: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("--to", "csv,coca"), "there is no 'coca'; did you mean coco? use json, coco, openpose, csv, trc"),
+        (("--to", "csv,coca"), "there is no 'coca'; did you mean coco? use json, angles, coco, openpose, csv, trc"),
         (("--to", "OpenPose"), "there is no 'OpenPose'; did you mean openpose?"),
-        (("--to", "bvh"), "there is no 'bvh'; use json, coco"),
-        (("--to", "csv", "--csv", "angle"), "there is no 'angle'; did you mean angles? use tidy, wide, angles"),
+        (("--to", "bvh"), "there is no 'bvh'; use json, angles"),
+        (
+            ("--to", "csv", "--csv", "angle"),
+            "there is no 'angle'; did you mean angles? use tidy, wide, angles, angles-tidy",
+        ),
     ],
 )
 def test_a_wrong_name_gets_a_suggestion(file: Path, words: tuple[str, ...], said: str) -> None:

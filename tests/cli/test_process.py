@@ -111,7 +111,9 @@ def test_stopping_leaves_no_partial_file(tmp_path: Path, number: signal.Signals,
     assert "Traceback" not in rest
     if number == signal.SIGINT:
         assert rest.splitlines() == ["ttpose: interrupted; nothing half-written was left, finished results are kept"]
-    assert sorted(path.name for path in (tmp_path / "walk_ttpose").iterdir()) == ["keypoints.json", "log.txt"]
+    assert sorted(path.name for path in (tmp_path / "walk_ttpose").iterdir()) == [
+        "angles.csv", "angles.mot", "keypoints.json", "log.txt",
+    ]  # fmt: skip
 
 
 def test_info_on_a_file_needs_no_torch(tmp_path: Path) -> None:

@@ -45,8 +45,9 @@ def test_one_person_file_and_the_results_of_each_input(api: FakeApi, clips: Path
     assert files("out") == {
         "person.safetensors", "run.json", "log.txt", "summary.csv", "summary.json",
         *(f"{name}_ttpose/{file}" for name in ("a", "b", "photo")
-          for file in ("keypoints.json", "report.html", "run.json", "log.txt")),
-        "a_ttpose/overlay.mp4", "b_ttpose/overlay.mp4", "photo_ttpose/overlay.jpg",
+          for file in ("keypoints.json", "angles.csv", "report.html", "run.json", "log.txt")),
+        "a_ttpose/angles.mot", "a_ttpose/overlay.mp4", "b_ttpose/angles.mot", "b_ttpose/overlay.mp4",
+        "photo_ttpose/overlay.jpg",
     }  # fmt: skip
     name, _, how = api.calls[0]
     assert name == "learn_person"

@@ -110,7 +110,9 @@ def test_stopping_ends_the_workers_and_leaves_nothing_half_written(
     assert process.returncode == code, err
     assert "Traceback" not in err
     assert partials(folder) == []
-    assert sorted(path.name for path in (folder / "out/a_halfway_ttpose").iterdir()) == ["keypoints.json", "log.txt"]
+    assert sorted(path.name for path in (folder / "out/a_halfway_ttpose").iterdir()) == [
+        "angles.csv", "angles.mot", "keypoints.json", "log.txt",
+    ]  # fmt: skip
     assert "stopped after" in (folder / "out/a_halfway_ttpose/log.txt").read_text()
     wait_until_gone({int(pid) for _, pid, _ in calls(folder)})
 
@@ -141,7 +143,9 @@ def test_a_batch_of_twenty_killed_midway_resumes_and_ends_complete(folder: Path,
     assert all(row["details"]["frames"] == 2 for row in after["files"])  # of those finished before too
     for name in names:
         made = folder / "out" / f"{Path(name).stem}_ttpose"
-        assert {path.name for path in made.iterdir()} == {"keypoints.json", "overlay.mp4", "run.json", "log.txt"}
+        assert {path.name for path in made.iterdir()} == {
+            "keypoints.json", "angles.csv", "angles.mot", "overlay.mp4", "run.json", "log.txt",
+        }  # fmt: skip
         assert (made / "overlay.mp4").read_text() == f"overlay of {name}"
     often = Counter(name for name, _, _ in calls(folder))
     assert all(often[name] == 1 for name in names if f"{Path(name).stem}_ttpose" in finished)

@@ -16,7 +16,7 @@ from tests import sample
 from tests.jobs.inputs import events, partials, summary
 from ttpose.results import read_json
 
-FILES = {"person.safetensors", "keypoints.json", "run.json", "log.txt"}
+FILES = {"person.safetensors", "keypoints.json", "angles.csv", "angles.mot", "run.json", "log.txt"}
 WORDS = (
     "personalize", "clips", "-o", "out", "--preset", "fast", "--steps", "1", *sample.CPU, "--no-overlay", "--no-report",
 )  # fmt: skip

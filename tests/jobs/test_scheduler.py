@@ -50,7 +50,7 @@ def test_two_workers_do_the_inputs(folder: Path, address: str) -> None:
     assert rows[0]["folder"] == "out/c0_ttpose"  # as the user said it, though workers get full paths
     for i in range(6):
         assert {path.name for path in (folder / f"out/c{i}_ttpose").iterdir()} == {
-            "keypoints.json", "overlay.mp4", "run.json", "log.txt",
+            "keypoints.json", "angles.csv", "angles.mot", "overlay.mp4", "run.json", "log.txt",
         }  # fmt: skip
     assert str(os.getpid()) not in {pid for _, pid, _ in calls(folder)}
     assert {threads for _, _, threads in calls(folder)} == {"1"}

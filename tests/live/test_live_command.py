@@ -30,6 +30,8 @@ def test_the_command_without_a_window(tmp_path: Path) -> None:
 def test_wrong_use_and_missing_cameras(tmp_path: Path) -> None:
     both = ttpose("live", "--camera", "0", "--source", "a.mp4", cwd=tmp_path)
     assert (both.returncode, "give one of them" in both.stderr) == (2, True)
+    part = ttpose("live", "--time-range", "1", "2", cwd=tmp_path)
+    assert (part.returncode, "--time-range is for video files" in part.stderr) == (2, True)
     missing = ttpose("live", "--camera", "987", "--no-display", "--device", "cpu", cwd=tmp_path)
     assert missing.returncode == 1
     assert missing.stderr.startswith("ttpose: camera 987 cannot be opened\n  hint: ")

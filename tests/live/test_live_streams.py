@@ -84,6 +84,16 @@ def test_files_addresses_and_cameras(tmp_path):
         open_live("rtsp://127.0.0.1:9/nothing")
 
 
+@pytest.mark.parametrize("beside_window", [False, True])
+def test_a_part_of_a_file(tmp_path, beside_window):
+    clip = clips.write_clip(tmp_path / "a.mp4", 30)
+    frames = list(open_live(clip, beside_window=beside_window, time_range=(0.5, 0.7)).frames)
+    assert [(frame.index, clips.number_of(frame.image)) for frame in frames] == [(i, 15 + i) for i in range(6)]
+    begin = time.monotonic()
+    assert len(list(paced(frame for frame in frames))) == 6
+    assert time.monotonic() - begin < 0.45  # it does not wait for what is before
+
+
 def test_a_network_stream_is_captured_until_it_breaks_off(tmp_path):
     clip = clips.write_clip(tmp_path / "a.mp4", 5)
     stream = open_live(f"file://{clip}")  # an address like any other to OpenCV's reader

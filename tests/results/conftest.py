@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from tests.results import posed
 from ttpose.core.geometry import Box
 from ttpose.core.skeleton import COCO17
 from ttpose.results import FrameRecord, KeypointResult, PersonRecord
@@ -34,3 +35,9 @@ def result() -> KeypointResult:
             FrameRecord(2, float("nan"), (), "damaged frame"),
         ],
     )
+
+
+@pytest.fixture
+def duel() -> KeypointResult:
+    """Two people who face each other, with gaps (`posed.duel`)."""
+    return posed.duel()

@@ -12,12 +12,9 @@ import pytest
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from ttpose.core.skeleton import COCO17
 from ttpose.results import (
     KeypointResult,
-    joint_angles,
     smooth,
-    write_angles_csv,
     write_coco,
     write_csv,
     write_wide_csv,
@@ -107,18 +104,6 @@ def test_smoothed_results_have_their_columns_beside_the_raw_ones(result: Keypoin
     assert (gap["x"], gap["x_smoothed"], gap["filled"], gap["note"]) == ("", "20.0", "1", "nobody found")
     assert (wide[1]["right_ankle_x"], wide[1]["right_ankle_x_smoothed"]) == ("", "20.0")
     assert wide[0]["nose_x_smoothed"] == ""  # the nose scores 0.1
-
-
-def test_the_table_of_angles(result: KeypointResult, tmp_path: Path) -> None:
-    smoothed = smooth(moving(result), "savgol")
-    write_angles_csv(smoothed, tmp_path / "angles.csv")
-    rows = read_table(tmp_path / "angles.csv")
-    expected = joint_angles(result.frames[0].people[0].keypoints, COCO17)
-    for name, angle in expected.items():
-        for cell in (rows[0][name], rows[0][f"{name}_smoothed"]):
-            assert (cell == "") if np.isnan(angle) else float(cell) == pytest.approx(float(angle), abs=0.006)
-    assert any(not np.isnan(angle) for angle in expected.values())
-    assert rows[1]["left_knee"] == "" and rows[1]["left_knee_smoothed"] != ""
 
 
 def test_coco_has_smoothed_keypoints_beside_and_no_filled_people(result: KeypointResult, tmp_path: Path) -> None:

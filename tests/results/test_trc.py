@@ -9,7 +9,7 @@ from ttpose.core.errors import InputError, UsageError
 from ttpose.core.geometry import Box
 from ttpose.core.skeleton import BBC7, COCO17, Skeleton
 from ttpose.results import FrameRecord, KeypointResult, PersonRecord, write_trc
-from ttpose.results.trc import height_in_pixels
+from ttpose.results.scale import height_in_pixels
 
 # Heights of a body of 1000 pixels by Winter's table.
 _LEVELS = {"ankle": 39, "knee": 285, "hip": 530, "shoulder": 818, "elbow": 630, "wrist": 485}

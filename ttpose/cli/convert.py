@@ -24,7 +24,7 @@ def convert(
             metavar="LIST",
             callback=exports.check_formats,
             show_default=False,
-            help="coco, openpose, csv, trc, json, or several with commas.",
+            help="angles, coco, openpose, csv, trc, json, or several with commas.",
         ),
     ],
     output: Annotated[
@@ -35,6 +35,8 @@ def convert(
     ] = None,
     tables: exports.Tables = None,
     height_m: exports.HeightM = None,
+    scale_px_per_m: exports.ScalePxPerM = None,
+    markers: exports.Markers = exports.MarkerNames.ttpose,
     openpose: exports.OpenPose = exports.OpenPoseSet.body25,
     smooth: Annotated[
         exports.Smoothing | None,
@@ -58,7 +60,9 @@ def convert(
         from ttpose.results import read_json, untimed
 
         begin = time.monotonic()
-        wanted = exports.Exports.chosen(to, tables, height_m, openpose, smooth, fill_gaps)
+        wanted = exports.Exports.chosen(
+            to, tables, height_m, openpose, smooth, fill_gaps, scale_px_per_m, markers
+        )  # fmt: skip
         keypoints = _keypoint_file(keypoints)
         reporter.start("convert", "cpu", 1)
         reporter.begin(keypoints, 1, 1)

@@ -94,12 +94,12 @@ def correct(
     """
     with session(quiet=True, debug=debug):
         from ttpose.corrections.store import CORRECTIONS, CorrectionsFile
-        from ttpose.media import open_source
+        from ttpose.media import Reading, open_source
         from ttpose.results import read_json
 
         folder = _folder(results)
         result = read_json(folder / _KEYPOINTS)
-        source = open_source(_clip(clip, folder, result))
+        source = open_source(_clip(clip, folder, result), Reading.of(result.source))
         _check_same(source, result)
         file = CorrectionsFile(folder / CORRECTIONS, result.skeleton, source.info)
         if swap or clear or take:

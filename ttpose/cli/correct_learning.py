@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 # other weights and clips are.
 _BEYOND = ("base_sha256", "person_sha256", "same_person")
 
+# How the clip is read: its rate, its part, its track.
+_READING = ("fps", "capture_fps", "slow_motion", "time_range", "stream")
+
 
 @dataclass(frozen=True)
 class _Record:
@@ -65,6 +68,7 @@ def _work(record: _Record, corrections: Path, device: str) -> Personalizing:
         "seed": told.get("seed", 0),
         "corrections": str(corrections.absolute()),
     }
+    how |= {name: told[name] for name in _READING if told.get(name) is not None}
     return Personalizing(
         how,
         device,
@@ -80,9 +84,10 @@ def _exports(record: _Record) -> Exports:
     """The result files that are there already, so that none is left as it was before."""
     from ttpose.cli.exports import FILES, TABLES, Exports
 
-    tables = tuple(table for table, name in TABLES.items() if name in record.files)
-    formats = ["json", *(name for name, file in FILES.items() if file in record.files), *["csv"] * bool(tables)]
-    names = ("height_m", "openpose", "smooth", "fill_gaps")
+    whole = tuple(name for name, file in FILES.items() if file in record.files)
+    tables = tuple(table for table, name in TABLES.items() if name in record.files and table not in whole)
+    formats = ["json", *whole, *["csv"] * bool(tables)]
+    names = ("height_m", "openpose", "smooth", "fill_gaps", "px_per_m", "markers")
     more = {name: record.settings[name] for name in names if record.settings.get(name) is not None}
     return Exports(tuple(formats), tables or ("tidy",), **more)
 

@@ -21,6 +21,7 @@ _MEANING = {
     "overlay.mp4": "watch it: orange is the person's left, blue the right",
     "report.html": "open it: what was done, and whether it helped",
     "keypoints.json": "the keypoints of every frame",
+    "angles.csv": "joint and segment angles, for a spreadsheet",
     "person.safetensors": "the adapted weights, for other clips of this person (ttpose predict --weights)",
 }
 

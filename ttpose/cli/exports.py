@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,11 +18,15 @@ from ttpose.core.errors import UsageError
 if TYPE_CHECKING:
     from ttpose.results import KeypointResult
 
-FORMATS = ("json", "coco", "openpose", "csv", "trc")
+FORMATS = ("json", "angles", "coco", "openpose", "csv", "trc")
+#: The formats that are written where none is named.
+DEFAULT_FORMATS = "json,angles"
 #: What each `--csv` table is called.
-TABLES = {"tidy": "keypoints.csv", "wide": "keypoints.wide.csv", "angles": "angles.csv"}
-#: What the file or folder of the other formats is called.
-FILES = {"coco": "keypoints.coco.json", "openpose": "openpose", "trc": "keypoints.trc"}
+TABLES = {
+    "tidy": "keypoints.csv", "wide": "keypoints.wide.csv", "angles": "angles.csv", "angles-tidy": "angles.tidy.csv",
+}  # fmt: skip
+#: What the file or folder of the other formats is called; `angles` writes the table of that name, too.
+FILES = {"angles": "angles.mot", "coco": "keypoints.coco.json", "openpose": "openpose", "trc": "keypoints.trc"}
 _PANEL = "Result files"
 
 #: Writes a result to a path and gives notes in plain words about what the file could not hold.
@@ -41,6 +46,13 @@ class OpenPoseSet(str, Enum):
 
     body25 = "body25"
     coco18 = "coco18"
+
+
+class MarkerNames(str, Enum):
+    """How TRC files name their markers."""
+
+    ttpose = "ttpose"
+    opensim = "opensim"
 
 
 def names_of(value: str, known: tuple[str, ...]) -> str:
@@ -64,6 +76,13 @@ def check_tables(value: str | None) -> str | None:
     return None if value is None else names_of(value, tuple(TABLES))
 
 
+def check_scale(value: float | None) -> float | None:
+    """Refuse what is no scale."""
+    if value is not None and not (math.isfinite(value) and value > 0):
+        raise typer.BadParameter("give the pixels of one metre, more than 0, such as 320")
+    return value
+
+
 def check_height(value: float | None) -> float | None:
     """Refuse what is no person's height."""
     if value is not None and not 0.3 <= value <= 3:
@@ -78,7 +97,7 @@ Formats = Annotated[
         metavar="LIST",
         callback=check_formats,
         rich_help_panel=_PANEL,
-        help="json, coco, openpose, csv, trc, or several with commas.",
+        help="Some of json, angles, coco, openpose, csv, trc.",
     ),
 ]
 Tables = Annotated[
@@ -89,7 +108,7 @@ Tables = Annotated[
         callback=check_tables,
         show_default="tidy",
         rich_help_panel=_PANEL,
-        help="CSV tables: tidy, wide, angles, or several; adds the csv format.",
+        help="CSV tables: tidy, wide, angles, angles-tidy, or several; adds the csv format.",
     ),
 ]
 HeightM = Annotated[
@@ -100,7 +119,27 @@ HeightM = Annotated[
         callback=check_height,
         show_default=False,
         rich_help_panel=_PANEL,
-        help="The person's height: TRC files are then in metres, else in pixels.",
+        help="The person's height: TRC files are then in metres, and CSV tables have them, too.",
+    ),
+]
+ScalePxPerM = Annotated[
+    float | None,
+    typer.Option(
+        "--scale-px-per-m",
+        metavar="N",
+        callback=check_scale,
+        show_default=False,
+        rich_help_panel=_PANEL,
+        help="Pixels that a metre is long where the person is, in place of the height.",
+    ),
+]
+Markers = Annotated[
+    MarkerNames,
+    typer.Option(
+        "--markers",
+        metavar="NAMES",
+        rich_help_panel=_PANEL,
+        help="Markers of TRC files: ttpose (as the keypoints) or opensim (LKnee, ...).",
     ),
 ]
 OpenPose = Annotated[
@@ -137,10 +176,12 @@ class Exports:
     Attributes:
         formats: Of `FORMATS`.
         tables: Of `TABLES`, for the csv format.
-        height_m: The person's height, or None for pixels in TRC files.
+        height_m: The person's height, or None for pixels.
         openpose: Keypoint set of OpenPose files.
         smooth: "none", "one-euro" or "savgol"; None keeps what a result has.
         fill_gaps: Longest gap that is filled, in seconds.
+        px_per_m: Instead of the height, pixels a metre.
+        markers: "ttpose" or "opensim": names in TRC files.
     """
 
     formats: tuple[str, ...]
@@ -149,6 +190,8 @@ class Exports:
     openpose: str = "body25"
     smooth: str | None = None
     fill_gaps: float = 0.25
+    px_per_m: float | None = None
+    markers: str = "ttpose"
 
     @classmethod
     def chosen(
@@ -159,26 +202,36 @@ class Exports:
         openpose: OpenPoseSet,
         smooth: Smoothing | None,
         fill_gaps: float,
+        px_per_m: float | None = None,
+        markers: MarkerNames = MarkerNames.ttpose,
     ) -> Exports:
         """What the options say; `--csv` alone asks for the csv format too."""
         names = formats.split(",") + (["csv"] if tables and "csv" not in formats.split(",") else [])
-        if height_m is not None and "trc" not in names:
-            raise UsageError("--height-m is for TRC files", "add trc to the formats")
-        method = None if smooth is None else smooth.value
-        return cls(tuple(names), tuple((tables or "tidy").split(",")), height_m, openpose.value, method, fill_gaps)
+        for option, value in (("--height-m", height_m), ("--scale-px-per-m", px_per_m)):
+            if value is not None and not {"trc", "csv"} & set(names):
+                raise UsageError(f"{option} is for TRC and CSV files", "add trc or csv to the formats")
+        if height_m is not None and px_per_m is not None:
+            raise UsageError("--height-m and --scale-px-per-m both say how large a pixel is", "leave one of them out")
+        if markers is not MarkerNames.ttpose and "trc" not in names:
+            raise UsageError("--markers is for TRC files", "add trc to the formats")
+        method, chosen = None if smooth is None else smooth.value, tuple((tables or "tidy").split(","))
+        return cls(
+            tuple(names), chosen, height_m, openpose.value, method, fill_gaps, px_per_m, markers.value
+        )  # fmt: skip
 
     @property
     def settings(self) -> dict[str, Any]:
         """What changes the files, JSON-ready; only what was asked for, so that other runs keep the same settings."""
         smooth = self.smooth if self.smooth != "none" else None
         found = {"smooth": smooth, "fill_gaps": self.fill_gaps if smooth else None, "height_m": self.height_m}
+        found |= {"px_per_m": self.px_per_m, "markers": None if self.markers == "ttpose" else self.markers}
         if "openpose" in self.formats:
             found["openpose"] = self.openpose
         return {name: value for name, value in found.items() if value is not None}
 
-    def file_names(self, smoothed: bool | None = None) -> tuple[str, ...]:
+    def file_names(self, smoothed: bool | None = None, *, photo: bool = False) -> tuple[str, ...]:
         """The files, in the order to write; `smoothed` says whether the result is, by default whether it will be."""
-        return tuple(self.writers(self._smooths if smoothed is None else smoothed))
+        return tuple(self.writers(self._smooths if smoothed is None else smoothed, photo))
 
     def prepare(self, result: KeypointResult) -> KeypointResult:
         """The result as it goes into the files: smoothed if that was asked for."""
@@ -186,18 +239,22 @@ class Exports:
 
         return result if self.smooth is None else smooth(result, self.smooth, max_gap_s=self.fill_gaps)
 
-    def writers(self, smoothed: bool) -> dict[str, ResultWriter]:
+    def writers(self, smoothed: bool, photo: bool = False) -> dict[str, ResultWriter]:
         """For each file name what writes a prepared result to a path.
 
-        Formats that hold one series (OpenPose, TRC) have a second file for the smoothed keypoints.
+        Formats that hold one series (OpenPose, TRC, MOT) have a second file for the smoothed keypoints. A photo has
+        no motion file.
         """
         found: dict[str, ResultWriter] = {}
         for name in self.formats:
-            found |= self._of_format(name)
-            if smoothed and name in ("openpose", "trc"):
-                for file, write in self._of_format(name).items():
+            files = self._of_format(name)
+            if photo and name == "angles":
+                files.pop(FILES[name])
+            found |= files
+            for file in (FILES.get(name),) if smoothed and name in ("angles", "openpose", "trc") else ():
+                if file in files:
                     stem, dot, suffix = file.partition(".")
-                    found[f"{stem}_smoothed{dot}{suffix}"] = _with_smoothed(write)
+                    found[f"{stem}_smoothed{dot}{suffix}"] = _with_smoothed(files[file])
         return found
 
     def product_writers(self, result: KeypointResult, note: Callable[[str], None]) -> dict[str, Callable[[Path], None]]:
@@ -210,9 +267,8 @@ class Exports:
 
             return written
 
-        return {
-            name: bound(write) for name, write in self.writers(self._smooths or result.smoothing is not None).items()
-        }
+        smoothed, photo = self._smooths or result.smoothing is not None, result.source.get("kind") == "image"
+        return {name: bound(write) for name, write in self.writers(smoothed, photo).items()}
 
     @property
     def _smooths(self) -> bool:
@@ -221,19 +277,24 @@ class Exports:
     def _of_format(self, name: str) -> dict[str, ResultWriter]:
         from ttpose import results
 
-        height_m, keypoints = self.height_m, self.openpose
+        keypoints, scale = self.openpose, results.Scale(self.height_m, self.px_per_m)
         tables: dict[str, ResultWriter] = {
-            "tidy": results.write_csv, "wide": results.write_wide_csv, "angles": results.write_angles_csv,
+            "tidy": partial(results.write_csv, scale=scale), "wide": partial(results.write_wide_csv, scale=scale),
+            "angles": results.write_angles_csv, "angles-tidy": results.write_tidy_angles_csv,
         }  # fmt: skip
+        markers: dict[str, Any] = {"height_m": self.height_m, "px_per_m": self.px_per_m}
+        markers["opensim"] = self.markers == "opensim"
         match name:
             case "json":
                 return {"keypoints.json": results.write_json}
+            case "angles":
+                return {TABLES[name]: results.write_angles_csv, FILES[name]: results.write_mot}
             case "coco":
                 return {FILES[name]: results.write_coco}
             case "openpose":
                 return {FILES[name]: lambda result, path: results.write_openpose(result, path, keypoints=keypoints)}
             case "trc":
-                return {FILES[name]: lambda result, path: results.write_trc(result, path, height_m=height_m)}
+                return {FILES[name]: partial(results.write_trc, **markers)}
             case _:
                 return {TABLES[table]: tables[table] for table in self.tables}
 

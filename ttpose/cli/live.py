@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ttpose.cli import options
+from ttpose.cli import options, timing
 from ttpose.cli.predict import Weights
 from ttpose.cli.session import session
+from ttpose.core.errors import UsageError
 
 if TYPE_CHECKING:
     from ttpose.live.learner import LearnerState
@@ -44,6 +45,7 @@ def live(
     seconds: Annotated[
         float | None, typer.Option(min=0, metavar="S", show_default="to the end", help="Stop after this many seconds.")
     ] = None,
+    time_range: timing.TimeRange = None,
     subject: options.Subject = None,
     device: options.Device = "auto",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")] = False,
@@ -57,6 +59,8 @@ def live(
     """
     with session(quiet=quiet, debug=debug) as reporter:
         _check_use(camera, source, save, output, overwrite)
+        if time_range is not None and (source is None or "://" in source):
+            raise UsageError("--time-range is for video files", "name one with --source")
         from ttpose.cli.machine import choose_device
         from ttpose.live.run import Live, LiveSettings, person_of
         from ttpose.live.streams import open_live
@@ -65,7 +69,7 @@ def live(
         from ttpose.tracking.detector import PersonDetector
 
         chosen = choose_device(device)
-        stream = open_live(source if source is not None else camera or 0, beside_window=display)
+        stream = open_live(source if source is not None else camera or 0, beside_window=display, time_range=time_range)
         window = Window() if display else None
         loaded = load_weights(weights, chosen, base=base)
         start = loaded if loaded.person is None else load_base(base, chosen)
@@ -104,7 +108,6 @@ def live(
 
 
 def _check_use(camera: int | None, source: str | None, save: Path | None, output: Path | None, overwrite: bool) -> None:
-    from ttpose.core.errors import UsageError
     from ttpose.core.files import check_file
 
     if camera is not None and source is not None:

@@ -164,13 +164,6 @@ SaveAs = Annotated[
         help="Also keep the person under this name, for --weights NAME.",
     ),
 ]  # fmt: skip
-Fps = Annotated[
-    float | None,
-    typer.Option(
-        "--fps", metavar="N", min=1e-3, show_default="as the file says",
-        help="Frames a second of videos that do not say it, or say it wrongly.",
-    ),
-]  # fmt: skip
 Stream = Annotated[
     int | None,
     typer.Option(

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ttpose.cli import exports, options
+from ttpose.cli import exports, options, timing
 from ttpose.cli.help_all import HelpAll
 from ttpose.cli.personalizing import Personalizing
 from ttpose.cli.session import session
@@ -33,7 +33,10 @@ def personalize(
     save_as: options.SaveAs = None,
     subject: options.Subject = None,
     ensemble: options.Ensemble = None,
-    fps: options.Fps = None,
+    fps: timing.Fps = None,
+    capture_fps: timing.CaptureFps = None,
+    slow_motion: timing.SlowMotion = None,
+    time_range: timing.TimeRange = None,
     stream: options.Stream = None,
     device: options.Device = "auto",
     seed: options.Seed = 0,
@@ -43,9 +46,11 @@ def personalize(
     ] = False,
     draw_min_score: options.DrawMinScore = None,
     report: Annotated[bool, typer.Option("--report/--no-report", help="Write the page report.html.")] = True,
-    formats: exports.Formats = "json",
+    formats: exports.Formats = exports.DEFAULT_FORMATS,
     tables: exports.Tables = None,
     height_m: exports.HeightM = None,
+    scale_px_per_m: exports.ScalePxPerM = None,
+    markers: exports.Markers = exports.MarkerNames.ttpose,
     openpose: exports.OpenPose = exports.OpenPoseSet.body25,
     smooth: exports.Smooth = exports.Smoothing.none,
     fill_gaps: exports.FillGaps = 0.25,
@@ -61,8 +66,8 @@ def personalize(
 ) -> None:
     """Adapt the pose model to the one person in each INPUT, and write that person's keypoints.
 
-    Writes <name>_ttpose/person.safetensors (the adapted weights), keypoints.json, overlay.mp4 and
-    report.html. With --same-person there is one person.safetensors for all inputs, in DIR.
+    Writes <name>_ttpose/ with keypoints.json, angles.csv, angles.mot, overlay.mp4, report.html and
+    person.safetensors (the adapted weights; with --same-person one for all inputs, in DIR).
     """
     with session(quiet=quiet, json_lines=json_lines, debug=debug, timings=timings) as reporter:
         from ttpose.cli.corrections_files import corrections_by_source
@@ -72,8 +77,12 @@ def personalize(
         from ttpose.jobs.run import run_batch
         from ttpose.media import find_inputs
 
-        wanted = exports.Exports.chosen(formats, tables, height_m, openpose, smooth, fill_gaps)
+        wanted = exports.Exports.chosen(
+            formats, tables, height_m, openpose, smooth, fill_gaps, scale_px_per_m, markers
+        )  # fmt: skip
+        times = timing.timing_of(fps, capture_fps, slow_motion, time_range)
         sources = find_inputs(inputs)  # before anything slow is imported
+        timing.check_time_range(sources, times, stream)
         where = execution_of(device, jobs, scheduler, overwrite=overwrite, debug=debug)
         chosen = (preset or options.Preset.balanced).value
         how: dict[str, Any] = {
@@ -83,7 +92,7 @@ def personalize(
             "subject": subject or "auto",
             "seed": seed,
         }
-        how |= options.given("fps", fps) | options.given("stream", stream)
+        how |= times | options.given("stream", stream)
         how |= options.given("ensemble_files", [str(file.absolute()) for file in ensemble] if ensemble else None)
         if corrections:
             how["corrections"] = corrections_by_source(corrections, sources)

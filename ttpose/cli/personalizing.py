@@ -71,10 +71,10 @@ class Personalizing:
 
     def clip_file_names(self, source: Path) -> tuple[str, ...]:
         """The same without the person file."""
-        from ttpose.jobs.task import REPORT, overlay_name, side_by_side_name
+        from ttpose.jobs.task import REPORT, overlay_name, shows_photo, side_by_side_name
 
         drawn = [overlay_name(source)] * self.overlay + [side_by_side_name(source)] * self.side_by_side
-        return (*self.wanted.file_names(), *drawn, *[REPORT] * self.report)
+        return (*self.wanted.file_names(photo=shows_photo(source)), *drawn, *[REPORT] * self.report)
 
     def make(self, source: Path, progress: Progress) -> Product:
         """Personalize on one input."""
@@ -110,7 +110,7 @@ class Personalizing:
         """The files of one input but the person file, which is at the path `person` from their folder."""
         from ttpose import api
         from ttpose.core.files import sha256_of
-        from ttpose.jobs.task import REPORT, Product, overlay_name, side_by_side_name
+        from ttpose.jobs.task import REPORT, Product, overlay_name, shows_photo, side_by_side_name
         from ttpose.report.effect import Effect
         from ttpose.results import with_disagreement
 
@@ -134,7 +134,7 @@ class Personalizing:
             api.write_report(source, replace(made, keypoints=prepared), path, progress=progress)
 
         writers: dict[str, Writer] = {
-            **{name: partial(write_keypoints, name) for name in self.wanted.file_names()},
+            **{name: partial(write_keypoints, name) for name in self.wanted.file_names(photo=shows_photo(source))},
             overlay_name(source): write_overlay,
             side_by_side_name(source): write_side_by_side,
             REPORT: write_report,

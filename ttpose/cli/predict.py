@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ttpose.cli import exports, options
+from ttpose.cli import exports, options, timing
 from ttpose.cli.help_all import HelpAll
 from ttpose.cli.session import session
 from ttpose.cli.weights_file import WeightsFile, fingerprint, path_of
@@ -46,15 +46,20 @@ def predict(
     base: options.Base = None,
     preset: Preset = None,
     output: options.Output = Path("."),
-    formats: exports.Formats = "json",
+    formats: exports.Formats = exports.DEFAULT_FORMATS,
     tables: exports.Tables = None,
     height_m: exports.HeightM = None,
+    scale_px_per_m: exports.ScalePxPerM = None,
+    markers: exports.Markers = exports.MarkerNames.ttpose,
     openpose: exports.OpenPose = exports.OpenPoseSet.body25,
     smooth: exports.Smooth = exports.Smoothing.none,
     fill_gaps: exports.FillGaps = 0.25,
     subject: options.Subject = None,
     ensemble: options.Ensemble = None,
-    fps: options.Fps = None,
+    fps: timing.Fps = None,
+    capture_fps: timing.CaptureFps = None,
+    slow_motion: timing.SlowMotion = None,
+    time_range: timing.TimeRange = None,
     stream: options.Stream = None,
     second_opinion: SecondOpinion = False,
     device: options.Device = "auto",
@@ -72,23 +77,27 @@ def predict(
 ) -> None:
     """Find the keypoints of the one person in each video, and of everybody in each photo.
 
-    Writes <name>_ttpose/keypoints.json and overlay.mp4 (overlay.jpg for a photo). With --subject only
-    that person of a photo is taken.
+    Writes <name>_ttpose/keypoints.json, angles.csv, angles.mot and overlay.mp4 (overlay.jpg for a
+    photo). With --subject only that person of a photo is taken.
     """
     with session(quiet=quiet, json_lines=json_lines, debug=debug, timings=timings) as reporter:
         from ttpose.cli.execution import execution_of
         from ttpose.jobs.run import run_batch
         from ttpose.media import find_inputs
 
-        wanted = exports.Exports.chosen(formats, tables, height_m, openpose, smooth, fill_gaps)
+        wanted = exports.Exports.chosen(
+            formats, tables, height_m, openpose, smooth, fill_gaps, scale_px_per_m, markers
+        )  # fmt: skip
+        times = timing.timing_of(fps, capture_fps, slow_motion, time_range)
         sources = find_inputs(inputs)  # before anything slow is imported
+        timing.check_time_range(sources, times, stream)
         where = execution_of(device, jobs, scheduler, overwrite=overwrite, debug=debug)
         person = WeightsFile.named(weights, absolute=scheduler is not None)  # as results name it
         start = WeightsFile.named(base, base=True)
         if second_opinion:
             preset = preset or options.InferencePreset.balanced
         named = None if preset is None else preset.value
-        read = (fps, stream, precision.chosen, _paths(ensemble))
+        read = (times, stream, precision.chosen, _paths(ensemble))
         work = Predicting(person, start, subject, where.device, wanted, overlay, draw_min_score, named, *read)
         reporter.start("predict", where.shown, len(sources), where.jobs)
         if second_opinion:
@@ -114,7 +123,7 @@ class Predicting:
         overlay: Whether an overlay is drawn.
         draw_min_score: Of keypoints in it; None takes the usual one.
         preset: Of the inference; None takes each input kind's own.
-        fps: Of the videos; None takes what they say.
+        timing: Rate, slow motion and part of the videos, as `api.predict` takes them.
         stream: Which of their tracks; None takes the main one.
         precision: Of the networks; None for "auto".
         ensemble_files: ONNX files that predict as well.
@@ -128,7 +137,7 @@ class Predicting:
     overlay: bool
     draw_min_score: float | None = None
     preset: str | None = None
-    fps: float | None = None
+    timing: dict[str, Any] = field(default_factory=dict)
     stream: int | None = None
     precision: Precision | None = None
     ensemble_files: tuple[str, ...] = ()
@@ -145,13 +154,14 @@ class Predicting:
 
     @property
     def _reading(self) -> dict[str, Any]:
-        return options.given("fps", self.fps) | options.given("stream", self.stream)
+        return self.timing | options.given("stream", self.stream)
 
     def file_names(self, source: Path) -> tuple[str, ...]:
         """Keypoints, and the overlay."""
-        from ttpose.jobs.task import overlay_name
+        from ttpose.jobs.task import overlay_name, shows_photo
 
-        return (*self.wanted.file_names(), *((overlay_name(source),) if self.overlay else ()))
+        found = self.wanted.file_names(photo=shows_photo(source))
+        return (*found, *((overlay_name(source),) if self.overlay else ()))
 
     def make(self, source: Path, progress: Progress) -> Product:
         """Keypoints of one input."""

@@ -87,11 +87,16 @@ class Task:
 
 def overlay_name(source: Path) -> str:
     """`overlay.jpg` for a photo, `overlay.mp4` for anything else, judged by the file's first bytes."""
+    return "overlay.jpg" if shows_photo(source) else "overlay.mp4"
+
+
+def shows_photo(source: Path) -> bool:
+    """Whether a file is a photo, judged by its first bytes."""
     from ttpose.media.images import is_photo
 
     with suppress(OSError), open(source, "rb") as handle:  # reading it will say what is wrong with the file
-        return "overlay.jpg" if is_photo(source, handle.read(16)) else "overlay.mp4"
-    return "overlay.mp4"
+        return is_photo(source, handle.read(16))
+    return False
 
 
 def side_by_side_name(source: Path) -> str:

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Generator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ttpose.core.errors import InputError
-from ttpose.media import Frame, open_source
+from ttpose.media import Frame, Reading, open_source
 from ttpose.media.shape import Shape
 
 # A dead network stream is given up after this long; a live one never pauses for as long.
@@ -38,16 +38,19 @@ class LiveSource:
     endless: bool
 
 
-def open_live(source: int | str | Path, *, beside_window: bool = False) -> LiveSource:
-    """Open a camera by number, a network stream by its address (`rtsp://...`), or a file.
+def open_live(
+    source: int | str | Path, *, beside_window: bool = False, time_range: tuple[float, float] | None = None
+) -> LiveSource:
+    """Open a camera by number, a network stream by its address (`rtsp://...`), or a file; of that perhaps a part.
 
     With `beside_window` OpenCV reads files too: its Qt windows stand still once PyAV and decord, which bring X11
     libraries of their own, are loaded in the same process.
 
     Raises:
         InputError: It cannot be opened, or is no video.
-        UsageError: It is a folder.
+        UsageError: It is a folder, or shows no frame in the time range.
     """
+    part = Reading(time_range=time_range)
     if isinstance(source, int):
         hint = "is it plugged in, allowed, and free of other programs? try --camera 1"
         return LiveSource(f"camera {source}", _captured(_capture(source, f"camera {source}", hint)), endless=True)
@@ -56,10 +59,9 @@ def open_live(source: int | str | Path, *, beside_window: bool = False) -> LiveS
         capture = _capture(name, name, "check that it plays in another program")
         return LiveSource(name, _captured(capture), endless=True)
     if beside_window and Path(source).is_file():
-        return LiveSource(
-            name, _played(_capture(name, name, "check that it plays, or convert it to MP4")), endless=False
-        )
-    return LiveSource(name, (frame for frame in open_source(source).frames()), endless=False)
+        frames = _played(_capture(name, name, "check that it plays, or convert it to MP4"))
+        return LiveSource(name, frames if time_range is None else _within(frames, time_range), endless=False)
+    return LiveSource(name, (frame for frame in open_source(source, part).frames()), endless=False)
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,19 @@ def _played(capture: _Capture) -> Generator[Frame, None, None]:
         yield Frame(index, capture.reader.get(cv2.CAP_PROP_POS_MSEC) / 1000, image)
 
 
+def _within(frames: Generator[Frame, None, None], time_range: tuple[float, float]) -> Generator[Frame, None, None]:
+    """The frames of a part, numbered from 0."""
+    start, end = time_range
+    with closing(frames):
+        first = None
+        for frame in frames:
+            if frame.time_s >= end:
+                break
+            if frame.time_s >= start:
+                first = frame.index if first is None else first
+                yield replace(frame, index=frame.index - first)
+
+
 def _images(capture: _Capture) -> Generator[np.ndarray, None, None]:
     import cv2
 
@@ -130,6 +145,8 @@ def paced(frames: Generator[Frame, None, None]) -> Generator[Frame, None, None]:
     with closing(frames):
         begin = time.monotonic()
         for frame in frames:
+            if frame.index == 0:
+                begin -= frame.time_s  # a part begins at once
             time.sleep(max(begin + frame.time_s - time.monotonic(), 0.0))
             yield frame
 

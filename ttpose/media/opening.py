@@ -10,6 +10,7 @@ from ttpose.media.images import is_animated_webp, is_heic, is_photo, read_sample
 from ttpose.media.inputs import REGULAR_HINT, not_regular
 from ttpose.media.samples import stretched
 from ttpose.media.source import Frame, Reading, Source, SourceInfo
+from ttpose.media.timing import retimed
 from ttpose.media.video import VideoSource
 
 
@@ -39,6 +40,7 @@ def open_source(path: Path | str, reading: Reading | None = None) -> Source:
     Raises:
         InputError: The file is missing, empty, no regular file, no media, or damaged beyond reading; one line that
             names it.
+        UsageError: A folder, or a time range without a frame.
     """
     path = Path(path)
     if path.is_dir():
@@ -59,4 +61,5 @@ def open_source(path: Path | str, reading: Reading | None = None) -> Source:
         if is_animated_webp(head):
             source.warnings.append("animated WebP: only its first picture is used")
         return source
-    return VideoSource(path, reading=reading)
+    video = VideoSource(path, reading=reading)
+    return video if reading is None else retimed(video, video.listed_times, reading)

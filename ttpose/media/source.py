@@ -24,16 +24,25 @@ class Reading:
     Attributes:
         fps: Frames per second, evenly spaced; None keeps the file's times.
         stream: Which of the file's tracks is the picture, counted from 0 over all of them; None takes the main one.
+        slow_motion: How many times slower than it was filmed a video plays; None for once.
+        capture_fps: Frames per second at which it was filmed, which says the same.
+        time_range: First second and the one before which it ends, as a player shows them; None takes all.
     """
 
     fps: float | None = None
     stream: int | None = None
+    slow_motion: float | None = None
+    capture_fps: float | None = None
+    time_range: tuple[float, float] | None = None
 
     @classmethod
     def of(cls, source: dict[str, Any]) -> Reading:
         """How an input was read, from the `source` of its keypoint file."""
+        slow, part = source.get("slow_motion"), source.get("time_range")
         given = source.get("fps") if source.get("fps_from") == "given" else None
-        return cls(given, source.get("stream"))
+        # The rate in the file is that of filming.
+        fps = None if given is None else given / (slow or 1)
+        return cls(fps, source.get("stream"), slow, None, None if part is None else (part[0], part[1]))
 
 
 @dataclass(frozen=True)
@@ -54,6 +63,9 @@ class SourceInfo:
         pixel_aspect: Width of a stored pixel divided by its height.
         stream: Number of the track, where the file has several with pictures.
         bits: How many of 16 bits the samples use, where they were stretched to the whole range.
+        slow_motion: How many times slower than it was filmed the file plays; times and rates are those of filming.
+        time_range: The part that is read, in seconds as a player shows them; None for all of it.
+        first_frame: Number in the file of the part's first frame.
     """
 
     path: Path
@@ -69,6 +81,9 @@ class SourceInfo:
     pixel_aspect: Fraction = Fraction(1)
     stream: int | None = None
     bits: int | None = None
+    slow_motion: float = 1.0
+    time_range: tuple[float, float] | None = None
+    first_frame: int = 0
 
     def describe(self, frames: int) -> dict[str, Any]:
         """The `source` of a keypoint file (docs/keypoints-json.md) with so many frames; JSON-ready."""
@@ -85,6 +100,10 @@ class SourceInfo:
             found["stream"] = self.stream
         if self.bits is not None:
             found["bits_used"] = self.bits
+        if self.slow_motion != 1:
+            found["slow_motion"] = self.slow_motion
+        if self.time_range is not None:
+            found |= {"time_range": list(self.time_range), "first_frame": self.first_frame}
         return found
 
 

@@ -16,6 +16,7 @@ from ttpose.media.container import open_container, other_tracks, others_start
 from ttpose.media.cut_off import bytes_missing, mended
 from ttpose.media.samples import LOOK_AT, bits_in_use
 from ttpose.media.shape import Orientation, Shape
+from ttpose.media.slow_motion import slow_motion_note
 from ttpose.media.source import RateFrom
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ class Timeline:
         declared: The container's own count, 0 if it has none.
         others: One line on video tracks that were not taken, or "".
         track: Number of the one that was taken.
+        slow: One line on a file that says that it plays slower than it was filmed, or "".
     """
 
     pts: np.ndarray | None
@@ -80,6 +82,7 @@ class Timeline:
     declared: int
     others: str
     track: int
+    slow: str = ""
 
     @property
     def stamps(self) -> np.ndarray:
@@ -170,6 +173,7 @@ def scan(path: Path, track: int | None = None, fps: float | None = None) -> Time
             declared=max(stream.frames - seen.dropped, 0),
             others=other_tracks(container, stream),
             track=stream.index,
+            slow=slow_motion_note(path, container.metadata, rate),
         )
 
 

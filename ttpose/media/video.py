@@ -56,8 +56,17 @@ class VideoSource(Source):
             bits=line.bits,
         )  # fmt: skip
         self.decoder = "decord" if use_decord and _decord_can(line) and not _changes_size(path, line) else "pyav"
-        self._notes = [note for note in (_cut(line), line.others, _rate(line), _bits(line)) if note]
+        # Somebody who says how slow it is need not be told.
+        slow = line.slow if reading.slow_motion is None and reading.capture_fps is None else ""
+        self._notes = [note for note in (_cut(line), line.others, _rate(line), _bits(line), slow) if note]
         self.warnings = self._notes
+
+    @property
+    def listed_times(self) -> np.ndarray | None:
+        """Seconds of every frame [N] on the file's clock; None where the container does not list them."""
+        if self._line.pts is None:
+            return None
+        return np.array([self._line.time_s(index) for index in range(len(self._line.pts))])
 
     def frames(self, step: int = 1) -> Iterator[Frame]:
         """See `Source.frames`; decodes in a thread, a few frames ahead."""

@@ -41,16 +41,24 @@ class OverlayWriter(AbstractContextManager["OverlayWriter"]):
         height: Height of the images, likewise.
         fps: Expected frames per second, a hint for the encoder; each frame keeps its own time all the same.
         sound_from: A video whose sound is copied unchanged where MP4 can hold it.
+        start_s: Seconds of that video at which the frames begin.
 
     Raises:
         OutputError: The file cannot be written, or this build of PyAV has no H.264 encoder.
     """
 
     def __init__(
-        self, path: Path | str, width: int, height: int, *, fps: float | None = None, sound_from: Path | None = None
+        self,
+        path: Path | str,
+        width: int,
+        height: int,
+        *,
+        fps: float | None = None,
+        sound_from: Path | None = None,
+        start_s: float = 0.0,
     ) -> None:
         self._path, self._width, self._height = Path(path), width, height
-        self._fps, self._sound_from = fps or 30.0, sound_from
+        self._fps, self._sound_from, self._start_s = fps or 30.0, sound_from, start_s
         self._last = -1
 
     def __enter__(self) -> OverlayWriter:
@@ -68,7 +76,7 @@ class OverlayWriter(AbstractContextManager["OverlayWriter"]):
             context.time_base = _TIME_BASE
             context.colorspace = context.color_primaries = context.color_trc = _BT709
             context.color_range = _LIMITED
-            self._sound = _Sound(self._sound_from, self._out, stack)
+            self._sound = _Sound(self._sound_from, self._out, stack, self._start_s)
             self._stack = stack.pop_all()
         return self
 
@@ -117,7 +125,7 @@ class OverlayWriter(AbstractContextManager["OverlayWriter"]):
 class _Sound:
     """The source's sound track, copied packet by packet beside the frames; silent where it has none that fits."""
 
-    def __init__(self, path: Path | None, out: OutputContainer, stack: ExitStack) -> None:
+    def __init__(self, path: Path | None, out: OutputContainer, stack: ExitStack, start_s: float) -> None:
         self._packets: Iterator[Any] = iter(())
         self._next: Any = None
         if path is None:
@@ -132,6 +140,7 @@ class _Sound:
         first = (picture.start_time or 0) * Fraction(picture.time_base or 0)
         others = others_start(container, picture)
         self._start = first if others is None else min(first, others)  # where the clock of frames starts, too
+        self._start += Fraction(start_s).limit_denominator(1_000_000)
         self._out, self._track = out, out.add_stream_from_template(source)
         self._packets = container.demux(source)
 

@@ -13,7 +13,8 @@ from ttpose.report.drawing import LEFT, MIDDLE, RIGHT
 from ttpose.report.filmstrip import Filmstrip
 from ttpose.report.motion import Motion
 from ttpose.results import KeypointResult
-from ttpose.results.angles import angle_names, joint_angles
+from ttpose.results.angles import BodyAngles
+from ttpose.results.repetitions import Repetitions
 
 # Points of a curve: more than a screen has columns, few enough for a small page. Longer clips show means.
 _MOST_POINTS = 1500
@@ -50,29 +51,39 @@ def poses(keypoints: np.ndarray, film: Filmstrip, width: int) -> list[list[float
 
 
 def plot_values(
-    times: np.ndarray, skeleton: Skeleton, keypoints: Sequence[np.ndarray], motions: Sequence[Motion]
+    times: np.ndarray,
+    skeleton: Skeleton,
+    keypoints: Sequence[np.ndarray],
+    motions: Sequence[Motion],
+    angles: Sequence[BodyAngles],
+    repeated: Repetitions | None,
 ) -> dict[str, Any]:
     """Curves of each track: `confidence` and `angles` by name, `speed` and `jitter` (in percent).
+
+    Repetitions are given as pairs of seconds.
 
     Args:
         times: Seconds [N].
         skeleton: The keypoint set.
         keypoints: Base, refined, personalized and perhaps smoothed, each [N, K, 3].
         motions: Of each.
+        angles: Of each.
+        repeated: The repetitions of a movement, or None.
     """
     group = math.ceil(len(times) / _MOST_POINTS)
     confidence = {"all": [_curve(motion.confidence, group, 3) for motion in motions]}
     for k, name in enumerate(skeleton.keypoints):
         there = [np.where(np.isfinite(points[:, k, 0]), points[:, k, 2], np.nan) for points in keypoints]
         confidence[name] = [_curve(values, group, 3) for values in there]
-    angles = [joint_angles(points, skeleton) for points in keypoints]
+    spans = () if repeated is None else repeated.spans
     return {
         "times": _curve(times, group, 4),
         "group": group,
         "confidence": confidence,
         "speed": [_curve(motion.speed, group, 3) for motion in motions],
         "jitter": [_curve(100 * motion.jitter, group, 3) for motion in motions],
-        "angles": {name: [_curve(part[name], group, 1) for part in angles] for name in angle_names(skeleton)},
+        "repetitions": [listed(times[[first, last]], 4) for first, last in spans],
+        "angles": {name: [_curve(part.column(name), group, 1) for part in angles] for name in angles[0].names},
     }
 
 

@@ -95,9 +95,11 @@ def _write(media: Source, drawing: _Drawing, path: Path, progress: Progress | No
 def _write_video(media: Source, drawing: _Drawing, path: Path, advance: Advance) -> None:
     info = media.info
     width, height = _size(info.width, info.height, len(drawing.results))
-    with OverlayWriter(path, width, height, fps=info.fps, sound_from=info.path) as writer:
+    slow, start = info.slow_motion, 0.0 if info.time_range is None else info.time_range[0]
+    fps = None if info.fps is None else info.fps / slow
+    with OverlayWriter(path, width, height, fps=fps, sound_from=info.path, start_s=start) as writer:
         for time_s, picture in _pictures(media, drawing):
-            writer.write(picture, time_s)
+            writer.write(picture, time_s * slow - start)  # as the clip plays
             advance(1)
 
 

@@ -21,6 +21,7 @@ from ttpose.media.inputs import RESULT_ENDING
 from ttpose.metrics.jitter import jitter
 from ttpose.report import words
 from ttpose.report.affinity import change_map, weights_map
+from ttpose.report.angles import AngleSummary
 from ttpose.report.corrections import corrections_values
 from ttpose.report.curves import film_values, plot_values, poses, skeleton_values
 from ttpose.report.effect import Effect
@@ -28,6 +29,8 @@ from ttpose.report.filmstrip import FilmLimits, film, jpeg_uri
 from ttpose.report.inside import Pair, inspect_models
 from ttpose.report.motion import Motion, median, motion_of
 from ttpose.report.quality_flags import find_flags
+from ttpose.results.angles import BodyAngles, body_angles
+from ttpose.results.repetitions import Repetitions, find_repetitions
 from ttpose.results.series import frame_times, subject_keypoints, torso_length
 
 if TYPE_CHECKING:
@@ -37,6 +40,8 @@ if TYPE_CHECKING:
 STAGES = ("base", "refined", "personalized")
 _SCRIPTS = ("uplot.min.js", "skeleton.js", "player.js", "plots.js", "corrections.js", "page.js")
 _STYLES = ("uplot.min.css", "report.css")
+# Results beside the page that a reader may want to open.
+_LINKS = ("overlay.mp4", "overlay.jpg", "side_by_side.mp4", "side_by_side.jpg", "angles.csv", "angles.mot")
 _QUALITY = 85  # of the few pictures that show detail
 
 
@@ -67,17 +72,20 @@ def render(source: Source, made: Personalization, folder: Path, progress: Progre
     with progress.stage("write the report", min(len(result.frames), limits.frames)) as advance:
         strip = film(source, len(result.frames), limits, advance)
     tracks = _follow(made)
-    values = {
+    values: dict[str, Any] = {
         "film": film_values(strip, result, tracks.times),
         "skeleton": skeleton_values(result.skeleton),
         "tracks": [poses(points, strip, source.info.width) for points in tracks.keypoints],
-        "plots": plot_values(tracks.times, result.skeleton, tracks.keypoints, tracks.motions),
+        "plots": plot_values(
+            tracks.times, result.skeleton, tracks.keypoints, tracks.motions, tracks.angles, tracks.repeated
+        ),
         "losses": [step.get("total") for step in made.history],
     }
     context = _story(source, made, tracks) | _inside(made) | _tables(source, made, folder)
     values["corrections"] = corrections_values(
         source.info, context["sha256"], result.skeleton, tracks.keypoints[2], context["flags"]
     )
+    context["group"] = values["plots"]["group"]
     return _template().render(context, values=values, styles=_assets(_STYLES), scripts=_scripts())
 
 
@@ -89,6 +97,8 @@ class _Tracks:
         times: [N] seconds.
         keypoints: [N, K, 3] base, refined and personalized, and smoothed where the result has that.
         motions: Of each of them.
+        angles: Of each of them.
+        repeated: The repetitions of a movement in the last of them, or None.
         jitters: Of each of them, over the whole clip.
         torso: Pixels.
     """
@@ -96,6 +106,8 @@ class _Tracks:
     times: np.ndarray
     keypoints: tuple[np.ndarray, ...]
     motions: tuple[Motion, ...]
+    angles: tuple[BodyAngles, ...]
+    repeated: Repetitions | None
     jitters: tuple[float | None, ...]
     torso: float
 
@@ -110,7 +122,10 @@ def _follow(made: Personalization) -> _Tracks:
     side = float(np.median([box.side for box in boxes] or [1.0]))
     motions = tuple(motion_of(points, times, torso, side) for points in keypoints)
     jitters = tuple(median(np.array([jitter(points, boxes)])) for points in keypoints)
-    return _Tracks(times, tuple(keypoints), motions, jitters, torso)
+    angles = tuple(body_angles(points, result.skeleton, times) for points in keypoints)
+    return _Tracks(
+        times, tuple(keypoints), motions, angles, find_repetitions(angles[-1], times), jitters, torso
+    )  # fmt: skip
 
 
 def _story(source: Source, made: Personalization, tracks: _Tracks) -> dict[str, Any]:
@@ -119,7 +134,7 @@ def _story(source: Source, made: Personalization, tracks: _Tracks) -> dict[str, 
     effect = Effect.of(made)
     headline, meaning = words.decision_words(made.guard, effect)
     base, _, personalized = tracks.keypoints[:3]
-    flags = find_flags(made.keypoints, personalized, base, tracks.times, tracks.torso)
+    flags = find_flags(made.keypoints, personalized, base, tracks.times, tracks.torso, tracks.angles[2])
     return {
         "name": info.path.name,
         "kind": info.kind,
@@ -142,6 +157,7 @@ def _story(source: Source, made: Personalization, tracks: _Tracks) -> dict[str, 
             name: [median(getattr(motion, name)) for motion in tracks.motions] for name in ("confidence", "speed")
         }
         | {"jitter": tracks.jitters},
+        "angles": AngleSummary.of(tracks.angles[-1], tracks.times, tracks.repeated),
         "smoothing": made.keypoints.smoothing,
         "flags": flags,
         "flagged": len(set().union(*(group.frames for group in flags))),
@@ -193,6 +209,7 @@ def _tables(source: Source, made: Personalization, folder: Path) -> dict[str, An
             files.append((label, name, sha256_of(folder / name)))
     stages = words.stage_rows(made.timings)
     return {
+        "links": [name for name in _LINKS if (folder / name).is_file()],
         "settings": words.setting_rows(made.person.notes),
         "files": files,
         "sha256": digest,

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ttpose.results import KeypointResult
+from ttpose.results.angles import JOINTS, BodyAngles
 from ttpose.results.series import off_straight
 
 # The score below which the overlay leaves a keypoint out.
@@ -31,6 +32,7 @@ KINDS = {
     "swapped": "Left and right swapped",
     "low": "Low confidence",
     "jumps": "Keypoints that jump",
+    "gaps": "Angles with gaps",
     "moved": "Far from the base's keypoints",
     "other": "Other remarks",
 }
@@ -70,7 +72,12 @@ class FlagGroup:
 
 
 def find_flags(
-    result: KeypointResult, keypoints: np.ndarray, base: np.ndarray, times: np.ndarray, torso: float
+    result: KeypointResult,
+    keypoints: np.ndarray,
+    base: np.ndarray,
+    times: np.ndarray,
+    torso: float,
+    angles: BodyAngles | None = None,
 ) -> list[FlagGroup]:
     """Flag frames of a result, by kind.
 
@@ -80,6 +87,7 @@ def find_flags(
         base: The base's single-view keypoints [N, K, 3].
         times: Seconds [N].
         torso: In the keypoints' pixels.
+        angles: Of the keypoints; each joint's gaps are listed on their own.
     """
     reasons: dict[str, dict[int, str]] = {kind: {} for kind in KINDS}
     names = [name.replace("_", " ") for name in result.skeleton.keypoints]
@@ -102,7 +110,25 @@ def find_flags(
             reasons["jumps"][position] = ", ".join(names[k] for k in jumping)
         if apart[position] > _MOVED:
             reasons["moved"][position] = f"{apart[position]:.2f}"
-    return [_listed(kind, where) for kind, where in reasons.items() if where]
+    there = [any(not person.filled for person in frame.people) for frame in result.frames]
+    groups = {kind: _listed(kind, where) for kind, where in reasons.items() if where}
+    if angles is not None and (gaps := _gaps(angles, np.array(there, dtype=bool))):
+        groups["gaps"] = _shown("gaps", gaps)
+    return [groups[kind] for kind in KINDS if kind in groups]
+
+
+def _gaps(angles: BodyAngles, there: np.ndarray) -> list[QualityFlag]:
+    """The stretches in which a joint's angle is not known though the person is there [N]."""
+    flags = []
+    for name in angles.names:
+        side, _, part = name.partition("_")
+        if part in JOINTS:
+            gaps = there & ~np.isfinite(angles.column(name))
+            never = bool(there.any()) and bool((gaps == there).all())
+            parts = _stretches(np.flatnonzero(gaps).tolist())
+            why = "is never known" if never else "is not known"
+            flags += [QualityFlag("gaps", p[0], p[-1], f"the {side} {part} angle {why}") for p in parts]
+    return flags
 
 
 def _apart(keypoints: np.ndarray, base: np.ndarray, torso: float) -> np.ndarray:
@@ -112,10 +138,16 @@ def _apart(keypoints: np.ndarray, base: np.ndarray, torso: float) -> np.ndarray:
 
 
 def _listed(kind: str, where: dict[int, str]) -> FlagGroup:
-    stretches = [_flag(kind, part, where) for part in _stretches(sorted(where))]
+    return _shown(kind, [_flag(kind, part, where) for part in _stretches(sorted(where))], frozenset(where))
+
+
+def _shown(kind: str, stretches: Sequence[QualityFlag], frames: frozenset[int] | None = None) -> FlagGroup:
+    """The longest stretches of a kind; their frames are all from first to last unless they are given."""
+    if frames is None:
+        frames = frozenset(frame for flag in stretches for frame in range(flag.first, flag.last + 1))
     longest = sorted(stretches, key=lambda flag: flag.first - flag.last)[:_MOST]
     shown = tuple(sorted(longest, key=lambda flag: flag.first))
-    return FlagGroup(KINDS[kind], frozenset(where), shown, len(stretches) - len(shown))
+    return FlagGroup(KINDS[kind], frames, shown, len(stretches) - len(shown))
 
 
 def _stretches(positions: Sequence[int]) -> list[list[int]]:

@@ -1,59 +1,102 @@
-"""Tables for spreadsheets and statistics: tidy (a row a keypoint), wide (a row a person and frame), joint angles."""
+"""Tables for spreadsheets and statistics: tidy (a row a keypoint), wide (a row a person and frame)."""
 
 from __future__ import annotations
 
 import csv
-import math
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ttpose.core.files import atomic_path
-from ttpose.results.angles import MIN_SCORE, angle_names, joint_angles
-from ttpose.results.records import KeypointResult, PersonRecord
+from ttpose.results.records import KeypointResult
+from ttpose.results.scale import NOT_MEASURED, Metres, Scale, metres_of
 
 #: Columns of the tidy table, in order; x and y in original pixels, score 0..1.
 COLUMNS = ("frame", "time_s", "person", "keypoint", "x", "y", "score", "note")
 #: Further columns of the tidy table of a smoothed result, after `score`.
 SMOOTHED_COLUMNS = ("x_smoothed", "y_smoothed", "filled")
+#: Further columns of a table with a scale, after `score`.
+METRES = ("x_m", "y_m")
+SMOOTHED_METRES = ("x_smoothed_m", "y_smoothed_m")
 
-_ANGLE_DIGITS = 2
+_METRE_DIGITS = 4
 
 
-def write_csv(result: KeypointResult, path: Path | str) -> None:
-    """Write the tidy table, whole or not at all; raises `OutputError`.
+def write_csv(result: KeypointResult, path: Path | str, scale: Scale | None = None) -> list[str]:
+    """Write the tidy table, whole or not at all.
 
     A frame without people keeps one row with its index, time and note and the other cells empty, so that no frame
     is missing from the table; a keypoint that could not be placed has empty x and y. A smoothed result has
     `SMOOTHED_COLUMNS` before the note, `filled` being 1 or 0.
+
+    Args:
+        result: Keypoints over time.
+        path: The file.
+        scale: Adds x and y in metres (`METRES`, and of smoothed ones `x_smoothed_m`, `y_smoothed_m`): x = 0 is the
+            middle of the hips (median), y counts up from the ground. One scale holds for everybody in the picture.
+
+    Returns:
+        A note in plain words where metres were asked for and cannot be measured; the columns are empty then.
+
+    Raises:
+        OutputError: The file cannot be written.
     """
-    more = () if result.smoothing is None else SMOOTHED_COLUMNS
-    _write(path, (*COLUMNS[:-1], *more, COLUMNS[-1]), _tidy_rows(result, len(more)))
+    columns = _Columns.of(result, scale)
+    more = ("filled",) if result.smoothing is not None else ()
+    _write(path, (*COLUMNS[:4], *columns.heads, *more, "note"), _tidy_rows(result, columns))
+    return columns.notes
 
 
-def write_wide_csv(result: KeypointResult, path: Path | str) -> None:
-    """Write the wide table, whole or not at all; raises `OutputError`.
+def write_wide_csv(result: KeypointResult, path: Path | str, scale: Scale | None = None) -> list[str]:
+    """Write the wide table, whole or not at all; arguments, notes and errors as of `write_csv`.
 
     One row for each person in each frame: frame, time_s, person, then `<keypoint>_x`, `_y`, `_score` (and, smoothed,
     `_x_smoothed`, `_y_smoothed`) for each keypoint, then note. A frame without people has one row with empty cells.
     """
-    parts = ("x", "y", "score", *(() if result.smoothing is None else SMOOTHED_COLUMNS[:2]))
-    names = [f"{name}_{part}" for name in result.skeleton.keypoints for part in parts]
-    _write(path, ("frame", "time_s", "person", *names, "note"), _wide_rows(result, len(parts), len(names)))
+    columns = _Columns.of(result, scale)
+    names = [f"{name}_{head}" for name in result.skeleton.keypoints for head in columns.heads]
+    _write(path, ("frame", "time_s", "person", *names, "note"), _wide_rows(result, columns, len(names)))
+    return columns.notes
 
 
-def write_angles_csv(result: KeypointResult, path: Path | str, min_score: float = MIN_SCORE) -> None:
-    """Write the table of joint angles in degrees (see `joint_angles`), whole or not at all; raises `OutputError`.
+@dataclass(frozen=True)
+class _Columns:
+    """What is said of each keypoint: x, y, score, both in metres, both smoothed, and that in metres."""
 
-    One row for each person in each frame: frame, time_s, person, then one column for each angle (and, smoothed, a
-    second one `<angle>_smoothed`), then note; empty where a keypoint is unsure.
-    """
-    names = angle_names(result.skeleton)
-    more = [] if result.smoothing is None else [f"{name}_smoothed" for name in names]
-    width = len(names) + len(more)
-    _write(path, ("frame", "time_s", "person", *names, *more, "note"), _angle_rows(result, min_score, width))
+    in_metres: bool
+    metres: Metres | None
+    smoothed: bool
+    notes: list[str]
+
+    @classmethod
+    def of(cls, result: KeypointResult, scale: Scale | None) -> _Columns:
+        wanted = scale is not None and bool(scale)
+        metres = None if scale is None else metres_of(result, scale)
+        notes = [f"no metres in the table: {NOT_MEASURED}"] if wanted and metres is None else []
+        return cls(wanted, metres, result.smoothing is not None, notes)
+
+    @property
+    def heads(self) -> tuple[str, ...]:
+        smoothed = SMOOTHED_COLUMNS[:2] if self.smoothed else ()
+        return (*COLUMNS[4:7], *(METRES if self.in_metres else ()), *smoothed,
+                *(SMOOTHED_METRES if self.in_metres and self.smoothed else ()))  # fmt: skip
+
+    def cells(self, person: dict[str, Any], k: int) -> list[float | None]:
+        """Of keypoint `k` of a person's record as JSON has it."""
+        point = person["keypoints"][k]
+        smoothed = _smoothed_point(person, k)[:2] if self.smoothed else []
+        return [*point, *self._measured(point[:2]), *smoothed, *self._measured(smoothed)]
+
+    def _measured(self, place: list[float | None]) -> list[float | None]:
+        if not self.in_metres or not place:
+            return []
+        x, y = place
+        if self.metres is None or x is None or y is None:
+            return [None, None]
+        return [round(float(value), _METRE_DIGITS) for value in self.metres.of(np.array([x, y]))]
 
 
 def _write(path: Path | str, heads: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
@@ -63,52 +106,28 @@ def _write(path: Path | str, heads: Sequence[str], rows: Iterable[Sequence[Any]]
         table.writerows(rows)
 
 
-def _tidy_rows(result: KeypointResult, more: int) -> Iterator[list[Any]]:
+def _tidy_rows(result: KeypointResult, columns: _Columns) -> Iterator[list[Any]]:
     for frame in result.frames:
         record = frame.to_dict()
         start, note = [record["index"], record["time_s"]], record.get("note")
         if not record["people"]:
-            yield [*start, None, None, None, None, None, *[None] * more, note]
+            yield [*start, None, None, *[None] * (len(columns.heads) + columns.smoothed), note]
         for person in record["people"]:
-            for k, (name, point) in enumerate(zip(result.skeleton.keypoints, person["keypoints"], strict=True)):
-                smoothed = _smoothed_point(person, k)[:2] if more else []
-                flags = [int(k in person.get("filled_keypoints", ()))] if more else []
-                yield [*start, person["id"], name, *point, *smoothed, *flags, note]
+            for k, name in enumerate(result.skeleton.keypoints):
+                flags = [int(k in person.get("filled_keypoints", ()))] if columns.smoothed else []
+                yield [*start, person["id"], name, *columns.cells(person, k), *flags, note]
 
 
-def _wide_rows(result: KeypointResult, parts: int, width: int) -> Iterator[list[Any]]:
+def _wide_rows(result: KeypointResult, columns: _Columns, width: int) -> Iterator[list[Any]]:
     for frame in result.frames:
         record = frame.to_dict()
         start, note = [record["index"], record["time_s"]], record.get("note")
         if not record["people"]:
             yield [*start, None, *[None] * width, note]
         for person in record["people"]:
-            cells: list[Any] = []
-            for k, point in enumerate(person["keypoints"]):
-                cells += [*point, *_smoothed_point(person, k)[: parts - 3]]
+            cells = [cell for k in range(len(result.skeleton)) for cell in columns.cells(person, k)]
             yield [*start, person["id"], *cells, note]
 
 
 def _smoothed_point(person: dict[str, Any], k: int) -> list[float | None]:
     return person["smoothed"][k] if "smoothed" in person else [None, None, 0.0]
-
-
-def _angle_rows(result: KeypointResult, min_score: float, width: int) -> Iterator[list[Any]]:
-    for frame in result.frames:
-        record = frame.to_dict()
-        start, note = [record["index"], record["time_s"]], record.get("note")
-        if not frame.people:
-            yield [*start, None, *[None] * width, note]
-        for person in frame.people:
-            cells = _angles(person, person.keypoints, result, min_score)
-            if result.smoothing is not None:
-                cells += _angles(person, person.smoothed, result, min_score)
-            yield [*start, person.id, *cells, note]
-
-
-def _angles(
-    person: PersonRecord, keypoints: np.ndarray | None, result: KeypointResult, min_score: float
-) -> list[float | None]:
-    points = np.full_like(person.keypoints, np.nan) if keypoints is None else keypoints
-    angles = [float(angle) for angle in joint_angles(points, result.skeleton, min_score).values()]
-    return [round(angle, _ANGLE_DIGITS) if math.isfinite(angle) else None for angle in angles]

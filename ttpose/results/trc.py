@@ -8,11 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from ttpose.core.errors import InputError, UsageError
+from ttpose.core.errors import InputError
 from ttpose.core.files import atomic_path
-from ttpose.core.skeleton import Skeleton
 from ttpose.results.angles import MIN_SCORE
+from ttpose.results.markers import opensim_markers
 from ttpose.results.records import KeypointResult
+from ttpose.results.scale import NOT_MEASURED, Scale
 from ttpose.results.smoothing import frame_times, track_of, untimed
 
 _KEYS = (
@@ -21,27 +22,31 @@ _KEYS = (
 )  # fmt: skip
 # Frame times that stay this near to an even rate, in frames, are even: containers round times to milliseconds.
 _EVEN = 0.2
-# Heights of joints over the ground as shares of the body's height (Winter, Biomechanics and Motor Control of Human
-# Movement, after Drillis & Contini 1966): ankle 0.039, knee 0.285, hip 0.530, shoulder 0.818.
-_ANKLE, _ANKLE_TO_SHOULDER = 0.039, 0.818 - 0.039
-# A limb shows its length when it lies in the picture plane, which of many frames a few do; the very longest are errors.
-_LONGEST = 0.9
 
 
 def write_trc(
-    result: KeypointResult, path: Path | str, *, height_m: float | None = None, min_score: float = MIN_SCORE
+    result: KeypointResult,
+    path: Path | str,
+    *,
+    height_m: float | None = None,
+    px_per_m: float | None = None,
+    opensim: bool = False,
+    min_score: float = MIN_SCORE,
 ) -> list[str]:
     """Write one person's keypoints as a TRC file, whole or not at all: markers named like the keypoints, z = 0.
 
-    In pixels, x is the picture's and y counts up from the bottom row. In metres, one scale for the whole clip makes
-    the person `height_m` tall, x = 0 is the middle of the hips (median) and y = 0 the ground under the lowest ankle.
+    In pixels, x is the picture's and y counts up from the bottom row. In metres, there is one scale for the whole clip,
+    which is given, or makes the person `height_m` tall; x = 0 is the middle of the hips (median) and y = 0 the ground
+    under the lowest ankle.
     The format needs a constant rate: other frame times are resampled along straight lines. A keypoint that is
     missing or scores below `min_score` is left empty, which OpenSim takes as not seen.
 
     Args:
         result: Keypoints over time; of several people the one in most frames is taken.
         path: The .trc file.
-        height_m: The person's height in metres; None keeps pixels.
+        height_m: The person's height in metres; without it and `px_per_m` the file is in pixels.
+        px_per_m: Instead, pixels a metre.
+        opensim: Whether markers are named as in the OpenSim models of Pose2Sim (`ttpose.results.markers`).
         min_score: 0..1.
 
     Returns:
@@ -49,57 +54,30 @@ def write_trc(
         pixels in spite of `height_m` because the person's height cannot be measured in them.
 
     Raises:
-        UsageError: `height_m` is not positive.
+        UsageError: `height_m` or `px_per_m` is not positive, or both are given.
         InputError: The result does not say how high the picture is.
         OutputError: The file cannot be written.
     """
-    if height_m is not None and not height_m > 0:
-        raise UsageError(f"the person's height must be more than 0 m, not {height_m:g}")
-    notes: list[str] = []
+    scale, notes = Scale(height_m, px_per_m), list[str]()
     points = _markers(result, min_score, notes)
-    height = None if height_m is None else height_in_pixels(points, result.skeleton)
+    metres = scale.metres(points, result.skeleton)
     notes += filter(None, [untimed(result)])
     rate, times, points = _even(frame_times(result), points, notes)
-    if height_m is None or height is None:
+    if metres is None:
         units = "px"
         points = points * (1, -1) + (0, _rows(result) - 1)
-        if height_m is not None:
-            notes.append("TRC in pixels: shank, thigh and trunk are not all seen, which metres are measured by")
+        if scale:
+            notes.append(f"TRC in pixels: {NOT_MEASURED}")
     else:
         units = "m"
-        points = _in_metres(points, result.skeleton, height_m, height)
-    lines = _lines(Path(path).name, result.skeleton.keypoints, units, rate, times, points)
+        points = metres.of(points)
+    markers = result.skeleton.keypoints
+    if opensim:
+        points, markers = opensim_markers(points, markers)
+    lines = _lines(Path(path).name, markers, units, rate, times, points)
     with atomic_path(path) as partial, open(partial, "w", encoding="utf-8", newline="") as handle:
         handle.writelines(f"{line}\n" for line in lines)
     return notes
-
-
-def height_in_pixels(points: np.ndarray, skeleton: Skeleton) -> float | None:
-    """A person's standing height, also of one who never stands upright.
-
-    Shank, thigh and trunk are measured each where they look long (the 90th percentile over frames and sides), and
-    together are the share of the body's height that lies between ankles and shoulders.
-
-    Args:
-        points: [T, K, 2] pixels; NaN where not seen.
-        skeleton: Names the keypoints.
-
-    Returns:
-        Pixels; None where a part is never seen, or the keypoint set lacks it.
-    """
-    total = 0.0
-    for upper, lower in (("shoulder", "hip"), ("hip", "knee"), ("knee", "ankle")):
-        lengths = []
-        for side in ("left", "right"):
-            ends = (f"{side}_{upper}", f"{side}_{lower}")
-            if all(end in skeleton.keypoints for end in ends):
-                a, b = (points[:, skeleton.index(end)] for end in ends)
-                lengths.append(np.hypot(*(a - b).T))
-        known = np.concatenate(lengths)[np.isfinite(np.concatenate(lengths))] if lengths else np.empty(0)
-        if not known.size:
-            return None
-        total += float(np.quantile(known, _LONGEST))
-    return total / _ANKLE_TO_SHOULDER
 
 
 def _markers(result: KeypointResult, min_score: float, notes: list[str]) -> np.ndarray:
@@ -142,15 +120,6 @@ def _rows(result: KeypointResult) -> float:
     if not isinstance(rows, (int, float)):
         raise InputError("the keypoints do not say how high the picture is", "TRC counts y from its bottom")
     return float(rows)
-
-
-def _in_metres(points: np.ndarray, skeleton: Skeleton, height_m: float, height: float) -> np.ndarray:
-    scale = height_m / height
-    hips = points[:, [skeleton.index(f"{side}_hip") for side in ("left", "right")], 0]
-    ankles = points[:, [skeleton.index(f"{side}_ankle") for side in ("left", "right")], 1]
-    # The lowest ankle over all frames but for a few errors stands on the ground, an ankle's height above it.
-    ground = float(np.nanquantile(ankles, _LONGEST)) + _ANKLE * height_m / scale
-    return (points - (float(np.nanmedian(hips)), ground)) * (scale, -scale)
 
 
 def _lines(

@@ -38,17 +38,33 @@
     find("speed").addEventListener("change", (event) => { player.speed = Number(event.target.value); player.jumped = true; });
     plots = new Plots(values, (time) => player.seekTime(time));
     choose("confidence-of", values.skeleton.keypoints, "confidence");
-    const joints = [...new Set(Object.keys(values.plots.angles).map((name) => name.split("_")[1]))];
-    if (joints.length) [plots.choice.angle] = joints;
+    const joints = [...new Set(Object.keys(values.plots.angles).map((name) => name.replace(/^(left|right)_/, "")))];
+    if (joints.length) plots.choice.angle = find("angles-of").dataset.first;
     else find("angles").hidden = true;
     choose("angles-of", joints, "angle");
+    const part = () => document.querySelectorAll("[data-part]").forEach((table) => { table.hidden = table.dataset.part !== plots.choice.angle; });
+    find("angles-of").addEventListener("change", part);
+    part();
+    const clip = document.querySelector("h1").textContent.replace(/\.[^.]*$/, "");
+    find("angles-csv").addEventListener("click", () => save(`${clip}_angles.csv`, new Blob([plots.table()], { type: "text/csv" })));
+    find("angles-png").addEventListener("click", () => {
+      const { angle } = plots.choice;
+      plots.picture(`${clip}: ${angle}`).toBlob((picture) => save(`${clip}_${angle}.png`, picture));
+    });
     plots.build();
     moved(player);
+  }
+
+  function save(name, content) {
+    const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(content), download: name });
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 10000);
   }
 
   function choose(id, names, choice) {
     const select = find(id);
     names.forEach((name) => select.add(new Option(name.replace("_", " "), name)));
+    select.value = plots.choice[choice];
     select.addEventListener("change", () => { plots.choice[choice] = select.value; plots.build(); });
   }
 

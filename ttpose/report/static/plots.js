@@ -27,24 +27,33 @@ class Plots {
       { label: "personalized", colour: "personal" },
       { label: "smoothed", colour: "smoothed" },
     ].slice(0, speed.length);
+    if (this.choice.angle) this.addAngles(stages.length);
     this.add("confidence", "Confidence", confidence[this.choice.confidence], stages, { range: [0, 1], digits: 2 });
     this.add("speed", "Speed in torso lengths a second", speed, stages, { digits: 2 });
     this.add("jitter", "Jitter in percent of the person's box", jitter, stages, { digits: 2 });
-    if (this.choice.angle) {
-      const sides = ["left", "right"].filter((side) => angles[`${side}_${this.choice.angle}`]);
-      const curves = sides.flatMap((side) => angles[`${side}_${this.choice.angle}`]);
-      const lines = sides.flatMap((side) => [
-        { label: `${side} base`, colour: side, dash: [4, 4], width: 1.2 },
-        { label: `${side} refined`, colour: side, dash: [1, 3], width: 1.2 },
-        { label: side, colour: side },
-        { label: `${side} smoothed`, colour: side, width: 3.2, dash: [1, 5] },
-      ].slice(0, speed.length));
-      this.add("angles", `${this.choice.angle} angle in degrees`, curves, lines, { digits: 0, unit: "°", least: 20, most: 180 });
-    }
     this.addLosses();
   }
 
-  add(id, title, curves, lines, { range, digits, unit = "", least = 0, most = Infinity }) {
+  // Both sides of a limb, or the one line of the trunk or the pelvis.
+  addAngles(stages) {
+    const { angles } = this.values;
+    const name = this.choice.angle;
+    const sides = ["left", "right"].filter((side) => angles[`${side}_${name}`]);
+    const curves = sides.length ? sides.flatMap((side) => angles[`${side}_${name}`]) : angles[name];
+    const lines = (sides.length ? sides : ["middle"]).flatMap((side) => {
+      const label = side === "middle" ? name : side;
+      const colour = side === "middle" ? "personal" : side;
+      return [
+        { label: `${label} base`, colour, dash: [4, 4], width: 1.2 },
+        { label: `${label} refined`, colour, dash: [1, 3], width: 1.2 },
+        { label, colour },
+        { label: `${label} smoothed`, colour, width: 3.2, dash: [1, 5] },
+      ].slice(0, stages);
+    });
+    this.add("angles", `${name} angle in degrees`, curves, lines, { digits: 0, unit: "°", least: 20, spans: this.values.repetitions });
+  }
+
+  add(id, title, curves, lines, { range, digits, unit = "", least = 0, spans = [] }) {
     const place = document.getElementById("plot-" + id);
     if (!place) return;
     const said = lines.map((line, i) => `${line.label}: ${Plots.summary(curves[i], digits, unit)}`).join("; ");
@@ -61,8 +70,9 @@ class Plots {
     }));
     const scale = range
       ? { range: () => range }
-      : { range: (_, low, high) => Plots.around(low, high, least, most) };
+      : { range: (_, low, high) => Plots.around(low, high, least) };
     const options = this.options(place, scale, unit);
+    if (spans.length) options.plugins.push(Plots.marks(spans));
     options.series = [{}, ...series];
     options.legend.markers = { width: 3, dash: (_, i) => (!lines[i - 1]?.dash ? "solid" : lines[i - 1].dash[0] > 1 ? "dashed" : "dotted") };
     this.plots.push(new uPlot(options, [this.values.times, ...curves], place));
@@ -82,6 +92,58 @@ class Plots {
       ],
       plugins: [this.playhead()],
     };
+  }
+
+  // Shaded stretches with their numbers, below the curves.
+  static marks(spans) {
+    const drawAxes = (plot) => {
+      const { ctx, bbox } = plot;
+      ctx.save();
+      ctx.font = `600 ${11 * devicePixelRatio}px system-ui, sans-serif`;
+      ctx.textAlign = "center";
+      spans.forEach(([start, end], i) => {
+        const [left, right] = [start, end].map((time) => plot.valToPos(time, "x", true));
+        ctx.globalAlpha = 0.14;
+        ctx.fillStyle = Plots.colour("personal");
+        ctx.fillRect(left, bbox.top, Math.max(right - left, 1), bbox.height);
+        ctx.globalAlpha = 1;
+        ctx.fillStyle = Plots.colour("quiet");
+        ctx.fillText(String(i + 1), (left + right) / 2, bbox.top + 12 * devicePixelRatio);
+      });
+      ctx.restore();
+    };
+    return { hooks: { drawClear: drawAxes } };
+  }
+
+  // The curve of angles as a picture, with its name and the page's ground.
+  picture(title) {
+    const plot = this.plots.find((each) => each.root.parentElement.id === "plot-angles");
+    const source = plot.ctx.canvas;
+    const head = Math.round(28 * devicePixelRatio);
+    const canvas = Object.assign(document.createElement("canvas"), { width: source.width, height: source.height + head });
+    const ctx = canvas.getContext("2d");
+    ctx.fillStyle = Plots.colour("card");
+    ctx.fillRect(0, 0, canvas.width, canvas.height);
+    ctx.drawImage(source, 0, head);
+    ctx.font = `600 ${13 * devicePixelRatio}px system-ui, sans-serif`;
+    let x = 10 * devicePixelRatio;
+    const names = ["left", "right"].filter((side) => this.values.angles[`${side}_${this.choice.angle}`]);
+    for (const [text, colour] of [[title, "ink"], ...names.map((side) => [side, side])]) {
+      ctx.fillStyle = Plots.colour(colour);
+      ctx.fillText(text, x, head * 0.68);
+      x += ctx.measureText(text).width + 14 * devicePixelRatio;
+    }
+    return canvas;
+  }
+
+  // All angles of the result as a table; a column for each.
+  table() {
+    const { times, angles, speed } = this.values;
+    const names = Object.keys(angles);
+    const shown = Math.min(speed.length - 1, 3); // smoothed, if there is that, else personalized
+    const rows = times.map((time, i) => [time, ...names.map((name) => angles[name][shown][i])]);
+    const text = [["time_s", ...names.map((name) => `${name}_deg`)], ...rows];
+    return text.map((row) => row.map((cell) => (cell === null ? "" : cell)).join(",")).join("\n") + "\n";
   }
 
   playhead() {
@@ -138,11 +200,11 @@ class Plots {
     });
   }
 
-  // A range with some air, from 0 unless it must be at least `least` wide, and at most up to `most`.
-  static around(low, high, least, most) {
+  // A range with some air, from 0 unless it must be at least `least` wide.
+  static around(low, high, least) {
     if (low === null || high === null) return [0, 1];
     const air = Math.max((high - low) * 0.08, (least - (high - low)) / 2, high === low ? 0.5 : 0);
-    return [least === 0 ? 0 : Math.max(0, low - air), Math.min(most, high + air)];
+    return [least === 0 ? 0 : low - air, high + air];
   }
 
   static summary(curve, digits, unit) {
