@@ -19,20 +19,24 @@ from ttpose.core.skeleton import Skeleton
 from ttpose.corrections.model import Corrections
 from ttpose.inference.onnx_ensemble import with_ensemble_files
 from ttpose.inference.photos import find_people, predict_in_box, predict_people
-from ttpose.inference.pipeline import predict_video
 from ttpose.inference.refine.clip import fitted_refinement
 from ttpose.inference.results import clip_result, report_damage
 from ttpose.inference.settings import PHOTO_PRESET, VIDEO_PRESET, RefineSettings, refine_preset
+from ttpose.inference.video import predict_tracks
 from ttpose.media import Reading, Source, open_source
 from ttpose.models.device import choose_device
 from ttpose.models.pose_model import PoseModel
 from ttpose.models.shipped import LoadedModel
 from ttpose.people.weights import load_weights
 from ttpose.results import FrameRecord, KeypointResult, PersonRecord
+from ttpose.results.seen import seen_words
+from ttpose.results.together import first_people, together
 from ttpose.tracking.detector import PersonDetector
-from ttpose.tracking.track import track_subject
+from ttpose.tracking.subject import parse_people
+from ttpose.tracking.track import check_count, track_people
 
 if TYPE_CHECKING:
+    from ttpose.adaptation.everyone import PersonalizedPeople
     from ttpose.adaptation.same_person import OnBad, SharedPerson
     from ttpose.adaptation.session import Personalization
     from ttpose.adaptation.settings import Mode, PersonalizeSettings
@@ -42,8 +46,9 @@ if TYPE_CHECKING:
     from ttpose.report.page import write_report
 
 __all__ = [
-    "EvaluationReport", "Personalization", "Pose", "SharedPerson", "evaluate_clips", "learn_person", "load_model",
-    "personalize", "personalize_many", "predict", "write_overlay", "write_report", "write_side_by_side",
+    "EvaluationReport", "Personalization", "PersonalizedPeople", "Pose", "SharedPerson", "evaluate_clips",
+    "learn_person", "load_model", "personalize", "personalize_many", "personalize_people", "predict", "write_overlay",
+    "write_report", "write_side_by_side",
 ]  # fmt: skip
 
 #: A base by file or by name, or a model itself.
@@ -53,6 +58,7 @@ Base = Path | str | PoseModel | None
 _ELSEWHERE = {
     "EvaluationReport": "ttpose.evaluation.report",
     "Personalization": "ttpose.adaptation.session",
+    "PersonalizedPeople": "ttpose.adaptation.everyone",
     "SharedPerson": "ttpose.adaptation.same_person",
     "evaluate_clips": "ttpose.evaluation.clips",
     "write_overlay": "ttpose.report.overlay",
@@ -152,6 +158,7 @@ def predict(
     weights: Path | str | None = None,
     base: Base = None,
     subject: str | None = None,
+    people: int | str | None = None,
     ensemble_files: Sequence[Path | str] = (),
     fps: float | None = None,
     capture_fps: float | None = None,
@@ -161,7 +168,7 @@ def predict(
     device: str = "auto",
     progress: Progress | None = None,
 ) -> KeypointResult:
-    """Keypoints of a video's one subject, or of everybody in a photo; nothing is learned.
+    """Keypoints of a video's one subject or of several people, or of everybody in a photo; nothing is learned.
 
     Args:
         source: Video or image file.
@@ -171,6 +178,8 @@ def predict(
         base: The base that the person was made on: a file, a name in `ttpose models`, or a model
             (`ttpose.models.base.as_base`); None takes the shipped one.
         subject: "auto", "largest", "center" or "X,Y"; None takes "auto" in a video and everybody in a photo.
+        people: How many people to follow through a video, the subject first, or "all"; None follows the subject alone.
+            In a photo without `subject` the surest so many, and None takes everybody.
         ensemble_files: ONNX files of pose networks that predict as well (`ttpose.inference.onnx_ensemble`).
         fps: Frames per second of a video that does not say it, or says it wrongly; None keeps the file's times.
         capture_fps: Frames per second at which a video was filmed that plays slower; times and speeds follow.
@@ -183,9 +192,10 @@ def predict(
     Raises:
         InputError: The file cannot be read.
         NoPersonError: Nobody in the whole file.
+        TooFewPeopleError: There are fewer than `people`.
         UsageError, WeightsError: As `load_model`, or an unknown preset.
     """
-    progress = progress or Progress()
+    progress, count = progress or Progress(), parse_people(people)
     if preset is not None:
         refine_preset(preset)
     loaded, media = (
@@ -200,14 +210,21 @@ def predict(
     detector = PersonDetector.load(str(loaded.model.device), compile=not photo)
     if photo and subject is None:
         report_damage(media, progress)
-        return _predict_photo(media, loaded, detector, settings)
-    track = track_subject(media, detector, subject=subject or "auto", progress=progress)
+        everybody = _predict_photo(media, loaded, detector, settings)
+        if people is None:
+            return everybody
+        check_count(count, len(everybody.frames[0].people), media)
+        return first_people(everybody, count)
+    found = track_people(media, detector, count=count, subject=subject or "auto", progress=progress)
+    if (words := seen_words(found.seen)) is not None:
+        progress.note(words)
     with progress.stage("predict", media.info.frames) as advance:
-        clip = predict_video(
-            media, track, loaded.follow_network, detector, settings, advance, model=loaded.network
+        clips = predict_tracks(
+            media, found.tracks, loaded.follow_network, detector, settings, advance, model=loaded.network
         )  # fmt: skip
     report_damage(media, progress)
-    return clip_result(media, loaded, clip.records(loaded.model.skeleton, settings))
+    results = [clip_result(media, loaded, clip.records(loaded.model.skeleton, settings)) for clip in clips]
+    return together(dict(enumerate(results, start=1)), found.listed)
 
 
 def personalize(
@@ -275,12 +292,56 @@ def personalize(
     return session.predict(seen, session.learn([seen]))
 
 
+def personalize_people(
+    source: Path | str,
+    *,
+    people: int | str = "all",
+    preset: str = "balanced",
+    mode: Mode = "offline",
+    steps: int | None = None,
+    subject: str = "auto",
+    fps: float | None = None,
+    capture_fps: float | None = None,
+    slow_motion: float | None = None,
+    time_range: tuple[float, float] | None = None,
+    stream: int | None = None,
+    device: str = "auto",
+    seed: int = 0,
+    base: Base = None,
+    settings: PersonalizeSettings | None = None,
+    ensemble_files: Sequence[Path | str] = (),
+    progress: Progress | None = None,
+) -> PersonalizedPeople:
+    """Fine-tune the model on each of several people in one clip, on their own frames, and predict all of them.
+
+    Args:
+        source: Video or image file.
+        people: How many, the subject first, or "all". Of somebody in fewer than ten frames nothing is learned.
+        preset, mode, steps, subject, fps, capture_fps, slow_motion, time_range, stream, device, seed, base, settings,
+            ensemble_files, progress: As for `personalize`.
+
+    Raises:
+        UsageError, InputError, NoPersonError, WeightsError: As `personalize`.
+        TooFewPeopleError: There are fewer than `people`.
+    """
+    from ttpose.adaptation import everyone
+    from ttpose.adaptation.session import PersonalizationSession
+    from ttpose.adaptation.settings import preset_named
+
+    count = parse_people(people)
+    settings = settings or preset_named(preset, mode=mode, steps=steps, seed=seed)
+    settings = replace(settings, refine=with_ensemble_files(settings.refine, ensemble_files))
+    session = PersonalizationSession.begin(settings, device, base, None, progress)
+    media = open_source(source, Reading(fps, stream, slow_motion, capture_fps, time_range))
+    return everyone.personalize_people(session, media, subject, count)
+
+
 def personalize_many(
     sources: Sequence[Path | str],
     *,
     preset: str = "balanced",
     steps: int | None = None,
-    subject: str = "auto",
+    subject: str | Mapping[str, str] = "auto",
     fps: float | None = None,
     capture_fps: float | None = None,
     slow_motion: float | None = None,
@@ -301,7 +362,8 @@ def personalize_many(
     Args:
         sources: Video and image files, all of the same person; one that is named twice counts once.
         preset, steps, subject, fps, capture_fps, slow_motion, time_range, stream, device, seed, base, person, settings,
-            ensemble_files, progress: As for `personalize`; `subject` is looked for in each source.
+            ensemble_files, progress: As for `personalize`; `subject` is looked for in each source, or by the source's
+            path another in each.
         corrections: By the source that they are about, each as for `personalize`.
         on_bad: Receives a source that cannot be used, and the others go on; None raises.
 
@@ -327,7 +389,7 @@ def learn_person(
     *,
     preset: str = "balanced",
     steps: int | None = None,
-    subject: str = "auto",
+    subject: str | Mapping[str, str] = "auto",
     fps: float | None = None,
     capture_fps: float | None = None,
     slow_motion: float | None = None,

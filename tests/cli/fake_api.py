@@ -15,6 +15,9 @@ from ttpose.core.geometry import Box
 from ttpose.core.progress import Progress
 from ttpose.core.skeleton import COCO17
 from ttpose.results import FrameRecord, KeypointResult, PersonRecord
+from ttpose.results.seen import SeenPerson
+from ttpose.results.together import together
+from ttpose.tracking.track import TooFewPeopleError
 
 
 def guard_report() -> Any:
@@ -35,6 +38,12 @@ def made_result(source: Path, shift: float = 0.0) -> KeypointResult:
         COCO17,
         [FrameRecord(0, 0.0, (person,)), FrameRecord(1, 0.04, (), "nobody found")],
     )
+
+
+def made_people(source: Path, followed: int) -> KeypointResult:
+    """Three people, as many of them followed as is said, each in a place of their own."""
+    results = {n: made_result(source, float(n)) for n in range(1, followed + 1)}
+    return together(results, [SeenPerson(n, n <= followed, 1, 0, 0, Box(n, 0, 10, 10)) for n in (1, 2, 3)])
 
 
 @dataclass
@@ -80,7 +89,10 @@ class FakeApi(ModuleType):
     def __init__(self, *, checked: bool = True) -> None:
         super().__init__("ttpose.api")
         self.calls: list[tuple[str, Path, dict[str, Any]]] = []
-        for name in ("predict", "personalize", "learn_person", "write_overlay", "write_report", "write_side_by_side"):
+        for name in (
+            "predict", "personalize", "personalize_people", "learn_person", "write_overlay", "write_report",
+            "write_side_by_side",
+        ):  # fmt: skip
             stand_in = getattr(self, f"_{name}")
             setattr(self, name, _with_real_signature(name, stand_in) if checked else stand_in)
 
@@ -104,6 +116,15 @@ class FakeApi(ModuleType):
         refined = made_result(source, 0.0 if "unmoved" in source.name else 0.15)
         return FakePersonalization(found, made_result(source), refined)
 
+    def _personalize_people(self, source: Path, *, people: str, progress: Progress, **how: Any) -> Any:
+        """Two people who were learned and a third one who was too short a time in the picture."""
+        from ttpose.adaptation.everyone import PersonalizedPeople
+
+        self._work("personalize_people", source, progress, {"people": people, **how})
+        found = made_people(source, 3)
+        each = {n: FakePersonalization(*[made_result(source, float(n))] * 3) for n in (1, 2, 3)}
+        return PersonalizedPeople(each, frozenset({1, 2}), found.people)  # type: ignore[arg-type]
+
     def _learn_person(
         self,
         sources: Sequence[Path],
@@ -126,15 +147,23 @@ class FakeApi(ModuleType):
         return shared
 
     def _predict(self, source: Path, *, progress: Progress, **how: Any) -> KeypointResult:
-        return self._work("predict", source, progress, how)
+        found, people = self._work("predict", source, progress, how), how.get("people")
+        if people is None:
+            return found
+        if people != "all" and int(people) > 3:
+            raise TooFewPeopleError(f"{source}: --people {people}, but only 3 people were seen", "use --people all")
+        return made_people(source, 3 if people == "all" else int(people))
 
     def _write_overlay(self, source: Path, result: KeypointResult, path: Path, **how: float) -> None:
         write_text(path, f"overlay of {source.name}{''.join(f', {name} {value}' for name, value in how.items())}")
 
-    def _write_report(self, source: Path, made: FakePersonalization, path: Path, progress: Progress) -> None:
+    def _write_report(
+        self, source: Path, made: FakePersonalization, path: Path, progress: Progress, selector: Any = None
+    ) -> None:
         if "unreportable" in source.name:
             raise ZeroDivisionError("no report today")
-        write_text(path, f"report of {source.name}")
+        about = "" if selector is None else f", person {selector.number} of {len(selector.pages)}"
+        write_text(path, f"report of {source.name}{about}")
 
     def _write_side_by_side(self, source: Path, before: KeypointResult, after: KeypointResult, path: Path) -> None:
         write_text(path, f"{source.name} before and after")

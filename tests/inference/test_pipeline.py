@@ -15,10 +15,11 @@ from tests.small_models import CountedDots, recoloured
 from ttpose.core.skeleton import COCO17
 from ttpose.inference.crop_store import CropStore
 from ttpose.inference.ensemble import EnsembleMember
-from ttpose.inference.pipeline import predict_clip, predict_crops, predict_video, predict_video_again
+from ttpose.inference.pipeline import predict_clip, predict_crops
 from ttpose.inference.refine.clip import refine
 from ttpose.inference.settings import REFINE_PRESETS, SINGLE_VIEW, RefineSettings
 from ttpose.inference.tta import TTA_VIEWS, predict_tta
+from ttpose.inference.video import predict_video, predict_video_again
 
 FRAMES = 20
 VIEWS = RefineSettings(views=4)

@@ -14,7 +14,9 @@ from tests.clips import picture
 from tests.report.examples import FRAMES, NASTY, Clip, figure, made_for
 from ttpose.core.errors import OutputError
 from ttpose.core.files import sha256_of
-from ttpose.report.page import write_report
+from ttpose.core.geometry import Box
+from ttpose.report.page import Selector, write_report
+from ttpose.results.seen import SeenPerson
 from ttpose.results.smoothing import smooth
 
 
@@ -136,3 +138,27 @@ def test_it_is_quick(clip: Clip, tmp_path: Path) -> None:
     start = time.process_time()
     page_of(clip, tmp_path)
     assert time.process_time() - start < 3
+
+
+def test_pages_of_several_people_choose_among_each_other(clip: Clip, tmp_path: Path) -> None:
+    (tmp_path / "person_2.safetensors").write_bytes(b"weights")
+    pages = {1: "report.html", 2: "report_person_2.html"}
+    path = tmp_path / pages[2]
+    write_report(clip.path, clip.made, path, selector=Selector(2, pages, "person_2.safetensors"))
+    page = path.read_text(encoding="utf-8")
+    assert '<a href="report.html">Person 1</a>' in page
+    assert '<a href="report_person_2.html" aria-current="page">Person 2</a>' in page
+    assert sha256_of(tmp_path / "person_2.safetensors") in page
+    assert "Correct frames" not in page  # which is about one person
+
+
+def test_the_page_says_who_else_was_seen(clip: Clip, tmp_path: Path) -> None:
+    assert "people were seen" not in page_of(clip, tmp_path)
+    seen = tuple(SeenPerson(n, n == 1, 9, 0, 8, Box(100 * n, 40, 20, 60)) for n in (1, 2))
+    made = replace(clip.made, keypoints=replace(clip.made.keypoints, people=seen))
+    page = page_of(Clip(clip.path, made), tmp_path)
+    assert (
+        "2 people were seen; number 1 is followed, at 110,70 in frame 0; --people all takes all, "
+        "--subject 210,70 somebody else." in page
+    )
+    assert 'aria-label="People"' not in page

@@ -9,7 +9,8 @@ import pytest
 from tests.tracking.scene import ALMOST_RED, BLUE, GREEN, RED, ColorDetector, Scene, walk
 from ttpose.core.errors import NoPersonError, UsageError
 from ttpose.tracking.settings import TrackSettings
-from ttpose.tracking.track import sampling_step, track_subject
+from ttpose.tracking.survey import sampling_step
+from ttpose.tracking.track import track_subject
 
 DATA = os.environ.get("TTPOSE_DEV_DATA")
 

@@ -14,14 +14,16 @@ from ttpose.core.progress import Advance, Progress
 from ttpose.corrections.model import Corrections, FrameCorrection
 from ttpose.inference.crop_store import CropStore
 from ttpose.inference.crops import PersonCrop
-from ttpose.inference.pipeline import PredictedClip, predict_crops, predict_video, predict_video_again
+from ttpose.inference.pipeline import PredictedClip, predict_crops
 from ttpose.inference.prediction import TTAPrediction, join
 from ttpose.inference.results import report_damage
 from ttpose.inference.settings import RefineSettings
+from ttpose.inference.video import Keep, predict_tracks, predict_tracks_again
 from ttpose.media import Source
 from ttpose.models.engine import PoseNetwork
+from ttpose.results.seen import SeenPerson, seen_words
 from ttpose.tracking.detector import Detector
-from ttpose.tracking.track import track_subject
+from ttpose.tracking.track import track_people
 
 # Crops kept in memory for learning and the final prediction: 0.44 MB each and 0.31 MB of heatmaps, 8 seconds at 30
 # frames a second. A longer clip is decoded a second time instead.
@@ -40,6 +42,8 @@ class ObservedClip:
         store: Crops to learn from, each with its prediction and heatmaps.
         find_s, predict_s: How long finding the subject and predicting took.
         corrections: What a person said of some of the frames.
+        number: The person's id in the clip.
+        seen: Everybody in it.
     """
 
     media: Source
@@ -48,6 +52,8 @@ class ObservedClip:
     find_s: float
     predict_s: float
     corrections: Corrections = field(default_factory=lambda: Corrections({}))
+    number: int = 1
+    seen: tuple[SeenPerson, ...] = ()
 
     @property
     def ensemble(self) -> np.ndarray | None:
@@ -60,14 +66,31 @@ class ObservedClip:
         return join(self.store.predictions) if self.store.predictions else None
 
     def predict_again(self, model: PoseNetwork, settings: RefineSettings, progress: Progress) -> TTAPrediction | None:
-        """Other weights' prediction of the frames in which the subject is known; from the kept crops where all are."""
-        clip, store = self.clip, self.store
-        if clip.prediction is None:
-            return None
-        with progress.stage("predict", store.offered if store.complete else len(clip.frames)) as advance:
-            if not store.complete:
-                return predict_video_again(self.media, clip, model, settings, advance)
-            return predict_crops(model, store.crops, settings, advance)
+        """Other weights' prediction of the frames in which the person is known; from the kept crops where all are."""
+        return predict_again([self], [model], settings, progress)[0]
+
+
+def predict_again(
+    clips: Sequence[ObservedClip], models: Sequence[PoseNetwork], settings: RefineSettings, progress: Progress
+) -> list[TTAPrediction | None]:
+    """The same for people in one source, which is read once for all whose crops are not all kept."""
+    found: list[TTAPrediction | None] = [None] * len(clips)
+    seen = [i for i, clip in enumerate(clips) if clip.clip.prediction is not None]
+    whole = [i for i in seen if clips[i].store.complete]
+    rest = [i for i in seen if not clips[i].store.complete]
+    if whole:
+        with progress.stage("predict", sum(clips[i].store.offered for i in whole)) as advance:
+            for i in whole:
+                found[i] = predict_crops(models[i], clips[i].store.crops, settings, advance)
+    if rest:
+        media, frames = clips[rest[0]].media, len(clips[rest[0]].clip.frames)
+        with progress.stage("predict", frames) as advance:
+            again = predict_tracks_again(
+                media, [clips[i].clip for i in rest], [models[i] for i in rest], settings, advance
+            )
+        for i, prediction in zip(rest, again, strict=True):
+            found[i] = prediction
+    return found
 
 
 def observe_clip(
@@ -85,39 +108,78 @@ def observe_clip(
 ) -> ObservedClip:
     """Follow the subject through a source, predict every frame with nothing learned, and keep at most `most` crops.
 
+    Arguments as of `observe_people`; raises what that raises.
+    """
+    (clip,) = observe_people(
+        media, base, start, detector, settings, count=1, subject=subject, most=most, progress=progress,
+        counting=counting, corrections=corrections,
+    )  # fmt: skip
+    return clip
+
+
+def observe_people(
+    media: Source,
+    base: PoseNetwork,
+    start: PoseNetwork,
+    detector: Detector,
+    settings: PersonalizeSettings,
+    *,
+    count: int | None,
+    subject: str,
+    most: int,
+    progress: Progress,
+    counting: Callable[[Advance], Advance] = lambda advance: advance,
+    corrections: Corrections | None = None,
+) -> list[ObservedClip]:
+    """Follow people through a source that is read once, predict every frame with nothing learned, and keep crops.
+
     Args:
         media: The source.
         base: Corrects the boxes.
         start: The weights that predict: the base's, or an earlier person's.
         detector: Finds people.
         settings: Refinement, and whether the predictions can serve as pseudo-labels.
-        subject: Whom to follow.
-        most: Crops to keep.
+        count: How many people; None takes all.
+        subject: Whom to follow first.
+        most: Crops to keep, of all people together.
         progress: Receives progress.
         counting: Wraps the function that counts frames.
         corrections: What a person said of some frames; their crops are kept besides.
 
+    Returns:
+        What was observed of each person, in order of their numbers.
+
     Raises:
         NoPersonError: Nobody was found.
+        TooFewPeopleError: There are fewer than `count`.
     """
     clock = time.perf_counter()
-    track = track_subject(media, detector, subject=subject, progress=progress)
+    found = track_people(media, detector, count=count, subject=subject, progress=progress)
+    if (words := seen_words(found.seen)) is not None:
+        progress.note(words)
     found_at = time.perf_counter()
-    said = corrections or Corrections({})
-    store = CropStore(most, said.frames)
+    people, said = len(found.tracks), corrections or Corrections({})
+    each = most if people == 1 else max(most // people, FEWEST_KEPT)
+    stores = [CropStore(each, said.frames) for _ in range(people)]
+    shares_tta = settings.shares_tta
 
-    def keep(crop: PersonCrop, prediction: TTAPrediction) -> None:
-        store.offer(crop, prediction if settings.shares_tta else None)
+    def keeper(store: CropStore) -> Keep:
+        return lambda crop, prediction: store.offer(crop, prediction if shares_tta else None)
 
     with progress.stage("predict with nothing learned", media.info.frames) as advance:
-        clip = predict_video(
-            media, track, base, detector, settings.refine, counting(advance), model=start, keep=keep,
-            keep_maps=settings.shares_tta and settings.distillation > 0,
+        clips = predict_tracks(
+            media, found.tracks, base, detector, settings.refine, counting(advance), model=start,
+            keep=[keeper(store) for store in stores], keep_maps=shares_tta and settings.distillation > 0,
         )  # fmt: skip
     report_damage(media, progress)
-    if clip.prediction is None:
+    if all(clip.prediction is None for clip in clips):
         raise NoPersonError(f"{media.info.path}: no person was found", "try --subject X,Y on a person")
-    return ObservedClip(media, clip, store, found_at - clock, time.perf_counter() - found_at, said)
+    # What was done for all people at once counts for each of them in equal parts.
+    took = (found_at - clock) / people, (time.perf_counter() - found_at) / people
+    return [
+        ObservedClip(media, clip, store, *took, said, number, found.listed)
+        for number, (clip, store) in enumerate(zip(clips, stores, strict=True), start=1)
+    ]
 
 
 def crops_of(clips: Sequence[ObservedClip]) -> list[PersonCrop]:

@@ -19,6 +19,8 @@ from ttpose.models.person import PersonDelta
 
 #: Corrections of several sources, as files or in memory.
 CorrectionsByPath = Mapping[Path, Path | Corrections]
+#: Whom to follow, in all sources or by the source's path.
+Subject = str | Mapping[str, str]
 OnBad = Callable[[Path, InputError], None]
 
 
@@ -28,7 +30,7 @@ class SharedPerson:
     Args:
         run: How it goes.
         learned: The person.
-        subject: Whom to follow in each source.
+        subject: Whom to follow, in all sources or by the source's path.
         seen: Clips that were observed, by path; each is given up once it is predicted.
         corrections: Of some of the sources, by path.
     """
@@ -37,7 +39,7 @@ class SharedPerson:
         self,
         run: PersonalizationSession,
         learned: PersonalizedWeights,
-        subject: str,
+        subject: Subject,
         seen: dict[Path, ObservedClip],
         reading: Reading | None = None,
         corrections: CorrectionsByPath | None = None,
@@ -53,7 +55,7 @@ class SharedPerson:
         cls,
         run: PersonalizationSession,
         paths: Sequence[Path],
-        subject: str,
+        subject: Subject,
         on_bad: OnBad | None,
         reading: Reading | None = None,
         corrections: CorrectionsByPath | None = None,
@@ -67,7 +69,7 @@ class SharedPerson:
         def observe(path: Path) -> ObservedClip:
             progress = Named(run.progress, path.name) if len(media) > 1 else run.progress
             known = run.corrections(given.get(path), media[path])
-            return run.observe(media[path], subject, most, progress, known, estimate)
+            return run.observe(media[path], _subject_of(subject, path), most, progress, known, estimate)
 
         seen = _usable([(path, partial(observe, path)) for path in media], on_bad)
         return cls(run, run.learn(list(seen.values())), subject, seen, reading, given)
@@ -100,7 +102,12 @@ class SharedPerson:
     def _observe(self, path: Path, progress: Progress) -> ObservedClip:
         media = open_source(path, self._reading)
         corrections = self._run.corrections(self._corrections.get(path), media)
-        return self._run.observe(media, self._subject, progress=progress, corrections=corrections)
+        subject = _subject_of(self._subject, path)
+        return self._run.observe(media, subject, progress=progress, corrections=corrections)
+
+
+def _subject_of(subject: Subject, path: Path) -> str:
+    return subject if isinstance(subject, str) else subject.get(str(path), "auto")
 
 
 _T = TypeVar("_T")

@@ -20,6 +20,8 @@ from ttpose.adaptation.observed_clip import (
     corrections_of,
     crops_of,
     observe_clip,
+    observe_people,
+    predict_again,
     teacher_of,
 )
 from ttpose.adaptation.online import personalize_stream
@@ -130,6 +132,16 @@ class PersonalizationSession:
             counting=(lambda advance: advance) if estimate is None else estimate.counting,
         )  # fmt: skip
 
+    def observe_people(
+        self, media: Source, subject: str, count: int | None, estimate: Estimate | None = None
+    ) -> list[ObservedClip]:
+        """The same for several people in one source, the subject first; None takes all."""
+        return observe_people(
+            media, self.base.network, self.start.network, self.detector, self.settings, count=count, subject=subject,
+            most=MOST_ONLINE if self.settings.mode == "online" else MOST_KEPT, progress=self.progress,
+            counting=(lambda advance: advance) if estimate is None else estimate.counting,
+        )  # fmt: skip
+
     def estimate(self, media: Sequence[Source], corrected: int = 0) -> Estimate:
         """Tells once how long personalizing on these sources together will take."""
         frames = [source.info.frames for source in media]
@@ -171,11 +183,37 @@ class PersonalizationSession:
         self, clip: ObservedClip, weights: PersonalizedWeights, progress: Progress | None = None
     ) -> Personalization:
         """A clip's keypoints with what was learned; where the guard kept the start's weights nothing changes."""
-        clock, prediction = time.perf_counter(), clip.clip.prediction
-        if weights.guard.decision != "base":
-            prediction = clip.predict_again(weights.model.network, self.settings.refine, progress or self.progress)
-        timings = weights.timings | {"predict_s": time.perf_counter() - clock}
-        return self._made(clip, prediction, replace(weights, timings=timings))
+        (made,) = self.predict_people([clip], [weights], progress)
+        return made
+
+    def predict_people(
+        self,
+        clips: Sequence[ObservedClip],
+        weights: Sequence[PersonalizedWeights],
+        progress: Progress | None = None,
+    ) -> list[Personalization]:
+        """The same for several people in one source, each with weights of their own."""
+        clock = time.perf_counter()
+        changed = [i for i, one in enumerate(weights) if one.guard.decision != "base"]
+        predictions = [clip.clip.prediction for clip in clips]
+        again = predict_again(
+            [clips[i] for i in changed], [weights[i].model.network for i in changed], self.settings.refine,
+            progress or self.progress,
+        )  # fmt: skip
+        for i, prediction in zip(changed, again, strict=True):
+            predictions[i] = prediction
+        took = {"predict_s": (time.perf_counter() - clock) / len(clips)}
+        return [
+            self._made(clip, prediction, replace(one, timings=one.timings | took))
+            for clip, prediction, one in zip(clips, predictions, weights, strict=True)
+        ]
+
+    def unchanged(self, clip: ObservedClip, reason: str) -> PersonalizedWeights:
+        """The weights of somebody of whom nothing is learned, and why."""
+        guard = GuardReport("base", reason, {})
+        delta = PersonDelta.between(self.base.model, self.start.model, self.base.base_sha256)
+        person = replace(delta, notes=self._notes(guard, [clip]))
+        return PersonalizedWeights(person, self.start, guard, _first_timings([clip]), [])
 
     def online(self, clip: ObservedClip) -> Personalization:
         """Learn from each frame as it comes, and predict it."""
@@ -206,7 +244,8 @@ class PersonalizationSession:
             said: CorrectedFrames | None = None,
         ) -> KeypointResult:
             records = clip.clip.records(loaded.model.skeleton, settings, seen, said)
-            return clip_result(clip.media, loaded, records, None if guard is None else guard.to_dict())
+            found = clip_result(clip.media, loaded, records, None if guard is None else guard.to_dict())
+            return replace(found, people=clip.seen)
 
         refine, frames = self.settings.refine, [frame.index for frame in clip.clip.frames]
         corrected = corrected_frames(clip.corrections.frames, frames, len(self.base.model.skeleton))

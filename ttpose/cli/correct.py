@@ -99,6 +99,11 @@ def correct(
 
         folder = _folder(results)
         result = read_json(folder / _KEYPOINTS)
+        if sum(person.followed for person in result.people) > 1:
+            raise UsageError(
+                f"{folder} holds several people, and corrections are about one",
+                "personalize that one with --subject and without --people, into another folder (-o)",
+            )
         source = open_source(_clip(clip, folder, result), Reading.of(result.source))
         _check_same(source, result)
         file = CorrectionsFile(folder / CORRECTIONS, result.skeleton, source.info)

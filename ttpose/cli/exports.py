@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import partial
@@ -27,6 +27,8 @@ TABLES = {
 }  # fmt: skip
 #: What the file or folder of the other formats is called; `angles` writes the table of that name, too.
 FILES = {"angles": "angles.mot", "coco": "keypoints.coco.json", "openpose": "openpose", "trc": "keypoints.trc"}
+#: Files that hold one person.
+OF_ONE_PERSON = (FILES["angles"], FILES["trc"])
 _PANEL = "Result files"
 
 #: Writes a result to a path and gives notes in plain words about what the file could not hold.
@@ -229,9 +231,16 @@ class Exports:
             found["openpose"] = self.openpose
         return {name: value for name, value in found.items() if value is not None}
 
-    def file_names(self, smoothed: bool | None = None, *, photo: bool = False) -> tuple[str, ...]:
-        """The files, in the order to write; `smoothed` says whether the result is, by default whether it will be."""
-        return tuple(self.writers(self._smooths if smoothed is None else smoothed, photo))
+    def file_names(self, smoothed: bool | None = None, *, photo: bool = False, people: bool = False) -> tuple[str, ...]:
+        """The files that are known beforehand, in the order to write.
+
+        Args:
+            smoothed: Whether the result is; by default whether it will be.
+            photo: Whether it is about a photo.
+            people: Whether each person has files of their own; how many, only the result tells, but number 1 is there.
+        """
+        smoothed = self._smooths if smoothed is None else smoothed
+        return tuple(self.writers(smoothed, photo, [1] if people else ()))
 
     def prepare(self, result: KeypointResult) -> KeypointResult:
         """The result as it goes into the files: smoothed if that was asked for."""
@@ -239,26 +248,31 @@ class Exports:
 
         return result if self.smooth is None else smooth(result, self.smooth, max_gap_s=self.fill_gaps)
 
-    def writers(self, smoothed: bool, photo: bool = False) -> dict[str, ResultWriter]:
+    def writers(self, smoothed: bool, photo: bool = False, ids: Sequence[int] = ()) -> dict[str, ResultWriter]:
         """For each file name what writes a prepared result to a path.
 
-        Formats that hold one series (OpenPose, TRC, MOT) have a second file for the smoothed keypoints. A photo has
-        no motion file.
+        Formats that hold one series (OpenPose, TRC, MOT) have a second file for the smoothed keypoints; formats that
+        hold one person (TRC, MOT) have files for each of `ids`, where there are any. A photo has no motion file.
         """
         found: dict[str, ResultWriter] = {}
         for name in self.formats:
             files = self._of_format(name)
             if photo and name == "angles":
                 files.pop(FILES[name])
-            found |= files
-            for file in (FILES.get(name),) if smoothed and name in ("angles", "openpose", "trc") else ():
-                if file in files:
-                    stem, dot, suffix = file.partition(".")
-                    found[f"{stem}_smoothed{dot}{suffix}"] = _with_smoothed(files[file])
+            series = {FILES[name]} & {*files} if smoothed and name in ("angles", "openpose", "trc") else ()
+            found |= _by_person(files, ids)
+            for file in series:
+                smooth = _by_person({file: _with_smoothed(files[file])}, ids)
+                found |= {_named(each, "_smoothed"): write for each, write in smooth.items()}
         return found
 
-    def product_writers(self, result: KeypointResult, note: Callable[[str], None]) -> dict[str, Callable[[Path], None]]:
-        """For each file name what writes a prepared result to a path; `note` receives what a file could not hold."""
+    def product_writers(
+        self, result: KeypointResult, note: Callable[[str], None], *, people: bool = False
+    ) -> dict[str, Callable[[Path], None]]:
+        """For each file name what writes a prepared result to a path; `note` receives what a file could not hold.
+
+        With `people`, and where a result says that it follows several, each person has files of their own.
+        """
 
         def bound(write: ResultWriter) -> Callable[[Path], None]:
             def written(path: Path) -> None:
@@ -268,7 +282,12 @@ class Exports:
             return written
 
         smoothed, photo = self._smooths or result.smoothing is not None, result.source.get("kind") == "image"
-        return {name: bound(write) for name, write in self.writers(smoothed, photo).items()}
+        ids = [person.id for person in result.people if person.followed]
+        if len(ids) < 2:
+            ids = [1] if people else []
+        elif self.height_m is not None:
+            note(f"--height-m is one person's height: {len(ids)} people were each taken to be {self.height_m:g} m tall")
+        return {name: bound(write) for name, write in self.writers(smoothed, photo, ids).items()}
 
     @property
     def _smooths(self) -> bool:
@@ -297,6 +316,29 @@ class Exports:
                 return {FILES[name]: partial(results.write_trc, **markers)}
             case _:
                 return {TABLES[table]: tables[table] for table in self.tables}
+
+
+def _named(file: str, ending: str) -> str:
+    """A file name with an ending before its suffix."""
+    stem, dot, suffix = file.partition(".")
+    return f"{stem}{ending}{dot}{suffix}"
+
+
+def _by_person(files: dict[str, ResultWriter], ids: Sequence[int]) -> dict[str, ResultWriter]:
+    """The writers with one for each of `ids`, if there are any, in the place of those that write one person only."""
+    found: dict[str, ResultWriter] = {}
+    for file, write in files.items():
+        if ids and file in OF_ONE_PERSON:
+            found |= {_named(file, f"_person_{number}"): _of_person(write, number) for number in ids}
+        else:
+            found[file] = write
+    return found
+
+
+def _of_person(write: ResultWriter, number: int) -> ResultWriter:
+    from ttpose.results.together import alone
+
+    return lambda result, path: write(alone(result, number), path)
 
 
 def _with_smoothed(write: ResultWriter) -> ResultWriter:

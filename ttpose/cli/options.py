@@ -61,6 +61,18 @@ def check_subject(value: str | None) -> str | None:
     return value
 
 
+def check_subjects(values: list[str] | None) -> list[str] | None:
+    """The same for several."""
+    return None if not values else [check_subject(value) or "auto" for value in values]
+
+
+def check_people(value: str | None) -> str | None:
+    """Refuse what is no number of people (typer shows it as wrong use)."""
+    if value is not None and value != "all" and not re.fullmatch(r"[1-9]\d{0,3}", value):
+        raise typer.BadParameter("use a number from 1, or all")
+    return value
+
+
 def check_device(value: str) -> str:
     """Refuse what is no device name (typer shows it as wrong use)."""
     if not _DEVICE.fullmatch(value):
@@ -95,6 +107,26 @@ Subject = Annotated[
         callback=check_subject,
         show_default=False,
         help="Person to follow: auto, largest, center, or X,Y, a point of the first frame.",
+    ),
+]
+Subjects = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--subject",
+        metavar="WHO",
+        callback=check_subjects,
+        show_default=False,
+        help="Person to follow: auto, largest, center, or X,Y, a point of the first frame; once, or once an input.",
+    ),
+]
+People = Annotated[
+    str | None,
+    typer.Option(
+        "--people",
+        metavar="N|all",
+        callback=check_people,
+        show_default=False,
+        help="How many people to follow: a number, or all.",
     ),
 ]
 Device = Annotated[str, typer.Option(metavar="NAME", callback=check_device, help="auto, cpu, cuda, cuda:N or mps.")]
@@ -135,7 +167,7 @@ DrawMinScore = Annotated[
         help="Draw only keypoints that score at least this much; the files keep all.",
     ),
 ]  # fmt: skip
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Process finished inputs again instead of skipping them.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Process finished inputs again.")]
 PersonFile = Annotated[
     Path | None,
     typer.Option(

@@ -10,7 +10,9 @@ import typer
 from ttpose.cli import exports, options, timing
 from ttpose.cli.help_all import HelpAll
 from ttpose.cli.personalizing import Personalizing
+from ttpose.cli.personalizing_people import PersonalizingPeople, check_alone
 from ttpose.cli.session import session
+from ttpose.cli.subjects import subjects_of
 from ttpose.cli.weights_file import WeightsFile, path_of
 
 Steps = Annotated[
@@ -31,7 +33,8 @@ def personalize(
     person: options.PersonFile = None,
     corrections: options.Corrections = None,
     save_as: options.SaveAs = None,
-    subject: options.Subject = None,
+    subject: options.Subjects = None,
+    people: options.People = None,
     ensemble: options.Ensemble = None,
     fps: timing.Fps = None,
     capture_fps: timing.CaptureFps = None,
@@ -67,7 +70,7 @@ def personalize(
     """Adapt the pose model to the one person in each INPUT, and write that person's keypoints.
 
     Writes <name>_ttpose/ with keypoints.json, angles.csv, angles.mot, overlay.mp4, report.html and
-    person.safetensors (the adapted weights; with --same-person one for all inputs, in DIR).
+    person.safetensors (the adapted weights; with --people one each, with --same-person one in DIR).
     """
     with session(quiet=quiet, json_lines=json_lines, debug=debug, timings=timings) as reporter:
         from ttpose.cli.corrections_files import corrections_by_source
@@ -89,7 +92,7 @@ def personalize(
             "mode": mode.value,
             "preset": chosen,
             "steps": steps,
-            "subject": subject or "auto",
+            "subject": subjects_of(subject, sources) or "auto",
             "seed": seed,
         }
         how |= times | options.given("stream", stream)
@@ -97,9 +100,11 @@ def personalize(
         if corrections:
             how["corrections"] = corrections_by_source(corrections, sources)
         start = WeightsFile.named(base, base=True), WeightsFile.named(person)
-        work = Personalizing(
-            how, where.device, overlay, wanted, side_by_side, report, *start, draw_min_score, precision.chosen
-        )
+        what = how, where.device, overlay, wanted, side_by_side, report, *start, draw_min_score, precision.chosen
+        work = Personalizing(*what)
+        if people not in (None, "1"):  # one person is what there is without the option
+            check_alone(same_person=same_person, person=person, corrections=corrections, save_as=save_as)
+            work = PersonalizingPeople(*what, people)
         if same_person:
             check_same_person(mode.value, where.jobs)
         name = NamedPerson.wanted(save_as, sources, output, same_person, overwrite, path_of(start[1]))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ttpose.cli import exports, options
+from ttpose.cli.subjects import subject_of
 from ttpose.cli.weights_file import WeightsFile, fingerprint
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ class Personalizing:
 
     Attributes:
         how: Keyword arguments of `api.personalize` that change the result; under "corrections" a file, or files by
-            input.
+            input; under "subject" whom to follow, in all inputs or by input.
         device: To compute on.
         overlay: Whether an overlay is drawn.
         wanted: Result files.
@@ -71,10 +72,16 @@ class Personalizing:
 
     def clip_file_names(self, source: Path) -> tuple[str, ...]:
         """The same without the person file."""
-        from ttpose.jobs.task import REPORT, overlay_name, shows_photo, side_by_side_name
+        from ttpose.jobs.task import REPORT, overlay_name, side_by_side_name
 
         drawn = [overlay_name(source)] * self.overlay + [side_by_side_name(source)] * self.side_by_side
-        return (*self.wanted.file_names(photo=shows_photo(source)), *drawn, *[REPORT] * self.report)
+        return (*self.export_names(source), *drawn, *[REPORT] * self.report)
+
+    def export_names(self, source: Path) -> tuple[str, ...]:
+        """The result files of the formats."""
+        from ttpose.jobs.task import shows_photo
+
+        return self.wanted.file_names(photo=shows_photo(source))
 
     def make(self, source: Path, progress: Progress) -> Product:
         """Personalize on one input."""
@@ -82,7 +89,7 @@ class Personalizing:
         from ttpose.models.engine import use_precision
 
         use_precision(self.precision or "auto")
-        how = self.arguments() | options.given("corrections", self.corrections_of(source))
+        how = self.arguments(source) | options.given("corrections", self.corrections_of(source))
         made = api.personalize(source, **how, device=self.device, progress=progress)
         product = self.product(source, made, progress)
         text = "; ".join(filter(None, (product.text, self.guard_words(made.guard))))
@@ -100,10 +107,12 @@ class Personalizing:
         given = self.how.get("corrections")
         return given if given is None or isinstance(given, str) else given.get(str(source))
 
-    def arguments(self) -> dict[str, Any]:
-        """What `api.personalize` is called with for every input."""
+    def arguments(self, source: Path | None = None) -> dict[str, Any]:
+        """What `api.personalize` is called with for an input; None for all inputs together."""
         named = {"base": self.base, "person": self.person}
         how = {name: value for name, value in self.how.items() if name != "corrections"}
+        if source is not None:
+            how["subject"] = subject_of(how.get("subject"), source) or "auto"
         return {**how, **{name: file.path for name, file in named.items() if file is not None}}
 
     def product(self, source: Path, made: Personalization, progress: Progress, person: str = PERSON) -> Product:

@@ -11,6 +11,7 @@ import typer
 from ttpose.cli import exports, options, timing
 from ttpose.cli.help_all import HelpAll
 from ttpose.cli.session import session
+from ttpose.cli.subjects import Subjects, subject_of, subjects_of
 from ttpose.cli.weights_file import WeightsFile, fingerprint, path_of
 
 if TYPE_CHECKING:
@@ -54,7 +55,8 @@ def predict(
     openpose: exports.OpenPose = exports.OpenPoseSet.body25,
     smooth: exports.Smooth = exports.Smoothing.none,
     fill_gaps: exports.FillGaps = 0.25,
-    subject: options.Subject = None,
+    subject: options.Subjects = None,
+    people: options.People = None,
     ensemble: options.Ensemble = None,
     fps: timing.Fps = None,
     capture_fps: timing.CaptureFps = None,
@@ -78,7 +80,8 @@ def predict(
     """Find the keypoints of the one person in each video, and of everybody in each photo.
 
     Writes <name>_ttpose/keypoints.json, angles.csv, angles.mot and overlay.mp4 (overlay.jpg for a
-    photo). With --subject only that person of a photo is taken.
+    photo). With --people several people of a video are followed; with --subject only that person of a
+    photo is taken.
     """
     with session(quiet=quiet, json_lines=json_lines, debug=debug, timings=timings) as reporter:
         from ttpose.cli.execution import execution_of
@@ -98,7 +101,8 @@ def predict(
             preset = preset or options.InferencePreset.balanced
         named = None if preset is None else preset.value
         read = (times, stream, precision.chosen, _paths(ensemble))
-        work = Predicting(person, start, subject, where.device, wanted, overlay, draw_min_score, named, *read)
+        who = subjects_of(subject, sources)
+        work = Predicting(person, start, who, where.device, wanted, overlay, draw_min_score, named, *read, people)
         reporter.start("predict", where.shown, len(sources), where.jobs)
         if second_opinion:
             reporter.note("--second-opinion is part of --preset balanced now, and will be removed in the next version")
@@ -117,7 +121,7 @@ class Predicting:
     Attributes:
         weights: A person or a base; None takes the base.
         base: The base that the person was made on; None takes the shipped one.
-        subject: Whom to follow, or None.
+        subject: Whom to follow, in all inputs or by input, or None.
         device: To compute on.
         wanted: Result files.
         overlay: Whether an overlay is drawn.
@@ -127,11 +131,12 @@ class Predicting:
         stream: Which of their tracks; None takes the main one.
         precision: Of the networks; None for "auto".
         ensemble_files: ONNX files that predict as well.
+        people: How many people, or "all"; None takes each input kind's own number.
     """
 
     weights: WeightsFile | None
     base: WeightsFile | None
-    subject: str | None
+    subject: Subjects
     device: str
     wanted: exports.Exports
     overlay: bool
@@ -141,6 +146,7 @@ class Predicting:
     stream: int | None = None
     precision: Precision | None = None
     ensemble_files: tuple[str, ...] = ()
+    people: str | None = None
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -154,14 +160,14 @@ class Predicting:
 
     @property
     def _reading(self) -> dict[str, Any]:
-        return self.timing | options.given("stream", self.stream)
+        return self.timing | options.given("stream", self.stream) | options.given("people", self.people)
 
     def file_names(self, source: Path) -> tuple[str, ...]:
         """Keypoints, and the overlay."""
         from ttpose.jobs.task import overlay_name, shows_photo
 
-        found = self.wanted.file_names(photo=shows_photo(source))
-        return (*found, *((overlay_name(source),) if self.overlay else ()))
+        names = self.wanted.file_names(photo=shows_photo(source), people=self.people is not None)
+        return (*names, *((overlay_name(source),) if self.overlay else ()))
 
     def make(self, source: Path, progress: Progress) -> Product:
         """Keypoints of one input."""
@@ -170,7 +176,8 @@ class Predicting:
         from ttpose.models.engine import use_precision
 
         use_precision(self.precision or "auto")
-        how: dict[str, Any] = {"weights": path_of(self.weights), "base": path_of(self.base), "subject": self.subject}
+        who = subject_of(self.subject, source)
+        how: dict[str, Any] = {"weights": path_of(self.weights), "base": path_of(self.base), "subject": who}
         how |= options.given("preset", self.preset) | self._reading
         how |= options.given("ensemble_files", self.ensemble_files or None)
         result = api.predict(source, **how, device=self.device, progress=progress)
@@ -180,10 +187,12 @@ class Predicting:
                 api.write_overlay(source, result, path, **options.given("min_score", self.draw_min_score))
 
         prepared = self.wanted.prepare(result)
-        writers = self.wanted.product_writers(prepared, progress.note)
+        writers = self.wanted.product_writers(prepared, progress.note, people=self.people is not None)
         seen = sum(bool(frame.people) for frame in result.frames)
         people = len({person.id for frame in result.frames for person in frame.people})
         details = {"frames": len(result.frames), "frames_with_people": seen, "people": people}
+        details |= {"people_seen": len(result.people)} if result.people else {}
         text = f"{people} {'person' if people == 1 else 'people'} in {seen} of {len(result.frames)} frames"
         text = "; ".join(filter(None, (text, exports.jitter_text(prepared))))
-        return Product({**writers, overlay_name(source): write_overlay}, text, details)
+        more = tuple(name for name in writers if name not in self.file_names(source))
+        return Product({**writers, overlay_name(source): write_overlay}, text, details, more=more)

@@ -27,6 +27,9 @@ class UsageError(TTPoseError):
 class InputError(TTPoseError):
     """One input cannot be used (missing, empty, damaged, not a video): the rest of a batch goes on, exit code 1."""
 
+    #: 2 where the options do not fit this input.
+    exit_code = 1
+
 
 class NoPersonError(InputError):
     """Nobody was found in the whole input."""

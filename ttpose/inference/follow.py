@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 import numpy as np
 
 from ttpose.core.geometry import Box
 from ttpose.inference.crops import PersonCrop, cut_crop
+from ttpose.inference.masking import without_person
 from ttpose.inference.prediction import TTAPrediction
 from ttpose.inference.tta import ViewOutput, plain_view, predict_tta
 from ttpose.media import Frame
 from ttpose.models.engine import PoseNetwork
+from ttpose.results.together import NOT_FOUND
 from ttpose.tracking.box_correction import better_box, refine_box
 from ttpose.tracking.detector import Detector
 from ttpose.tracking.track import SubjectTrack
@@ -35,6 +37,7 @@ class FollowedFrame:
         box: The subject's box in the image as the pose corrects it, or None.
         prediction: By the plain view of the crop (N = 1), or None.
         plain: The network's output that it was decoded from, or None.
+        masked: [K, 3] the pose of somebody in front who is masked out of the crop, or None.
     """
 
     index: int
@@ -45,6 +48,16 @@ class FollowedFrame:
     box: Box | None = None
     prediction: TTAPrediction | None = None
     plain: ViewOutput | None = None
+    masked: np.ndarray | None = None
+
+    def without(self, pose: np.ndarray, model: PoseNetwork) -> FollowedFrame:
+        """The frame predicted anew with somebody else's pose [K, 3] masked out of the crop, which must be there."""
+        assert self.crop is not None and self.crop_box is not None
+        crop = without_person(self.crop, pose, model.skeleton)
+        (person,) = _predict_crops([crop], [self.crop_box], model)
+        return replace(
+            self, crop=crop, box=person.box, prediction=person.prediction, plain=person.plain, masked=pose
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -85,7 +98,7 @@ def follow_frames(
 
 def _followed(frame: Frame, person: BoxedPerson | None) -> FollowedFrame:
     if person is None:
-        missing = "the frame is damaged" if frame.image is None else "the person was not found"
+        missing = "the frame is damaged" if frame.image is None else NOT_FOUND
         return FollowedFrame(frame.index, frame.time_s, frame.note or missing)
     return FollowedFrame(
         frame.index, frame.time_s, frame.note,
@@ -120,18 +133,20 @@ def predict_boxes(
 
 
 def _predict(pairs: Sequence[tuple[Frame, Box]], model: PoseNetwork, margin: bool) -> list[BoxedPerson]:
-    grid, skeleton = model.config.crop, model.skeleton
+    grid = model.config.crop
     crops = [
         cut_crop(frame.image, box, grid, index=frame.index, time_s=frame.time_s, plain=not margin)
         for frame, box in pairs
         if frame.image is not None
     ]
-    if not crops:
-        return []
+    return _predict_crops(crops, [box for _, box in pairs], model) if crops else []
+
+
+def _predict_crops(crops: Sequence[PersonCrop], boxes: Sequence[Box], model: PoseNetwork) -> list[BoxedPerson]:
     plain = plain_view(model, crops)
     prediction = predict_tta(model, crops, plain=plain)
     found = []
-    for i, (crop, (_, box)) in enumerate(zip(crops, pairs, strict=True)):
-        corrected = refine_box(box, prediction.keypoints[i], skeleton=skeleton)
+    for i, (crop, box) in enumerate(zip(crops, boxes, strict=True)):
+        corrected = refine_box(box, prediction.keypoints[i], skeleton=model.skeleton)
         found.append(BoxedPerson(crop, box, corrected, prediction.part([i]), plain.rows([i])))
     return found

@@ -5,18 +5,17 @@ Videos, photos, evaluation and the final predictions of a personalization all co
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ttpose.core.progress import Advance, Progress
 from ttpose.core.skeleton import Skeleton
-from ttpose.inference.crops import PersonCrop, cut_crop
+from ttpose.inference.crops import PersonCrop
 from ttpose.inference.ensemble import ensemble_member
-from ttpose.inference.follow import CHUNK, FollowedFrame, chunks, follow_frames
+from ttpose.inference.follow import FollowedFrame
 from ttpose.inference.onnx_ensemble import predict_onnx
-from ttpose.inference.overlap import in_order
 from ttpose.inference.prediction import TTAPrediction, join
 from ttpose.inference.records import frame_records
 from ttpose.inference.refine.clip import Refined, refine
@@ -24,12 +23,9 @@ from ttpose.inference.refine.corrected import CorrectedFrames
 from ttpose.inference.refine.left_right import corrected_sides
 from ttpose.inference.settings import RefineSettings
 from ttpose.inference.tta import TTA_VIEWS, ViewOutput, predict_batches, predict_tta
-from ttpose.media import Frame, Source
 from ttpose.models.engine import PoseNetwork
 from ttpose.models.pose_model import PoseModel
 from ttpose.results.records import FrameRecord
-from ttpose.tracking.detector import Detector
-from ttpose.tracking.track import SubjectTrack
 
 
 def predict_crops(
@@ -150,101 +146,3 @@ class PredictedClip:
         sides = None if by_base or corrected is not None else self.sides(skeleton, settings)
         refined = refine(chosen, [frame.time_s for frame in self.seen], skeleton, settings, said, sides)
         return frame_records(self.frames, refined, skeleton, corrected)
-
-
-def predict_video(
-    source: Source,
-    track: SubjectTrack,
-    base: PoseNetwork,
-    detector: Detector,
-    settings: RefineSettings,
-    advance: Advance,
-    *,
-    model: PoseNetwork | None = None,
-    keep: Callable[[PersonCrop, TTAPrediction], None] | None = None,
-    keep_maps: bool = False,
-) -> PredictedClip:
-    """Follow the subject through a source, read once, and predict each frame as the settings say.
-
-    Boxes follow the base's plain view whatever the weights are, so that the same clip gives the same crops before and
-    after learning.
-
-    Args:
-        source: Video or photo.
-        track: The subject's boxes.
-        base: Corrects the boxes.
-        detector: Runs where a pose cannot be trusted.
-        settings: Views and ensemble.
-        advance: Called with the number of frames that were done.
-        model: The weights that predict; None takes the base.
-        keep: Receives each crop in order, with its prediction (N = 1); whatever it does not keep is let go.
-        keep_maps: Whether these predictions have the mean heatmaps.
-    """
-    model = base if model is None else model
-    margin = not settings.plain or model is not base or keep is not None
-    frames: list[FollowedFrame] = []
-    parts: list[TTAPrediction] = []
-    base_parts: list[TTAPrediction] = []
-    # Left and right of other weights are the base's, where they are corrected (`PredictedClip.sides`).
-    with_base = model is not base and settings.correct_swaps
-    base_settings = replace(settings, ensemble=False, ensemble_files=())
-
-    def predict(
-        chunk: list[Frame],
-    ) -> tuple[list[FollowedFrame], list[FollowedFrame], TTAPrediction | None, TTAPrediction | None]:
-        followed = follow_frames(chunk, track, base, detector, margin=margin)
-        seen = [frame for frame in followed if frame.prediction is not None]
-        found = _predict_followed(seen, base, model, settings, keep_maps=keep_maps) if seen else None
-        if not seen or not with_base:
-            return followed, seen, found, None
-        return followed, seen, found, _predict_followed(seen, base, base, base_settings, keep_maps=False)
-
-    for followed, seen, found, by_base in in_order(predict, chunks(source.frames(), CHUNK)):
-        if found is not None:
-            for i, frame in enumerate(seen):
-                if keep is not None and frame.crop is not None:
-                    keep(frame.crop, found.part([i]))
-            parts.append(replace(found, maps=None))
-        base_parts += [] if by_base is None else [by_base]
-        frames += [replace(frame, crop=None, plain=None) for frame in followed]
-        advance(len(followed))
-    return PredictedClip(frames, join(parts) if parts else None, join(base_parts) if base_parts else None)
-
-
-def _predict_followed(
-    seen: Sequence[FollowedFrame], base: PoseNetwork, model: PoseNetwork, settings: RefineSettings, *, keep_maps: bool
-) -> TTAPrediction:
-    """The settings' prediction of followed frames; what the plain view of the base has shown is not computed again."""
-    followed = join([frame.prediction for frame in seen if frame.prediction is not None])
-    if model is base and settings.plain and not keep_maps:
-        return followed
-    crops = [frame.crop for frame in seen if frame.crop is not None]
-    plain = ViewOutput.cat([frame.plain for frame in seen if frame.plain is not None]) if model is base else None
-    return predict_crops(model, crops, settings, plain=plain, keep_maps=keep_maps)
-
-
-def predict_video_again(
-    source: Source, clip: PredictedClip, model: PoseNetwork, settings: RefineSettings, advance: Advance
-) -> TTAPrediction | None:
-    """Other weights' prediction of a clip in the crops of its first prediction, read once more."""
-    if clip.prediction is None:
-        return None
-    followed = {frame.index: frame for frame in clip.seen}
-
-    def predict(chunk: list[Frame]) -> tuple[int, TTAPrediction | None]:
-        known = [frame for frame in chunk if frame.index in followed and frame.image is not None]
-        crops = [_cut(frame, followed[frame.index], model) for frame in known]
-        return len(chunk), predict_crops(model, crops, settings) if crops else None
-
-    parts = []
-    for count, found in in_order(predict, chunks(source.frames(), CHUNK)):
-        parts += [] if found is None else [found]
-        advance(count)
-    return join(parts)
-
-
-def _cut(frame: Frame, followed: FollowedFrame, model: PoseNetwork) -> PersonCrop:
-    """The crop of a followed frame, as it was cut before."""
-    assert frame.image is not None and followed.crop_box is not None
-    grid = model.config.crop
-    return cut_crop(frame.image, followed.crop_box, grid, index=frame.index, time_s=frame.time_s)

@@ -74,8 +74,14 @@ class ResultFolder:
         guard = self._details.get("guard")
         return self._details | ({"guard": current_guard(guard)} if isinstance(guard, dict) else {})
 
+    @property
+    def more(self) -> tuple[str, ...]:
+        """The files that the last run made beside those that were known before it, such as one for each person."""
+        return tuple(map(str, self._details.get("more_files", ())))
+
     def finished(self, names: Iterable[str]) -> bool:
-        """Whether all these files (or folders of files) exist and were finished for this input."""
+        """Whether all these files (or folders of files) exist and were finished for this input, with `more` if any."""
+        names = (*names, *self.more)
         return self.other_owner is None and all(name in self._files and (self.path / name).exists() for name in names)
 
     def differences(self, names: Iterable[str], settings: dict[str, Any]) -> list[str]:

@@ -26,6 +26,7 @@ class Outcome:
         details: More for machines, JSON-ready; of a skipped input what was recorded when it was done.
         trace: Tracebacks of what went wrong, or None.
         log: Of a failed input its log, which has no folder to lie in; else "".
+        exit_code: Of a failed input: 1, or 2 where the options do not fit it.
     """
 
     source: Path
@@ -38,6 +39,7 @@ class Outcome:
     details: dict[str, Any] = field(default_factory=dict)
     trace: str | None = None
     log: str = ""
+    exit_code: int = 1
 
     @property
     def problem(self) -> str:

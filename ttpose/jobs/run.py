@@ -55,7 +55,7 @@ class Running:
 
 
 def run_batch(work: Work, inputs: Sequence[Path], root: Path, listener: Listener, how: Running) -> int:
-    """Do the work on every input and return the exit code: 0, or 1 if an input failed.
+    """Do the work on every input and return the exit code: 0, or if an input failed 1, or 2 for wrong use of it.
 
     Raises:
         TTPoseError: Something that no input is to blame for and that would fail for all of them: weights, options,
@@ -77,7 +77,7 @@ def run_batch(work: Work, inputs: Sequence[Path], root: Path, listener: Listener
                 listener.end(outcome)
                 if summary is not None:
                     summary.write(_in_order(outcomes))
-        code = int(any(outcome.status == "failed" for outcome in outcomes.values()))
+        code = max((outcome.exit_code for outcome in outcomes.values() if outcome.status == "failed"), default=0)
         if summary is not None:
             summary.write(_in_order(outcomes), code)
         return code

@@ -32,6 +32,7 @@ class Product:
     Attributes:
         writers: For each file name a function that writes it; a file without one could not be made, which is in the
             notes, and stays unfinished.
+        more: Names of further files that nobody could know before the work was done, such as one for each person.
         text: One line for people.
         details: More for machines, JSON-ready.
         optional: Files whose failing is worth a warning but not the other files.
@@ -42,6 +43,7 @@ class Product:
     text: str = ""
     details: dict[str, Any] = field(default_factory=dict)
     optional: frozenset[str] = frozenset()
+    more: tuple[str, ...] = ()
     stale: tuple[str, ...] = (*OVERLAYS, REPORT)
 
 
@@ -150,7 +152,8 @@ def _attempt(task: Task, function: Callable[[Task], Outcome | None]) -> Any:
             raise
         message, hint = describe(error)
         took, trace = time.monotonic() - start, "".join(traceback.format_exception(error))
-        return Outcome(task.source, "failed", task.folder, (), took, message, hint, {}, trace, log)
+        code = getattr(error, "exit_code", 1)
+        return Outcome(task.source, "failed", task.folder, (), took, message, hint, {}, trace, log, code)
 
 
 def _skip(task: Task) -> Outcome | None:
@@ -164,6 +167,7 @@ def _skip(task: Task) -> Outcome | None:
     if not folder.finished(names):
         return None
     why = _why_skipped(folder.differences(names, task.settings))
+    names = (*names, *folder.more)
     return Outcome(task.source, "skipped", task.folder, names, 0.0, why, None, folder.details)
 
 
@@ -185,7 +189,11 @@ def _make(task: Task, progress: Progress) -> Outcome:
     try:
         with warnings_as_notes(log.note, task.debug):
             product = task.work.make(task.source, log)
-            product = replace(product, details=plain(product.details))
+            if product.more:  # among the others in the order of the writers, for some files name others' fingerprints
+                wanted = {*names, *product.more}
+                names = tuple(name for name in product.writers if name in wanted)
+            more = {"more_files": list(product.more)} if product.more else {}
+            product = replace(product, details=plain({**product.details, **more}))
             lost = _write(product, folder, names, settings, log.stages)
             names = tuple(name for name in names if name in product.writers)
             for name, error in lost.items():

@@ -10,7 +10,7 @@ import numpy as np
 
 from ttpose.core.progress import Advance, Progress
 from ttpose.media import OverlayWriter, Reading, Source, open_source, write_image
-from ttpose.report.drawing import MIN_SCORE, draw_skeleton
+from ttpose.report.drawing import MIN_SCORE, Colours, draw_number, draw_skeleton
 from ttpose.results import FrameRecord, KeypointResult
 
 # A side-by-side picture is shrunk to this width: more than phones' decoders of H.264 take (level 5.1).
@@ -133,8 +133,13 @@ def _beside(parts: Sequence[np.ndarray]) -> np.ndarray:
 
 def _drawn(image: np.ndarray, record: FrameRecord, result: KeypointResult, min_score: float) -> np.ndarray:
     image = image if record.people else image.copy()  # drawing copies, and a label is written in place
+    several = sum(person.followed for person in result.people) > 1
     for person in record.people:
-        image = draw_skeleton(image, person.keypoints, result.skeleton, min_score)
+        colours = Colours.of_number(person.id) if several else None
+        image = draw_skeleton(image, person.keypoints, result.skeleton, min_score, colours)
+    if several:
+        for person in record.people:
+            draw_number(image, person.box, person.id)
     return image
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -31,6 +32,7 @@ from ttpose.report.motion import Motion, median, motion_of
 from ttpose.report.quality_flags import find_flags
 from ttpose.results.angles import BodyAngles, body_angles
 from ttpose.results.repetitions import Repetitions, find_repetitions
+from ttpose.results.seen import seen_words
 from ttpose.results.series import frame_times, subject_keypoints, torso_length
 
 if TYPE_CHECKING:
@@ -45,7 +47,29 @@ _LINKS = ("overlay.mp4", "overlay.jpg", "side_by_side.mp4", "side_by_side.jpg", 
 _QUALITY = 85  # of the few pictures that show detail
 
 
-def write_report(source: Path | str, made: Personalization, path: Path | str, progress: Progress | None = None) -> None:
+@dataclass(frozen=True)
+class Selector:
+    """Where the pages about the other people of a clip are.
+
+    Attributes:
+        number: The person of this page.
+        pages: By number the file of each person's page, beside this one.
+        person: Name of this person's file, or None where nothing was learned.
+    """
+
+    number: int
+    pages: Mapping[int, str]
+    person: str | None
+
+
+def write_report(
+    source: Path | str,
+    made: Personalization,
+    path: Path | str,
+    progress: Progress | None = None,
+    *,
+    selector: Selector | None = None,
+) -> None:
     """Write one self-contained HTML page about a personalization, whole or not at all.
 
     Files named person.safetensors and keypoints.json beside `path` are listed with their SHA-256.
@@ -55,18 +79,19 @@ def write_report(source: Path | str, made: Personalization, path: Path | str, pr
         made: What `personalize` gave.
         path: The page, .html.
         progress: Receives the stage "write the report".
+        selector: For choosing among several people's pages; None for a person alone.
 
     Raises:
         InputError: The source cannot be read.
         OutputError: The page cannot be written.
     """
-    path = Path(path)
-    write_text(
-        path, render(open_source(source, Reading.of(made.keypoints.source)), made, path.parent, progress or Progress())
-    )
+    path, media = Path(path), open_source(source, Reading.of(made.keypoints.source))
+    write_text(path, render(media, made, path.parent, progress or Progress(), selector))
 
 
-def render(source: Source, made: Personalization, folder: Path, progress: Progress) -> str:
+def render(
+    source: Source, made: Personalization, folder: Path, progress: Progress, selector: Selector | None = None
+) -> str:
     """The page's text; `folder` is where the other results lie."""
     result, limits = made.keypoints, FilmLimits()
     with progress.stage("write the report", min(len(result.frames), limits.frames)) as advance:
@@ -81,7 +106,8 @@ def render(source: Source, made: Personalization, folder: Path, progress: Progre
         ),
         "losses": [step.get("total") for step in made.history],
     }
-    context = _story(source, made, tracks) | _inside(made) | _tables(source, made, folder)
+    context = _story(source, made, tracks) | _inside(made) | _tables(source, made, folder, selector)
+    context |= {"selector": selector, "seen": None if selector else seen_words(made.keypoints.people)}
     values["corrections"] = corrections_values(
         source.info, context["sha256"], result.skeleton, tracks.keypoints[2], context["flags"]
     )
@@ -198,18 +224,20 @@ def _pictures(pair: Pair) -> dict[str, Any]:
     }
 
 
-def _tables(source: Source, made: Personalization, folder: Path) -> dict[str, Any]:
+def _tables(source: Source, made: Personalization, folder: Path, selector: Selector | None) -> dict[str, Any]:
     """Settings, files and timings."""
+    person = "person.safetensors" if selector is None else selector.person
+    more_links = [] if selector is None else [f"angles_person_{selector.number}.mot"]
     model = made.keypoints.model
     digest = sha256_of(source.info.path)
     files = [("Input", source.info.path.name, digest)]
     files.append(("Base weights", f"{model['base']}.safetensors", str(model["base_sha256"])))
-    for label, name in (("Person file", "person.safetensors"), ("Keypoints", "keypoints.json")):
-        if (folder / name).is_file():
+    for label, name in (("Person file", person), ("Keypoints", "keypoints.json")):
+        if name is not None and (folder / name).is_file():
             files.append((label, name, sha256_of(folder / name)))
     stages = words.stage_rows(made.timings)
     return {
-        "links": [name for name in _LINKS if (folder / name).is_file()],
+        "links": [name for name in (*_LINKS, *more_links) if (folder / name).is_file()],
         "settings": words.setting_rows(made.person.notes),
         "files": files,
         "sha256": digest,

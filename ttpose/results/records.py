@@ -13,6 +13,7 @@ from ttpose.core.geometry import Box
 from ttpose.core.skeleton import Skeleton, skeleton_named
 from ttpose.core.text import readable
 from ttpose.results.former import FORMER_SCHEMA, current_keypoints
+from ttpose.results.seen import SeenPerson
 
 #: Name and version of the file format; a change that breaks readers raises the number.
 SCHEMA = "ttpose.keypoints/2"
@@ -148,6 +149,7 @@ class KeypointResult:
         frames: One record for every decoded frame, in order.
         version: The ttpose version that made it.
         smoothing: How `smoothed` keypoints were made and what that did to the jitter, or None without any.
+        people: Everybody who was seen, followed or not, where that is known and they are several.
     """
 
     source: dict[str, Any]
@@ -156,6 +158,7 @@ class KeypointResult:
     frames: list[FrameRecord]
     version: str = field(default_factory=lambda: _own_version())
     smoothing: dict[str, Any] | None = None
+    people: tuple[SeenPerson, ...] = ()
 
     def header(self) -> dict[str, Any]:
         """Everything but the frames, as JSON-ready values."""
@@ -171,6 +174,8 @@ class KeypointResult:
             "model": plain(self.model),
             "skeleton": skeleton,
         }
+        if self.people:
+            header["people"] = plain([person.to_dict() for person in self.people])
         return header if self.smoothing is None else {**header, "smoothing": plain(self.smoothing)}
 
     def to_dict(self) -> dict[str, Any]:
@@ -200,7 +205,8 @@ class KeypointResult:
                     raise ValueError(f"a person does not have {len(skeleton)} keypoints")
             where = "header"
             smoothing = dict(data["smoothing"]) if data.get("smoothing") is not None else None
-            return cls(*header, frames, str(data["ttpose_version"]), smoothing)
+            people = tuple(SeenPerson.from_dict(person) for person in data.get("people", ()))
+            return cls(*header, frames, str(data["ttpose_version"]), smoothing, people)
         except KeyError as error:
             raise InputError(f"{where}: {error} is missing") from error
         except (TypeError, ValueError, OverflowError, AttributeError) as error:

@@ -88,7 +88,10 @@ def _markers(result: KeypointResult, min_score: float, notes: list[str]) -> np.n
         return out
     person = min(uses, key=lambda id_: (-uses[id_], id_))
     if len(uses) > 1:
-        notes.append(f"a TRC file holds one person: of {len(uses)} people, number {person} was written")
+        notes.append(
+            f"a TRC file holds one person: of {len(uses)} people, number {person} was written; "
+            "--people all writes one file each"
+        )
     for t, record in enumerate(track_of(result, person)):
         if record is not None:
             sure = record.keypoints[:, 2] >= min_score

@@ -47,6 +47,32 @@ class Detector(Protocol):
         ...
 
 
+class SharedDetector:
+    """A detector that searches each image once, however many people ask for it.
+
+    It holds the images, so that it is for a few frames only.
+
+    Args:
+        detector: What searches.
+    """
+
+    def __init__(self, detector: Detector) -> None:
+        self._detector = detector
+        self._found: dict[int, tuple[np.ndarray, list[Detection]]] = {}
+
+    def find(
+        self, images: Sequence[np.ndarray], min_score: float | None = None, sizes: Sequence[int] | None = None
+    ) -> list[list[Detection]]:
+        """As the detector does; calls with a score or sizes of their own are not shared."""
+        if min_score is not None or sizes is not None:
+            return self._detector.find(images, min_score, sizes)
+        new = [image for image in images if id(image) not in self._found]
+        if new:
+            for image, found in zip(new, self._detector.find(new), strict=True):
+                self._found[id(image)] = image, found
+        return [self._found[id(image)][1] for image in images]
+
+
 class PersonDetector:
     """NanoDet with its pre- and post-processing."""
 

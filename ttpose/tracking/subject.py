@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -83,6 +83,18 @@ def _long_cost(a: Tracklet, b: Tracklet, limit: float, s: TrackSettings) -> floa
     return NEVER if appearance is None or appearance > limit else appearance
 
 
+def perhaps_again(person: Person, people: Sequence[Person], settings: TrackSettings) -> Person | None:
+    """Who of the people left before this one came and may be the same: the one most alike whom colours do not rule out.
+
+    Joining them was too doubtful, so that they have numbers of their own.
+    """
+    begin = person.tracklets[0]
+    before = [other for other in people if other.tracklets[-1].last.time < begin.first.time]
+    distances = [(_appearance_distance(other.tracklets[-1], begin), other) for other in before]
+    alike = [(0.3 if d is None else d, other) for d, other in distances if d is None or d <= settings.join_appearance]
+    return min(alike, key=lambda pair: pair[0])[1] if alike else None
+
+
 def _ever_together(people: list[Person], s: TrackSettings) -> bool:
     """Whether two people, each seen more than by chance, are in the picture at one time."""
     lasting = [t for p in people for t in p.tracklets if len(t.sightings) >= s.long_least]
@@ -120,6 +132,23 @@ def parse_subject(subject: str) -> str | Point:
             "use auto, largest, center, or X,Y: a point on the person in the first frame",
         )
     return x, y
+
+
+def parse_people(people: int | str | None) -> int | None:
+    """How many people `--people` asks for: None for "all", 1 for None (where it is left out).
+
+    Raises:
+        UsageError: It is neither "all" nor a number from 1.
+    """
+    if people == "all":
+        return None
+    try:
+        count = 1 if people is None else int(people)
+    except ValueError:
+        count = 0
+    if count < 1:
+        raise UsageError(f"--people {people}: not a number of people", "use a number from 1, or all")
+    return count
 
 
 def choose(people: list[Person], rule: str | Point, scene: Scene) -> Person:
