@@ -262,7 +262,10 @@ def test_images_and_boxes_of_nan_are_refused() -> None:
 @posix
 @pytest.mark.parametrize(
     ("most", "unwritten", "kept"),
-    [(2_000, "keypoints.json", ["log.txt"]), (9_000, "overlay.mp4", ["keypoints.json", "log.txt"])],
+    [
+        (2_000, "keypoints.json", ["log.txt"]),
+        (9_000, "overlay.mp4", ["angles.csv", "angles.mot", "keypoints.json", "log.txt"]),
+    ],
 )
 def test_a_full_disk_is_one_line_and_leaves_no_part(most: int, unwritten: str, kept: list[str], tmp_path: Path) -> None:
     import resource
