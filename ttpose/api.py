@@ -15,13 +15,13 @@ import numpy as np
 from ttpose.core.errors import InputError, NoPersonError, UsageError
 from ttpose.core.geometry import Box
 from ttpose.core.progress import Named, Progress
-from ttpose.core.skeleton import Skeleton
+from ttpose.core.skeleton import COCO17_FEET, Skeleton
 from ttpose.corrections.model import Corrections
 from ttpose.inference.onnx_ensemble import with_ensemble_files
 from ttpose.inference.photos import find_people, predict_in_box, predict_people
 from ttpose.inference.refine.clip import fitted_refinement
 from ttpose.inference.results import clip_result, report_damage
-from ttpose.inference.settings import PHOTO_PRESET, VIDEO_PRESET, RefineSettings, refine_preset
+from ttpose.inference.settings import PHOTO_PRESET, VIDEO_PRESET, RefineSettings, refine_preset, with_skeleton
 from ttpose.inference.video import predict_tracks
 from ttpose.media import Reading, Source, open_source
 from ttpose.models.device import choose_device
@@ -85,7 +85,7 @@ class Pose:
 
     @property
     def skeleton(self) -> Skeleton:
-        """The keypoint set."""
+        """The model's keypoint set."""
         return self.loaded.model.skeleton
 
     @cached_property
@@ -104,7 +104,8 @@ class Pose:
             preset: Inference of "fast" (one view), "balanced" or "thorough" (four views and the ensemble).
 
         Returns:
-            `keypoints` float [K, 3] (x, y in pixels, score 0..1), `box` [x, y, w, h], `names` of the keypoints.
+            `keypoints` float [K, 3] (x, y in pixels, score 0..1), `box` [x, y, w, h], `names` of the keypoints, with
+            those of the feet where the preset has the ensemble.
 
         Raises:
             InputError: Not an RGB uint8 image, or no box.
@@ -121,7 +122,8 @@ class Pose:
             if not (all(math.isfinite(value) for value in where.as_list()) and where.area > 0):
                 raise InputError(f"a box is x, y, width and height, with an area, not {where.as_list()}")
             keypoints = predict_in_box(image_rgb, where, self.loaded.network, settings)
-        return {"keypoints": keypoints, "box": where.as_list(), "names": list(self.skeleton.keypoints)}
+        names = list(settings.output_skeleton(self.skeleton).keypoints)
+        return {"keypoints": keypoints, "box": where.as_list(), "names": names}
 
     def _largest(self, image: np.ndarray, settings: RefineSettings) -> tuple[Box, np.ndarray]:
         boxes = find_people(image, self._detector)
@@ -160,6 +162,7 @@ def predict(
     subject: str | None = None,
     people: int | str | None = None,
     ensemble_files: Sequence[Path | str] = (),
+    skeleton: str | None = None,
     fps: float | None = None,
     capture_fps: float | None = None,
     slow_motion: float | None = None,
@@ -173,7 +176,8 @@ def predict(
     Args:
         source: Video or image file.
         preset: The inference part of the personalization preset of that name: "fast" (one view), "balanced" or
-            "thorough" (four views and the ensemble). None takes "fast" for videos and "balanced" for photos.
+            "thorough" (four views and the ensemble). None takes "fast" for videos and "balanced" for photos and where
+            feet are asked for.
         weights: Person file, name in the person library, or base file; None takes the base.
         base: The base that the person was made on: a file, a name in `ttpose models`, or a model
             (`ttpose.models.base.as_base`); None takes the shipped one.
@@ -181,6 +185,8 @@ def predict(
         people: How many people to follow through a video, the subject first, or "all"; None follows the subject alone.
             In a photo without `subject` the surest so many, and None takes everybody.
         ensemble_files: ONNX files of pose networks that predict as well (`ttpose.inference.onnx_ensemble`).
+        skeleton: Keypoint set of the result: "coco17", or "coco17_feet", which the ensemble predicts. None takes the
+            feet where the preset has the ensemble.
         fps: Frames per second of a video that does not say it, or says it wrongly; None keeps the file's times.
         capture_fps: Frames per second at which a video was filmed that plays slower; times and speeds follow.
         slow_motion: How many times slower than it was filmed a video plays, which says the same.
@@ -197,14 +203,15 @@ def predict(
     """
     progress, count = progress or Progress(), parse_people(people)
     if preset is not None:
-        refine_preset(preset)
+        with_skeleton(refine_preset(preset), skeleton)
     loaded, media = (
         load_weights(weights, choose_device(device), base=base),
         open_source(source, Reading(fps, stream, slow_motion, capture_fps, time_range)),
     )
     photo = media.info.kind == "image"
-    wanted = with_ensemble_files(refine_preset(preset or (PHOTO_PRESET if photo else VIDEO_PRESET)), ensemble_files)
-    settings = fitted_refinement(wanted, loaded.model.config)
+    usual = PHOTO_PRESET if photo or skeleton == COCO17_FEET.name else VIDEO_PRESET
+    chosen = with_skeleton(refine_preset(preset or usual), skeleton)
+    settings = fitted_refinement(with_ensemble_files(chosen, ensemble_files), loaded.model.config)
     if settings.note is not None:
         progress.note(settings.note)
     detector = PersonDetector.load(str(loaded.model.device), compile=not photo)
@@ -223,7 +230,9 @@ def predict(
             media, found.tracks, loaded.follow_network, detector, settings, advance, model=loaded.network
         )  # fmt: skip
     report_damage(media, progress)
-    results = [clip_result(media, loaded, clip.records(loaded.model.skeleton, settings)) for clip in clips]
+    own = loaded.model.skeleton
+    skeleton_out = settings.output_skeleton(own)
+    results = [clip_result(media, loaded, clip.records(own, settings), skeleton=skeleton_out) for clip in clips]
     return together(dict(enumerate(results, start=1)), found.listed)
 
 
@@ -246,6 +255,7 @@ def personalize(
     corrections: Path | str | Corrections | None = None,
     settings: PersonalizeSettings | None = None,
     ensemble_files: Sequence[Path | str] = (),
+    skeleton: str | None = None,
     progress: Progress | None = None,
 ) -> Personalization:
     """Fine-tune the model on one person's frames, and predict the clip with the result.
@@ -271,6 +281,7 @@ def personalize(
         settings: Instead of preset, mode, steps and seed, such as `ttpose.adaptation.methods.method_named("tent")`.
         ensemble_files: ONNX files of further pose networks, for pseudo-labels and results
             (`ttpose.inference.onnx_ensemble`).
+        skeleton: As for `predict`.
         progress: Receives progress.
 
     Raises:
@@ -281,7 +292,7 @@ def personalize(
     from ttpose.adaptation.settings import preset_named
 
     settings = settings or preset_named(preset, mode=mode, steps=steps, seed=seed)
-    settings = replace(settings, refine=with_ensemble_files(settings.refine, ensemble_files))
+    settings = replace(settings, refine=with_skeleton(with_ensemble_files(settings.refine, ensemble_files), skeleton))
     session = PersonalizationSession.begin(settings, device, base, person, progress)
     media = open_source(source, Reading(fps, stream, slow_motion, capture_fps, time_range))
     said = session.corrections(_as_given(corrections), media)
@@ -354,6 +365,7 @@ def personalize_many(
     corrections: Mapping[Path | str, Path | str | Corrections] | None = None,
     settings: PersonalizeSettings | None = None,
     ensemble_files: Sequence[Path | str] = (),
+    skeleton: str | None = None,
     on_bad: OnBad | None = None,
     progress: Progress | None = None,
 ) -> list[Personalization]:
@@ -362,7 +374,7 @@ def personalize_many(
     Args:
         sources: Video and image files, all of the same person; one that is named twice counts once.
         preset, steps, subject, fps, capture_fps, slow_motion, time_range, stream, device, seed, base, person, settings,
-            ensemble_files, progress: As for `personalize`; `subject` is looked for in each source, or by the source's
+            ensemble_files, skeleton, progress: As for `personalize`; `subject` is looked for in each source, or by the source's
             path another in each.
         corrections: By the source that they are about, each as for `personalize`.
         on_bad: Receives a source that cannot be used, and the others go on; None raises.
@@ -378,7 +390,8 @@ def personalize_many(
     shared = learn_person(
         sources, preset=preset, steps=steps, subject=subject, fps=fps, capture_fps=capture_fps, slow_motion=slow_motion,
         time_range=time_range, stream=stream, device=device, seed=seed, base=base, person=person,
-        corrections=corrections, settings=settings, ensemble_files=ensemble_files, on_bad=on_bad, progress=progress,
+        corrections=corrections, settings=settings, ensemble_files=ensemble_files, skeleton=skeleton,
+        on_bad=on_bad, progress=progress,
     )  # fmt: skip
     several, receiver = len(shared.sources) > 1, progress or Progress()
     return [shared.predict(path, Named(receiver, path.name) if several else receiver) for path in shared.sources]
@@ -402,6 +415,7 @@ def learn_person(
     corrections: Mapping[Path | str, Path | str | Corrections] | None = None,
     settings: PersonalizeSettings | None = None,
     ensemble_files: Sequence[Path | str] = (),
+    skeleton: str | None = None,
     learned: Path | str | None = None,
     on_bad: OnBad | None = None,
     progress: Progress | None = None,
@@ -422,7 +436,7 @@ def learn_person(
     from ttpose.adaptation.weights import PersonalizedWeights
 
     settings = settings or preset_named(preset, steps=steps, seed=seed)
-    settings = replace(settings, refine=with_ensemble_files(settings.refine, ensemble_files))
+    settings = replace(settings, refine=with_skeleton(with_ensemble_files(settings.refine, ensemble_files), skeleton))
     if not sources and learned is None:
         raise UsageError("no input was given", "name videos and photos of the person")
     if settings.mode == "online":
@@ -452,4 +466,5 @@ def _predict_photo(
     if not people:
         raise NoPersonError(f"{media.info.path}: no person was found", "a larger or brighter view of the person helps")
     persons = tuple(PersonRecord(i + 1, person.box, person.keypoints) for i, person in enumerate(people))
-    return clip_result(media, loaded, [FrameRecord(0, 0.0, persons)])
+    skeleton = settings.output_skeleton(loaded.model.skeleton)
+    return clip_result(media, loaded, [FrameRecord(0, 0.0, persons)], skeleton=skeleton)

@@ -10,7 +10,7 @@ from ttpose.core.geometry import Box, crop_to_heatmap
 from ttpose.core.skeleton import COCO17
 from ttpose_synth.assets import SyntheticAssets
 from ttpose_synth.bystander import Bystander
-from ttpose_synth.labels import POINTS, box_of, inside, own_bones, visible_points
+from ttpose_synth.labels import HEAD_POINTS, POINTS, box_of, inside, own_bones, visible_points
 from ttpose_synth.person import Person, sample_person
 from ttpose_synth.raster import SUPERSAMPLE
 from ttpose_synth.scene import ClipRanges, Scene, Studio, sample_scene
@@ -31,6 +31,7 @@ class SyntheticClip:
         boxes: T boxes, tight around the person on the picture, as if nothing stood before them.
         masks: uint8 [T, S, S], how much of each pixel shows the person, 0..255.
         head_points: float32 [T, 2, 3], likewise: middle of the head, top of the head.
+        foot_points: float32 [T, 4, 3], likewise, of `ttpose.core.skeleton.FEET`: big toes and heels.
         identity_seed: Of the person.
         clip_seed: Of the clip.
         motion: Name of the recorded motion.
@@ -48,6 +49,7 @@ class SyntheticClip:
     motion: str
     frame_step: float
     description: tuple[str, ...]
+    foot_points: np.ndarray
 
 
 def render_clip(
@@ -104,18 +106,19 @@ def render_person(
         mask[cover > 128] = 0
         points[frame] = _hide(points[frame], cover)
         images[frame], masks[frame] = scene.faults.apply(rng, picture), mask
-    body = len(COCO17)
+    keypoints, head, feet = np.split(points, [len(COCO17), len(COCO17) + len(HEAD_POINTS)], axis=1)
     return SyntheticClip(
         images=images,
-        keypoints=points[:, :body].copy(),
+        keypoints=keypoints.copy(),
         boxes=tuple(boxes),
         masks=masks,
-        head_points=points[:, body:].copy(),
+        head_points=head.copy(),
         identity_seed=person.seed,
         clip_seed=clip_seed,
         motion=assets.motion.names[take.window.clip],
         frame_step=float(take.window.step),
         description=person.description,
+        foot_points=feet.copy(),
     )
 
 

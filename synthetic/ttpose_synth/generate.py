@@ -20,11 +20,12 @@ from functools import lru_cache
 from pathlib import Path
 
 import cv2
+import numpy as np
 
 from ttpose.core.errors import InputError, OutputError, TTPoseError, UsageError
 from ttpose.core.files import sha256_of, write_text
 from ttpose.core.progress import Progress
-from ttpose.core.skeleton import COCO17
+from ttpose.core.skeleton import COCO17_FEET
 from ttpose.core.stopping import end_now
 from ttpose.data.labelled_clip import LABELS_NAME, write_clip
 from ttpose.data.shards import write_shard
@@ -144,9 +145,9 @@ def _write_folder(folder: Path, clip: SyntheticClip, settings: RenderSettings) -
     write_clip(
         folder,
         clip.images,
-        clip.keypoints,
+        np.concatenate([clip.keypoints, clip.foot_points], axis=1),
         clip.boxes,
-        joints=COCO17.keypoints,
+        joints=COCO17_FEET.keypoints,
         name=f"{identity}_{folder.name}",
         person=identity,
         source=_SOURCE,

@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from ttpose.core.geometry import Box
-from ttpose.core.skeleton import COCO17
+from ttpose.core.skeleton import COCO17, FEET
 from ttpose_synth.person import Person
 from ttpose_synth.rig import Rig
 
 #: Points of the head beyond COCO's: half-way between ears and top, and the top of the skull.
 HEAD_POINTS = ("head", "head_top")
-#: All labelled points, COCO's first.
-POINTS = COCO17.keypoints + HEAD_POINTS
+#: All labelled points: COCO's, the head's, the feet's.
+POINTS = COCO17.keypoints + HEAD_POINTS + FEET
 
 # The bone whose start is the joint.
 _JOINT_BONE = {
@@ -27,25 +27,29 @@ _OWN_BONES: dict[str, tuple[str, ...]] = {
     "hip": ("pelvis", "upperleg01"),
     "knee": ("upperleg01", "upperleg02", "lowerleg01", "lowerleg02"),
     "ankle": ("lowerleg02", "foot", "toe"),
+    "big_toe": ("foot", "toe"),
+    "heel": ("foot", "toe"),
 }
 # Metres of flesh and cloth that may lie before a point, which is inside the body, until it counts as hidden.
 _TOLERANCE = {
     "nose": 0.025, "eye": 0.03, "ear": 0.035, "head": 0.16, "top": 0.16, "shoulder": 0.12,
     "elbow": 0.075, "wrist": 0.06, "hip": 0.17, "knee": 0.095, "ankle": 0.085,
+    "toe": 0.05, "heel": 0.06,
 }  # fmt: skip
 _NEAREST = 0.1  # metres, as for drawing
 
 
 def points_3d(rig: Rig, person: Person, rotation: np.ndarray, translation: np.ndarray, start: np.ndarray) -> np.ndarray:
     """Where the points are in the world, [T, points, 3] metres, for the result of `Bones.pose`."""
-    head = rig.number["head"]
     points = np.empty((len(start), len(POINTS), 3))
     for i, name in enumerate(POINTS):
-        if name in person.face_points:
-            points[:, i] = rotation[:, head] @ person.face_points[name] + translation[:, head]
-        else:
-            side, joint = name.split("_")
+        side, _, joint = name.partition("_")
+        if joint in _JOINT_BONE:
             points[:, i] = start[:, rig.number[_JOINT_BONE[joint] + _suffix(side)]]
+        else:
+            rigid, bone = (person.foot_points, "foot" + _suffix(side)) if name in FEET else (person.face_points, "head")
+            number = rig.number[bone]
+            points[:, i] = rotation[:, number] @ rigid[name] + translation[:, number]
     return points
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from ttpose_synth.assets import SyntheticAssets
 from ttpose_synth.body import BodyRanges, BodyShape, sample_body
 from ttpose_synth.fabric import fabric, recoloured
+from ttpose_synth.feet import foot_points
 from ttpose_synth.head import face_points, hair_texture, skin_texture
 from ttpose_synth.image_bank import texture_sized
 from ttpose_synth.meshes import Surface, vertex_normals
@@ -34,6 +35,7 @@ class Person:
         lift: float32 [V], metres that a vertex is drawn nearer to the camera.
         bones: Ready to be posed.
         face_points: Keypoints of the head by name, rest pose, metres, rigid with the head bone.
+        foot_points: Keypoints of the feet likewise, rigid with the foot bones.
     """
 
     seed: int
@@ -46,6 +48,7 @@ class Person:
     lift: np.ndarray
     bones: Bones
     face_points: dict[str, np.ndarray]
+    foot_points: dict[str, np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,7 @@ def sample_person(assets: SyntheticAssets, seed: int, ranges: PersonRanges | Non
         description=(shape.gender, shape.ethnicity, *worn),
         bones=bones,
         face_points=face_points(assets.body, assets.rig, shape.vertices),
+        foot_points=foot_points(assets.body, assets.rig, shape.vertices),
         **mesh,
     )
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests.feet import feet_of, second_network
 from tests.listed import ListedClip
 from tests.live.dot_stream import DotFinder
 from tests.recorded import Recorded
@@ -17,9 +18,12 @@ from ttpose.adaptation.session import PersonalizationSession
 from ttpose.adaptation.settings import PersonalizeSettings
 from ttpose.adaptation.weights import PersonalizedWeights
 from ttpose.core.errors import InputError
+from ttpose.core.skeleton import COCO17, COCO17_FEET
+from ttpose.corrections.model import Corrections, FrameCorrection
 from ttpose.inference.ensemble import EnsembleMember
 from ttpose.inference.settings import RefineSettings
 from ttpose.models.shipped import LoadedModel
+from ttpose.results import with_disagreement
 
 FRAMES = 24
 SETTINGS = PersonalizeSettings(
@@ -125,6 +129,74 @@ def test_the_ensemble_predicts_each_frame_once_for_each_set_of_weights(walk, mod
     # Online the frames are predicted while learning, and keep what the first pass found.
     assert asked == list(range(FRAMES)) * (1 if mode == "online" else 2)
     assert made.guard.decision == "personalized"
+
+
+@pytest.fixture
+def with_feet(walk, monkeypatch):
+    """A session whose second network sees feet, and what it observed; a toe and a knee are corrected in frame 3."""
+    monkeypatch.setattr(EnsembleMember, "predict", second_network)
+    refine = replace(SETTINGS.refine, ensemble=True, feet=True)
+    session = _session(replace(SETTINGS, refine=refine, guard=False, steps=1))
+    keypoints = np.full((21, 3), np.nan)
+    keypoints[COCO17_FEET.index("left_big_toe")] = 30.0, 40.0, 2
+    keypoints[COCO17_FEET.index("left_knee")] = *walk[0][3, COCO17.index("left_knee"), :2], 2
+    keypoints[COCO17_FEET.index("right_heel"), 2] = 0
+    only_foot = np.full((21, 3), np.nan)
+    only_foot[20] = 50.0, 60.0, 1
+    return session, Corrections({3: FrameCorrection(keypoints), 9: FrameCorrection(only_foot)})
+
+
+def _personalized(session, walk, said):
+    seen = session.observe(ListedClip(walk[1][:FRAMES]), "auto", corrections=said)
+    return session.predict(seen, session.learn([seen]))
+
+
+@pytest.mark.parametrize("mode", ["offline", "online"])
+def test_results_have_feet_and_the_base_has_none(with_feet, walk, mode):
+    session = replace(with_feet[0], settings=replace(with_feet[0].settings, mode=mode))
+    seen = session.observe(ListedClip(walk[1][:FRAMES]), "auto")
+    made = session.online(seen) if mode == "online" else session.predict(seen, session.learn([seen]))
+    assert made.keypoints.skeleton == made.refined_keypoints.skeleton == COCO17_FEET
+    assert made.base_keypoints.skeleton == COCO17
+    assert np.abs(_positions(made.keypoints)[:, 17:] - feet_of(walk[0][:FRAMES]))[..., :2].max() < 10
+    compared = with_disagreement(made.keypoints, made.base_keypoints).frames[5].people[0].disagreement
+    assert np.isfinite(compared[:17]).all() and np.isnan(compared[17:]).all()
+
+
+def test_corrected_feet_are_written_and_the_rest_is_learned(with_feet, walk):
+    session, said = with_feet
+    made = _personalized(session, walk, said)
+    person = made.keypoints.frames[3].people[0]
+    assert person.keypoints[COCO17_FEET.index("left_big_toe")].tolist() == [30.0, 40.0, 1.0]
+    assert person.keypoints[COCO17_FEET.index("right_heel"), 2] == 0
+    assert person.corrected == tuple(sorted(map(COCO17_FEET.index, ("left_knee", "left_big_toe", "right_heel"))))
+    assert made.keypoints.frames[9].people[0].corrected == (20,)
+    alone = _personalized(session, walk, said.joints(17))
+    assert np.allclose(_positions(alone.keypoints)[:, :17], _positions(made.keypoints)[:, :17]), "nothing else changes"
+
+
+def test_without_feet_their_corrections_are_left_out(with_feet, walk):
+    session, said = with_feet
+    session = replace(session, settings=replace(session.settings, refine=replace(session.settings.refine, feet=False)))
+    made = _personalized(session, walk, said)
+    assert made.keypoints.skeleton == COCO17
+    assert made.keypoints.frames[3].people[0].corrected == (COCO17.index("left_knee"),)
+    assert made.keypoints.frames[9].people[0].corrected == ()
+
+
+@pytest.mark.parametrize(("feet", "told"), [(True, "not learned from"), (False, "are left out")])
+def test_a_file_with_corrected_feet_says_what_becomes_of_them(with_feet, walk, tmp_path, feet, told):
+    session = with_feet[0]
+    session = replace(session, settings=replace(session.settings, refine=replace(session.settings.refine, feet=feet)))
+    clip = ListedClip(walk[1][:FRAMES])
+    name, size = clip.info.path.name, (clip.info.width, clip.info.height)
+    record = {"index": 2, "joints": {"left_heel": {"x": 20.0, "y": 30.0, "state": "visible"}}}
+    head = {"name": name, "sha256": None, "width": size[0], "height": size[1], "frames": clip.info.frames}
+    file = tmp_path / "corrections.json"
+    file.write_text(json.dumps({"schema": "ttpose.corrections/1", "clip": head, "frames": [record]}))
+    read = session.corrections(file, clip)
+    assert read.frames[2].keypoints[COCO17_FEET.index("left_heel")].tolist() == [20.0, 30.0, 2.0]
+    assert any(told in note for note in session.progress.notes)
 
 
 def test_online_learns_and_predicts_frame_by_frame(walk):

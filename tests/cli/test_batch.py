@@ -113,6 +113,22 @@ def test_a_preset_of_inference_is_another_result(api: FakeApi, clips: Path) -> N
     assert run(*first, "--preset", "paper").exit_code == 2
 
 
+def test_a_keypoint_set_can_be_chosen(api: FakeApi, clips: Path) -> None:
+    first = ("clips/a.mp4", "--device", "cpu", "--no-overlay")
+    assert run("predict", *first).exit_code == 0 and "skeleton" not in api.calls[-1][2]
+    again = run("predict", *first, "--skeleton", "coco17")
+    assert "with other settings (skeleton: None" in again.stdout and len(api.calls) == 1
+    for command in ("predict", "personalize"):
+        for name in ("coco17", "coco17_feet"):
+            line = (command, *first, "--skeleton", name, "--overwrite")
+            assert run(*line).exit_code == 0
+            assert (api.calls[-1][0], api.calls[-1][2]["skeleton"]) == (command, name)
+        refused = run(command, *first, "--skeleton", "coco17_feet", "--preset", "fast")
+        assert refused.exit_code == 2 and "use --preset balanced" in refused.stderr
+    assert run("personalize", *first, "--same-person", "--skeleton", "coco17", "--overwrite").exit_code == 0
+    assert api.calls[-2][2]["skeleton"] == "coco17"
+
+
 def test_the_former_second_opinion_is_the_balanced_preset_with_a_note(api: FakeApi, clips: Path) -> None:
     line = ("predict", clips / "a.mp4", "--device", "cpu", "--no-overlay", "--second-opinion")
     result = run(*line)
@@ -369,6 +385,8 @@ def test_names_that_look_like_markup_are_shown_as_they_are(api: FakeApi, clips: 
         (),
         ("--subject", "someone"),
         ("--subject", "12"),
+        ("--skeleton", "body25"),
+        ("--skeleton", "coco17_feet", "--preset", "fast"),
         ("--device", "gpu"),
         ("--device", "cuda:x"),
         ("--device", "cuda:99"),

@@ -152,6 +152,16 @@ def test_learning_makes_the_files_anew_that_are_there(folder: Path, api: FakeApi
     assert learned.result.smoothing is not None and learned.result.smoothing["method"] == "savgol"
 
 
+def test_learning_keeps_the_results_keypoint_set(folder: Path, api: FakeApi) -> None:
+    record(folder)
+    run("correct", folder, "--swap", "legs", "2")
+    for skeleton in (None, "coco17"):
+        learner, _ = learner_for(Path("walk.mp4"), folder, "cpu", skeleton)
+        assert learner is not None
+        learner(folder / "corrections.json", Progress())
+        assert api.calls[-1][2].get("skeleton") == skeleton
+
+
 @pytest.mark.parametrize("more", ["base_sha256", "person_sha256", "same_person"])
 def test_results_made_of_more_than_the_clip_say_how_to_learn(folder: Path, more: str) -> None:
     record(folder, **{more: "ab"})

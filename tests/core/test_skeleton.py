@@ -3,9 +3,21 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ttpose.core.skeleton import BBC7, COCO17, H36M16, LSP14, PENN13, Skeleton, convert, skeleton_named
+from ttpose.core.skeleton import (
+    BBC7,
+    COCO17,
+    COCO17_FEET,
+    FEET,
+    H36M16,
+    LSP14,
+    PENN13,
+    Skeleton,
+    convert,
+    in_skeleton,
+    skeleton_named,
+)
 
-ALL = [COCO17, PENN13, BBC7, H36M16, LSP14]
+ALL = [COCO17, COCO17_FEET, PENN13, BBC7, H36M16, LSP14]
 
 
 @pytest.mark.parametrize("skeleton", ALL, ids=lambda skeleton: skeleton.name)
@@ -26,7 +38,22 @@ def test_every_set_is_consistent(skeleton: Skeleton) -> None:
 
 
 def test_sizes_that_the_names_promise() -> None:
-    assert [len(skeleton) for skeleton in ALL] == [17, 13, 7, 16, 14]
+    assert [len(skeleton) for skeleton in ALL] == [17, 21, 13, 7, 16, 14]
+
+
+def test_feet_follow_cocos_keypoints() -> None:
+    assert COCO17_FEET.keypoints == (*COCO17.keypoints, "left_big_toe", "right_big_toe", "left_heel", "right_heel")
+    assert COCO17_FEET.keypoints[17:] == FEET
+    assert set(COCO17.limbs) < set(COCO17_FEET.limbs)
+
+
+def test_keypoints_go_to_another_set_by_name_and_nothing_is_derived() -> None:
+    points = person(COCO17_FEET)
+    np.testing.assert_array_equal(in_skeleton(points, COCO17_FEET, COCO17), points[:17])
+    back = in_skeleton(points[:17], COCO17, COCO17_FEET)
+    np.testing.assert_array_equal(back[:17], points[:17])
+    assert np.isnan(back[17:, :2]).all() and not back[17:, 2].any()
+    assert np.isnan(in_skeleton(points, COCO17_FEET, LSP14)[LSP14.index("neck"), 0])
 
 
 def test_coco_is_in_its_published_order_with_its_published_sigmas() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from tests.report.examples import figure, result_of
-from ttpose.core.skeleton import COCO17
+from ttpose.core.skeleton import COCO17, COCO17_FEET
 from ttpose.corrections.suggest import cover, likeness, suggest_frames
 from ttpose.results import KeypointResult, with_disagreement
 
@@ -58,6 +58,19 @@ def test_one_bad_frame_does_not_take_more_than_one_suggestion() -> None:
     people[70][:, 2] = 0.0
     found = indices(result_of(Path("x"), people))
     assert sum(abs(index - 70) < 5 for index in found) == 1
+
+
+def test_feet_do_not_draw_suggestions() -> None:
+    result = result_of(Path("x"), walk())
+    body = with_disagreement(result, result_of(Path("x"), [points + np.array([0, 3, 0]) for points in walk()]))
+    frames = []
+    for i, frame in enumerate(body.frames):
+        (person,) = frame.people
+        feet = np.full((4, 3), (60.0 + 40 * (i % 2), 110.0, 0.01))
+        apart = np.concatenate([person.disagreement, np.full(4, np.nan)])
+        person = replace(person, keypoints=np.concatenate([person.keypoints, feet]), disagreement=apart)
+        frames.append(replace(frame, people=(person,)))
+    assert suggest_frames(replace(body, skeleton=COCO17_FEET, frames=frames)) == suggest_frames(body)
 
 
 def test_each_sign_is_told_in_words() -> None:

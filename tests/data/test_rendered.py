@@ -20,6 +20,7 @@ class Clip:
     images: np.ndarray
     keypoints: np.ndarray
     head_points: np.ndarray
+    foot_points: np.ndarray
     boxes: tuple[Box, ...]
     masks: np.ndarray
     motion: str
@@ -33,7 +34,8 @@ def rendered_clip(identity: int, clip: int, frames: int = 3, size: int = 48) -> 
     greys = 40 * (1 + np.arange(frames, dtype=np.uint8))[:, None, None, None]
     images = np.ones((frames, size, size, 3), np.uint8) * greys
     boxes = (Box(8, 8, 32, 32),) * frames
-    return Clip(images, keypoints, heads, boxes, np.zeros((frames, size, size), np.uint8), "walk", identity)
+    feet = np.zeros((frames, 4, 3), np.float32)
+    return Clip(images, keypoints, heads, feet, boxes, np.zeros((frames, size, size), np.uint8), "walk", identity)
 
 
 def write_people(folder: Path, people: int = 2, clips: int = 2, frames: int = 3) -> Path:

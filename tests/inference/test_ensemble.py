@@ -6,7 +6,7 @@ import torch
 
 from tests.observed import walking
 from ttpose.core.geometry import Box
-from ttpose.core.skeleton import COCO17, PENN13
+from ttpose.core.skeleton import COCO17, COCO17_FEET, FEET, PENN13
 from ttpose.inference.crops import cut_crop
 from ttpose.inference.ensemble import EnsembleMember, ensemble_member
 from ttpose.models.blazepose import BLAZEPOSE_SIZE, LANDMARKS
@@ -92,6 +92,18 @@ def test_the_person_is_upright_about_the_hips(pose):
     y, x = np.unravel_index(int(network.views[0].mean(0).argmax()), (256, 256))
     seen = (np.array([x, y]) - 127.5) / 256 * 2.5 * reach + hips
     assert min(np.linalg.norm(seen - pose[joint, :2]) for joint in (LEFT, RIGHT)) < 4
+
+
+def test_feet_are_among_the_joints_of_a_keypoint_set_that_has_them(pose):
+    """The pose that it is shown has none."""
+    network, dots = _Dots(), [tuple(pose[joint, :2]) for joint in (LEFT, RIGHT)]
+    crop = cut_crop(_picture(*dots), Box.around(pose[:, :2]), 256)
+    said = EnsembleMember(network, COCO17_FEET).predict([crop], pose[None])[0]
+    assert said.shape == (21, 4)
+    assert np.array_equal(said[:17], EnsembleMember(_Dots(), COCO17).predict([crop], pose[None])[0])
+    for k, name in enumerate(FEET):
+        near = LEFT if name.startswith("left") else RIGHT
+        assert np.abs(said[17 + k, :2] - pose[near, :2]).max() < 1.0
 
 
 def test_disagreement_is_the_distance_of_the_two_looks(pose, monkeypatch):

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from tests.feet import feet_of, second_network
 from tests.listed import ListedDetector
 from tests.painted import box_of, corrected_box, paint_dots, standing
 from tests.small_models import CountedDots, recoloured
 from ttpose.core.geometry import Box
+from ttpose.inference.ensemble import EnsembleMember
 from ttpose.inference.photos import find_people, predict_in_box, predict_people
 from ttpose.inference.settings import REFINE_PRESETS, SINGLE_VIEW, RefineSettings
 
@@ -49,6 +53,20 @@ def test_each_person_is_refined_alone():
     both = predict_people(image, boxes, CountedDots(), ListedDetector(), settings)
     (second,) = predict_people(image, boxes[1:], CountedDots(), ListedDetector(), settings)
     assert np.allclose(both[1].keypoints, second.keypoints, atol=1e-3)
+
+
+def test_people_have_feet_where_the_settings_say_so(monkeypatch):
+    monkeypatch.setattr(EnsembleMember, "predict", second_network)
+    people, image = _group(200, 160)
+    boxes, settings = [box_of(p) for p in people], REFINE_PRESETS["balanced"]
+    found = predict_people(image, boxes, CountedDots(), ListedDetector(), settings)
+    body = predict_people(image, boxes, CountedDots(), ListedDetector(), replace(settings, feet=False))
+    for one, other, true in zip(found, body, people, strict=True):
+        assert one.box == other.box and np.array_equal(one.keypoints[:17], other.keypoints)
+        assert one.keypoints.shape == (21, 3)
+        assert np.abs(one.keypoints[17:] - feet_of(true))[:, :2].max() < 6
+    exact = predict_in_box(image, boxes[0], CountedDots(), settings)
+    assert exact.shape == (21, 3)
 
 
 def test_boxes_are_corrected_by_the_base_and_predicted_by_the_model():

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 import torch
 
+from tests.feet import feet_of, said_of, second_network
 from tests.listed import ListedClip, ListedDetector, track_of
 from tests.painted import corrected_box
 from tests.recorded import Recorded
 from tests.small_models import CountedDots, recoloured
-from ttpose.core.skeleton import COCO17
+from ttpose.core.skeleton import COCO17, torso_lengths
 from ttpose.inference.crop_store import CropStore
 from ttpose.inference.ensemble import EnsembleMember
 from ttpose.inference.pipeline import predict_clip, predict_crops
@@ -41,8 +42,10 @@ def shown(monkeypatch):
 
     def predict(self, crops, keypoints):
         asked.append(([crop.index for crop in crops], keypoints.copy()))
-        said = np.concatenate([keypoints[..., :2] + [6, 0], np.full((*keypoints.shape[:2], 1), 0.9)], -1)
-        return np.concatenate([said, np.zeros((*keypoints.shape[:2], 1))], -1)
+        said = second_network(self, crops, keypoints)
+        said[..., 0] += 6
+        said[..., 2] = 0.9
+        return said
 
     monkeypatch.setattr(EnsembleMember, "predict", predict)
     return asked
@@ -83,6 +86,35 @@ def test_a_known_ensemble_is_not_predicted_again(walk, shown):
     known = np.arange(5 * 17 * 4.0).reshape(5, 17, 4)
     assert np.array_equal(predict_crops(CountedDots(), walk[2][:5], ALL, ensemble=known).ensemble, known)
     assert shown == []
+
+
+def test_feet_are_predicted_where_they_are_asked_for(walk, shown):
+    found = predict_crops(CountedDots(), walk[2][:5], ALL)
+    assert found.ensemble.shape == (5, 17, 4) and found.feet.shape == (5, 4, 4)
+    assert np.allclose(found.feet[..., :2], said_of(feet_of(found.keypoints))[..., :2] + [6, 0])
+    without = predict_crops(CountedDots(), walk[2][:5], replace(ALL, feet=False))
+    assert without.feet is None and np.array_equal(without.ensemble, found.ensemble)
+    assert predict_crops(CountedDots(), walk[2][:5], VIEWS).feet is None
+
+
+def test_records_have_feet_behind_a_body_that_stays_as_it_is(clip, shown):
+    found = _video(clip, ALL)
+    assert found.prediction.feet.shape == (FRAMES, 4, 4)
+    records, before = (found.records(COCO17, replace(ALL, feet=feet)) for feet in (True, False))
+    for record, other in zip(records, before, strict=True):
+        (person,), (body,) = record.people, other.people
+        assert len(person.keypoints) == 21 and np.array_equal(person.keypoints[:17], body.keypoints)
+        assert person.box == body.box and record.note == other.note
+        torso = torso_lengths(body.keypoints[None], COCO17)[0]
+        off = person.keypoints[17:, :2] - feet_of(body.keypoints)[:, :2]
+        assert np.linalg.norm(off, axis=-1).max() < 0.15 * torso
+
+
+def test_another_prediction_without_feet_takes_the_clips(clip, shown):
+    found = _video(clip, ALL)
+    (mine, other) = (found.records(COCO17, ALL, p) for p in (None, replace(found.prediction, feet=None)))
+    for one, two in zip(mine, other, strict=True):
+        assert np.allclose(one.people[0].keypoints[17:], two.people[0].keypoints[17:], atol=1.0)
 
 
 def test_a_clip_of_crops_is_predicted_and_refined(walk):

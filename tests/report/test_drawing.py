@@ -8,7 +8,7 @@ import pytest
 
 from tests import clips
 from ttpose.core.errors import OutputError
-from ttpose.core.skeleton import COCO17
+from ttpose.core.skeleton import COCO17, COCO17_FEET
 from ttpose.media import OverlayWriter, open_source
 from ttpose.report.drawing import LEFT, RIGHT, draw_skeleton
 
@@ -42,6 +42,18 @@ def test_left_and_right_limbs_have_their_colours_and_the_image_is_kept() -> None
         assert np.abs(out[y, x].astype(int) - colour).max() < 8
     # A dark outline on both sides of the limb.
     assert out[y, x - 4 : x + 5].min() < 60
+
+
+def test_feet_are_drawn_in_their_sides_colours() -> None:
+    image = np.full((300, 300, 3), 90, np.uint8)
+    body = person(150, 20, 220)
+    ankles = body[[COCO17.index("left_ankle"), COCO17.index("right_ankle")]]
+    toes, heels = ankles + np.array([30, 24, 0]), ankles + np.array([-12, 22, 0])
+    keypoints = np.concatenate([body, toes, heels])
+    out = draw_skeleton(image, keypoints, COCO17_FEET)
+    for side, colour in enumerate((LEFT, RIGHT)):
+        x, y = np.round((toes[side, :2] + heels[side, :2]) / 2).astype(int)
+        assert np.abs(out[y, x].astype(int) - colour).max() < 8, "the sole"
 
 
 def test_thickness_follows_the_person_and_opacity_the_score() -> None:

@@ -15,7 +15,9 @@ from tests.report.examples import FRAMES, NASTY, Clip, figure, made_for
 from ttpose.core.errors import OutputError
 from ttpose.core.files import sha256_of
 from ttpose.core.geometry import Box
+from ttpose.core.skeleton import COCO17_FEET
 from ttpose.report.page import Selector, write_report
+from ttpose.results import KeypointResult
 from ttpose.results.seen import SeenPerson
 from ttpose.results.smoothing import smooth
 
@@ -101,6 +103,29 @@ def test_smoothed_keypoints_get_their_own_track(clip: Clip, tmp_path: Path) -> N
     assert len(values["tracks"]) == len(values["plots"]["speed"]) == 4
     assert values["tracks"][2][20][0] is None and values["tracks"][3][20][0] is not None  # a short gap is filled
     assert 'value="smoothed"' in page
+
+
+def _with_feet(result: KeypointResult) -> KeypointResult:
+    frames = []
+    for frame in result.frames:
+        feet = [(60.0 + k, 110.0, 0.5) for k in range(4)]
+        people = [replace(p, keypoints=np.concatenate([p.keypoints, feet])) for p in frame.people]
+        frames.append(replace(frame, people=tuple(people)))
+    return replace(result, skeleton=COCO17_FEET, frames=frames)
+
+
+def test_results_with_feet_are_compared_with_a_base_that_has_none(clip: Clip, tmp_path: Path) -> None:
+    refined, after = _with_feet(clip.made.refined_keypoints), _with_feet(clip.made.keypoints)
+    made = replace(clip.made, refined_keypoints=refined, keypoints=after)
+    values, before = (values_of(page_of(Clip(clip.path, each), tmp_path)) for each in (made, clip.made))
+    assert values["skeleton"]["keypoints"] == list(COCO17_FEET.keypoints)
+    base, _, personalized = (track[7] for track in values["tracks"])
+    assert base[51:] == [None, None, 0.0] * 4 and personalized[51:54] == [60.5, 110.5, 0.5]
+    assert values["plots"]["confidence"]["left_heel"][0][7] is None
+    assert values["plots"]["confidence"]["left_heel"][2][7] == 0.5
+    for name in ("speed", "jitter"):
+        assert values["plots"][name] == before["plots"][name], "of the keypoints that all have"
+    assert values["plots"]["confidence"]["all"] == before["plots"]["confidence"]["all"]
 
 
 def test_a_photo_has_no_player_controls(tmp_path: Path) -> None:

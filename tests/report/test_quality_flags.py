@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from tests.report.examples import figure, result_of
-from ttpose.core.skeleton import COCO17
+from ttpose.core.skeleton import COCO17, COCO17_FEET
 from ttpose.report.quality_flags import KINDS, FlagGroup, find_flags
 from ttpose.results import KeypointResult
 from ttpose.results.series import subject_keypoints
@@ -51,6 +52,21 @@ def test_each_kind_is_found_where_it_is() -> None:
     assert where[KINDS["jumps"]] == [(29, 31)]  # on the way out, there, and on the way back
     assert found[KINDS["jumps"]].stretches[0].text == "left wrist"
     assert "left shoulder" in found[KINDS["low"]].stretches[0].text
+
+
+def test_feet_are_flagged_like_other_keypoints_and_the_base_needs_none() -> None:
+    body = result_of(Path("x"), [figure() for _ in range(60)])
+    keypoints = np.concatenate([subject_keypoints(body), np.full((60, 4, 3), (60.0, 110.0, 0.9))], 1)
+    keypoints[30, 18, 0] += 40
+    people = [replace(f.people[0], keypoints=points) for f, points in zip(body.frames, keypoints, strict=True)]
+    frames = [replace(frame, people=(person,)) for frame, person in zip(body.frames, people, strict=True)]
+    result = replace(body, skeleton=COCO17_FEET, frames=frames)
+    base = subject_keypoints(body, skeleton=COCO17_FEET)
+    base[55:, :, 1] += 6.6  # 0.22 torsos: fewer keypoints to compare make no smaller distance
+    found = flags_of(result, base)
+    assert set(found) == {KINDS["jumps"], KINDS["moved"]}
+    assert found[KINDS["jumps"]].stretches[0].text == "right big toe"
+    assert (found[KINDS["moved"]].stretches[0].first, found[KINDS["moved"]].stretches[0].last) == (55, 59)
 
 
 def test_a_long_list_keeps_the_longest_stretches_in_order() -> None:

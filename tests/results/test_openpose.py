@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ttpose.core.skeleton import COCO17, PENN13
+from ttpose.core.skeleton import COCO17, COCO17_FEET, PENN13
 from ttpose.results import KeypointResult, smooth, write_openpose
 
 # POSE_BODY_25_BODY_PARTS and POSE_COCO_BODY_PARTS of OpenPose's documentation.
@@ -48,9 +48,21 @@ def test_every_frame_has_its_file_with_the_parts_in_openposes_order(
     if name == "body25":
         hips = ours[[COCO17.index("left_hip"), COCO17.index("right_hip")]]
         np.testing.assert_allclose(points[8, :2], hips[:, :2].mean(0), atol=1e-3)
-        assert (points[19:] == 0).all()  # feet are never known
+        assert (points[19:] == 0).all()  # no feet in this result
     assert person["person_id"] == [1]
     assert person["face_keypoints_2d"] == person["hand_left_keypoints_2d"] == []
+
+
+def test_feet_have_their_places_in_body25(result: KeypointResult, tmp_path: Path) -> None:
+    feet = np.array([[1, 2, 0.5], [3, 4, 0.6], [5, 6, 0.7], [np.nan, np.nan, 0]])
+    before = result.frames[0].people[0]
+    person = replace(before, keypoints=np.concatenate([before.keypoints, feet]))
+    frames = [replace(result.frames[0], people=(person,))]
+    write_openpose(replace(result, skeleton=COCO17_FEET, frames=frames), tmp_path / "op")
+    points = np.array(read(tmp_path / "op", 0)["people"][0]["pose_keypoints_2d"]).reshape(25, 3)
+    placed = dict(zip(_BODY25, points.tolist(), strict=True))
+    assert placed["LBigToe"] == [1, 2, 0.5] and placed["RBigToe"] == [3, 4, 0.6] and placed["LHeel"] == [5, 6, 0.7]
+    assert placed["RHeel"] == placed["LSmallToe"] == placed["RSmallToe"] == [0, 0, 0]
 
 
 def test_other_keypoint_sets_leave_out_what_they_lack(result: KeypointResult, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from ttpose.core.errors import InputError, UsageError
 from ttpose.core.geometry import Box
-from ttpose.core.skeleton import BBC7, COCO17, Skeleton
+from ttpose.core.skeleton import BBC7, COCO17, COCO17_FEET, Skeleton
 from ttpose.results import FrameRecord, KeypointResult, PersonRecord, write_trc
 from ttpose.results.scale import height_in_pixels
 
@@ -92,6 +92,28 @@ def test_metres_put_the_feet_on_the_ground_and_the_hips_over_zero(tmp_path: Path
         assert points[0, k, 1] == pytest.approx(1.8 * level / 1000, abs=2e-5), name
     assert points[0, COCO17.index("left_hip"), 0] == pytest.approx(0.05 * 1.8, abs=2e-5)
     assert (points[..., 2] == 0).all()
+
+
+def test_feet_come_with_derived_markers_and_change_nothing_else(tmp_path: Path) -> None:
+    bodies = [body(600 + 5 * t, 1100, 800) for t in range(10)]
+    bodies[4][COCO17.index("left_ear"), 2] = 0.0
+    feet = [
+        np.concatenate([points, [[x, 1100, s] for x, s in ((1, 0.9), (2, 0.9), (3, 0.9), (4, 0.1))]])
+        for points in bodies
+    ]
+    times = [t / 30 for t in range(10)]
+    for height_m in (None, 1.8):
+        write_trc(clip(times, bodies), tmp_path / "body.trc", height_m=height_m)
+        write_trc(clip(times, feet, skeleton=COCO17_FEET), tmp_path / "feet.trc", height_m=height_m)
+        *_, before = read(tmp_path / "body.trc")
+        _, markers, _, after = read(tmp_path / "feet.trc")
+        assert markers == [*COCO17_FEET.keypoints, "neck", "mid_hip", "head_top"]
+        np.testing.assert_array_equal(after[:, :17], before)
+        assert np.isfinite(after[:, 17:20]).all() and np.isnan(after[:, 20]).all(), "the right heel is not seen"
+        hips = after[:, [COCO17.index("left_hip"), COCO17.index("right_hip")]].mean(1)
+        np.testing.assert_allclose(after[:, markers.index("mid_hip")], hips, atol=0.011)
+        assert np.isnan(after[4, -1]).all() and np.isfinite(np.delete(after[:, -1], 4, 0)).all()
+    assert after[0, -1, 1] == pytest.approx(1.8, abs=0.01), "the top of the head is as high as the person"
 
 
 def test_the_height_of_a_person_who_crouches() -> None:

@@ -42,7 +42,7 @@ def assets() -> SyntheticAssets:
 
 
 def same(a: SyntheticClip, b: SyntheticClip) -> bool:
-    names = ("images", "keypoints", "masks", "head_points")
+    names = ("images", "keypoints", "masks", "head_points", "foot_points")
     return all(getattr(a, name).tobytes() == getattr(b, name).tobytes() for name in names) and a.boxes == b.boxes
 
 
@@ -62,6 +62,7 @@ def test_shapes_and_ranges(assets: SyntheticAssets) -> None:
     assert (clip.keypoints.shape, clip.keypoints.dtype) == ((2, 17, 3), np.float32)
     assert (clip.masks.shape, clip.masks.dtype) == ((2, 64, 64), np.uint8)
     assert clip.head_points.shape == (2, 2, 3)
+    assert (clip.foot_points.shape, clip.foot_points.dtype) == ((2, 4, 3), np.float32)
     assert set(np.unique(clip.keypoints[..., 2])) <= {0, 1, 2}
     outside = ((clip.keypoints[..., :2] < -0.5) | (clip.keypoints[..., :2] >= 63.5)).any(-1)
     np.testing.assert_array_equal(clip.keypoints[..., 2] == 0, outside)
@@ -92,6 +93,24 @@ def test_left_is_the_persons_left(assets: SyntheticAssets) -> None:
     assert left[0] > 0
     assert person.face_points["head_top"][1] > person.face_points["nose"][1]
     assert person.face_points["nose"][2] > person.face_points["left_ear"][2]
+
+
+def test_feet_are_where_feet_are(assets: SyntheticAssets) -> None:
+    """In the rest pose toes are before the ankle, heels behind it, both below; in pictures they lie on the person."""
+    person = sample_person(assets, 5)
+    for side, suffix in (("left", ".L"), ("right", ".R")):
+        ankle = person.bones.head[assets.rig.number["foot" + suffix]]
+        heel, toe = (person.foot_points[f"{side}_{part}"] for part in ("heel", "big_toe"))
+        assert toe[2] > ankle[2] + 0.08 and heel[2] < ankle[2] and max(toe[1], heel[1]) < ankle[1]
+        assert abs(np.linalg.norm(toe - heel) / person.bones.leg_length - 0.3) < 0.08
+    on_person = count = 0
+    for seed in range(20, 28):
+        clip = render_clip(assets, seed, 0, frames=1, size=128, ranges=ClipRanges(faults=FaultRanges.none()))
+        for x, y, v in clip.foot_points[0]:
+            if v == 2:
+                around = clip.masks[0, max(int(y) - 1, 0) : int(y) + 3, max(int(x) - 1, 0) : int(x) + 3]
+                on_person, count = on_person + bool((around > 0).any()), count + 1
+    assert count > 10 and on_person / count > 0.9
 
 
 def test_clips_of_one_person_share_the_person_only(assets: SyntheticAssets) -> None:

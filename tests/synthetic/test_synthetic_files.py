@@ -27,6 +27,7 @@ def make_clip(number: int) -> SyntheticClip:
         boxes=(Box(1, 2, 3, 4),) * 3,
         masks=masks,
         head_points=rng.normal(size=(3, 2, 3)).astype(np.float32),
+        foot_points=rng.normal(size=(3, 4, 3)).astype(np.float32),
         identity_seed=7,
         clip_seed=number,
         motion=f"walk/{number}",
@@ -42,6 +43,8 @@ def test_a_shard_gives_back_what_was_written(tmp_path: Path) -> None:
     assert (shard.identity_seed, shard.size, shard.motion) == (7, 33, ("walk/0", "walk/1"))
     np.testing.assert_array_equal(shard.keypoints[1], clips[1].keypoints)
     np.testing.assert_array_equal(shard.head_points[0], clips[0].head_points)
+    assert shard.foot_points is not None
+    np.testing.assert_array_equal(shard.foot_points[1], clips[1].foot_points)
     np.testing.assert_array_equal(shard.boxes[1, 2], [1, 2, 3, 4])
     masks = shard.masks()
     assert masks is not None
@@ -50,6 +53,14 @@ def test_a_shard_gives_back_what_was_written(tmp_path: Path) -> None:
     assert images.shape == (2, 3, 33, 33, 3)
     assert images[..., 2].mean() > 200 > 20 > images[..., 0].mean()
     np.testing.assert_array_equal(images[1, 2], shard.image(1, 2))
+
+
+def test_shards_of_before_have_no_feet(tmp_path: Path) -> None:
+    write_shard(tmp_path / "new.npz", [make_clip(0)])
+    with np.load(tmp_path / "new.npz") as arrays:
+        np.savez(tmp_path / "old.npz", **{name: value for name, value in arrays.items() if name != "foot_points"})
+    shard = read_shard(tmp_path / "old.npz")
+    assert shard.foot_points is None and shard.keypoints.shape == (1, 3, 17, 3)
 
 
 def test_masks_are_optional(tmp_path: Path) -> None:

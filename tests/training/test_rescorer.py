@@ -405,6 +405,7 @@ def _shard(path: Path, number: int) -> list[np.ndarray]:
         boxes=tuple(box_of(k) for k in keypoints),
         masks=np.zeros((3, 96, 96), np.uint8),
         head_points=np.zeros((3, 2, 3), np.float32),
+        foot_points=np.zeros((3, 4, 3), np.float32),
         identity_seed=number,
         clip_seed=0,
         motion=f"walk/{number}",

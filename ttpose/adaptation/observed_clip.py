@@ -192,12 +192,12 @@ def crops_of(clips: Sequence[ObservedClip]) -> list[PersonCrop]:
     return found
 
 
-def corrections_of(clips: Sequence[ObservedClip]) -> dict[int, FrameCorrection]:
-    """All clips' corrections by the numbers of `crops_of`."""
+def corrections_of(clips: Sequence[ObservedClip], joints: int) -> dict[int, FrameCorrection]:
+    """All clips' corrections of the first so many keypoints, those that a model knows, by the numbers of `crops_of`."""
     found: dict[int, FrameCorrection] = {}
     first = 0
     for clip in clips:
-        found |= {first + frame: correction for frame, correction in clip.corrections.frames.items()}
+        found |= {first + frame: correction for frame, correction in clip.corrections.joints(joints).frames.items()}
         first += len(clip.clip.frames)
     return found
 

@@ -30,6 +30,7 @@ from ttpose.adaptation.settings import PersonalizeSettings
 from ttpose.adaptation.weights import PersonalizedWeights
 from ttpose.core.errors import InputError, UsageError
 from ttpose.core.progress import Progress
+from ttpose.core.skeleton import COCO17, COCO17_FEET, Skeleton
 from ttpose.corrections.model import Corrections
 from ttpose.inference.prediction import TTAPrediction
 from ttpose.inference.refine.corrected import CorrectedFrames
@@ -43,6 +44,12 @@ from ttpose.models.shipped import LoadedModel
 from ttpose.people.weights import load_base, on_base
 from ttpose.results import KeypointResult
 from ttpose.tracking.detector import PersonDetector
+
+#: What a user is told who corrected points of the feet, where results have none and where they do.
+FEET_NOTES = (
+    "corrected points of the feet are left out: these results have none (docs/keypoints-json.md)",
+    "corrected points of the feet are written as they are, but not learned from: the base has no heatmaps of feet",
+)
 
 
 @dataclass(frozen=True)
@@ -110,6 +117,11 @@ class PersonalizationSession:
             progress.note(f"{settings.preset} has no guard: what is learned counts even where it makes keypoints worse")
         return cls(loaded, start, detector, settings, progress)
 
+    @property
+    def skeleton(self) -> Skeleton:
+        """The results' keypoint set."""
+        return self.settings.refine.output_skeleton(self.base.model.skeleton)
+
     def observe(
         self,
         media: Source,
@@ -166,13 +178,19 @@ class PersonalizationSession:
             return given
         from ttpose.corrections.reading import read_corrections
 
-        return read_corrections(given, self.base.model.skeleton, media.info)
+        own = self.base.model.skeleton
+        widest = COCO17_FEET if own == COCO17 else own
+        read = read_corrections(given, widest, media.info)
+        fixed = [frame.corrected[len(own) :] for frame in read.frames.values()]
+        if any(feet.any() for feet in fixed):
+            self.progress.note(FEET_NOTES[self.skeleton == widest])
+        return read
 
     def learn(self, clips: Sequence[ObservedClip]) -> PersonalizedWeights:
         """Adapt on all clips together."""
         done = personalize_from_corrections(
-            self.start.model, crops_of(clips), corrections_of(clips), self.settings, teacher=teacher_of(clips),
-            base_sha256=self.base.base_sha256, progress=self.progress,
+            self.start.model, crops_of(clips), corrections_of(clips, len(self.base.model.skeleton)), self.settings,
+            teacher=teacher_of(clips), base_sha256=self.base.base_sha256, progress=self.progress,
         )  # fmt: skip
         delta, personal = self._relative_to_base(done.delta, done.model)
         guard = self._report(done.guard)
@@ -243,12 +261,15 @@ class PersonalizationSession:
             guard: GuardReport | None = None,
             said: CorrectedFrames | None = None,
         ) -> KeypointResult:
-            records = clip.clip.records(loaded.model.skeleton, settings, seen, said)
-            found = clip_result(clip.media, loaded, records, None if guard is None else guard.to_dict())
+            own = loaded.model.skeleton
+            records = clip.clip.records(own, settings, seen, said)
+            figures = None if guard is None else guard.to_dict()
+            found = clip_result(clip.media, loaded, records, figures, settings.output_skeleton(own))
             return replace(found, people=clip.seen)
 
         refine, frames = self.settings.refine, [frame.index for frame in clip.clip.frames]
-        corrected = corrected_frames(clip.corrections.frames, frames, len(self.base.model.skeleton))
+        count = len(self.skeleton)
+        corrected = corrected_frames(clip.corrections.joints(count).frames, frames, count)
         refined = result(self.start, clip.clip.prediction, refine)
         return Personalization(
             result(weights.model, prediction, refine, weights.guard, corrected),

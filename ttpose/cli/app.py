@@ -48,7 +48,7 @@ def ttpose(
 
 _RARE = (
     "openpose", "fill_gaps", "draw_min_score", "base", "scheduler", "debug", "fps", "stream", "precision", "timings",
-    "ensemble", "capture_fps", "slow_motion", "time_range", "scale_px_per_m", "markers",
+    "ensemble", "capture_fps", "slow_motion", "time_range", "scale_px_per_m", "markers", "skeleton",
 )  # fmt: skip
 app.command(cls=with_rare_options(*_RARE, "tables", "height_m", "steps", "seed"))(personalize)
 app.command(cls=with_rare_options(*_RARE))(predict)

@@ -197,6 +197,13 @@ def _frames(count: int) -> str:
     return f"{count} frame{'' if count == 1 else 's'}"
 
 
+def _chosen_skeleton(result: KeypointResult) -> str | None:
+    """The name of the result's keypoint set where results can have several, so that learning keeps it."""
+    from ttpose.inference.settings import SKELETONS
+
+    return result.skeleton.name if result.skeleton.name in SKELETONS else None
+
+
 def _serve(
     source: Source, result: KeypointResult, file: CorrectionsFile, folder: Path, port: int, browser: bool, device: str
 ) -> None:
@@ -207,7 +214,7 @@ def _serve(
     from ttpose.corrections.page import CorrectPage
     from ttpose.corrections.server import serving
 
-    learner, why_not = learner_for(source.info.path, folder, device)
+    learner, why_not = learner_for(source.info.path, folder, device, _chosen_skeleton(result))
     page, code = CorrectPage(source, result, file, learner, why_not), 0
     with serving(page, port) as server:
         print(f"{source.info.path.name}: correct it at {server.address}", flush=True)

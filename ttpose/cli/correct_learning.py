@@ -31,8 +31,13 @@ class _Record:
     files: frozenset[str]
 
 
-def learner_for(clip: Path, folder: Path, device: str) -> tuple[Learner | None, str | None]:
-    """What learns from corrections and writes the results in `folder` anew; or None, and why."""
+def learner_for(
+    clip: Path, folder: Path, device: str, skeleton: str | None = None
+) -> tuple[Learner | None, str | None]:
+    """What learns from corrections and writes the results in `folder` anew; or None, and why.
+
+    `skeleton` names their keypoint set; None takes the preset's.
+    """
     record = _read(folder)
     if any(name in record.settings for name in _BEYOND):
         return None, (
@@ -45,7 +50,7 @@ def learner_for(clip: Path, folder: Path, device: str) -> tuple[Learner | None, 
         from ttpose.jobs.task import Task, execute
         from ttpose.results import read_json
 
-        work = _work(record, corrections, choose_device(device))
+        work = _work(record, corrections, choose_device(device), skeleton)
         outcome = execute(Task(work, clip, folder, overwrite=True), progress)
         if outcome.status == "failed":
             raise InputError(outcome.text, outcome.hint)
@@ -54,7 +59,7 @@ def learner_for(clip: Path, folder: Path, device: str) -> tuple[Learner | None, 
     return learn, None
 
 
-def _work(record: _Record, corrections: Path, device: str) -> Personalizing:
+def _work(record: _Record, corrections: Path, device: str, skeleton: str | None) -> Personalizing:
     """A personalization with the settings and the files of the one before, which the corrections are about."""
     from ttpose.cli.personalizing import Personalizing
     from ttpose.jobs.task import OVERLAYS, REPORT
@@ -69,6 +74,8 @@ def _work(record: _Record, corrections: Path, device: str) -> Personalizing:
         "corrections": str(corrections.absolute()),
     }
     how |= {name: told[name] for name in _READING if told.get(name) is not None}
+    if skeleton is not None:
+        how["skeleton"] = skeleton
     return Personalizing(
         how,
         device,

@@ -32,6 +32,13 @@ class InferencePreset(str, Enum):
     thorough = "thorough"
 
 
+class SkeletonName(str, Enum):
+    """Keypoint sets of results."""
+
+    coco17 = "coco17"
+    coco17_feet = "coco17_feet"
+
+
 class PrecisionName(str, Enum):
     """In which numbers networks are computed."""
 
@@ -85,6 +92,16 @@ def check_scheduler(value: str | None) -> str | None:
     if value is not None and not _ADDRESS.fullmatch(value):
         raise typer.BadParameter("use tcp://host:port, as `dask scheduler` shows it")
     return value
+
+
+def check_skeleton(skeleton: SkeletonName | None, preset: str | None) -> None:
+    """Refuse a keypoint set that a preset cannot give; raises UsageError."""
+    if skeleton is SkeletonName.coco17_feet and preset in ("fast", "paper"):
+        from ttpose.core.errors import UsageError
+
+        raise UsageError(
+            f"--skeleton coco17_feet needs the ensemble, which --preset {preset} does not run", "use --preset balanced"
+        )
 
 
 def given(name: str, value: Any) -> dict[str, Any]:
@@ -194,6 +211,13 @@ SaveAs = Annotated[
     typer.Option(
         "--save-as", "--name", metavar="NAME", show_default=False, rich_help_panel=_PERSON,
         help="Also keep the person under this name, for --weights NAME.",
+    ),
+]  # fmt: skip
+SkeletonOption = Annotated[
+    SkeletonName | None,
+    typer.Option(
+        "--skeleton", metavar="SET", show_default="fast, paper: coco17; others: coco17_feet",
+        help="Keypoints of the results: coco17, or coco17_feet with big toes and heels.",
     ),
 ]  # fmt: skip
 Stream = Annotated[

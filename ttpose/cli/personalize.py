@@ -36,6 +36,7 @@ def personalize(
     subject: options.Subjects = None,
     people: options.People = None,
     ensemble: options.Ensemble = None,
+    skeleton: options.SkeletonOption = None,
     fps: timing.Fps = None,
     capture_fps: timing.CaptureFps = None,
     slow_motion: timing.SlowMotion = None,
@@ -88,6 +89,7 @@ def personalize(
         timing.check_time_range(sources, times, stream)
         where = execution_of(device, jobs, scheduler, overwrite=overwrite, debug=debug)
         chosen = (preset or options.Preset.balanced).value
+        options.check_skeleton(skeleton, chosen)
         how: dict[str, Any] = {
             "mode": mode.value,
             "preset": chosen,
@@ -97,6 +99,7 @@ def personalize(
         }
         how |= times | options.given("stream", stream)
         how |= options.given("ensemble_files", [str(file.absolute()) for file in ensemble] if ensemble else None)
+        how |= options.given("skeleton", None if skeleton is None else skeleton.value)
         if corrections:
             how["corrections"] = corrections_by_source(corrections, sources)
         start = WeightsFile.named(base, base=True), WeightsFile.named(person)

@@ -58,6 +58,7 @@ def predict(
     subject: options.Subjects = None,
     people: options.People = None,
     ensemble: options.Ensemble = None,
+    skeleton: options.SkeletonOption = None,
     fps: timing.Fps = None,
     capture_fps: timing.CaptureFps = None,
     slow_motion: timing.SlowMotion = None,
@@ -100,9 +101,11 @@ def predict(
         if second_opinion:
             preset = preset or options.InferencePreset.balanced
         named = None if preset is None else preset.value
-        read = (times, stream, precision.chosen, _paths(ensemble))
+        options.check_skeleton(skeleton, named)
+        chosen = None if skeleton is None else skeleton.value
+        read = (times, stream, precision.chosen, _paths(ensemble), people, chosen)
         who = subjects_of(subject, sources)
-        work = Predicting(person, start, who, where.device, wanted, overlay, draw_min_score, named, *read, people)
+        work = Predicting(person, start, who, where.device, wanted, overlay, draw_min_score, named, *read)
         reporter.start("predict", where.shown, len(sources), where.jobs)
         if second_opinion:
             reporter.note("--second-opinion is part of --preset balanced now, and will be removed in the next version")
@@ -132,6 +135,7 @@ class Predicting:
         precision: Of the networks; None for "auto".
         ensemble_files: ONNX files that predict as well.
         people: How many people, or "all"; None takes each input kind's own number.
+        skeleton: Keypoint set of the results; None takes the preset's.
     """
 
     weights: WeightsFile | None
@@ -147,6 +151,7 @@ class Predicting:
     precision: Precision | None = None
     ensemble_files: tuple[str, ...] = ()
     people: str | None = None
+    skeleton: str | None = None
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -156,6 +161,7 @@ class Predicting:
         drawn = options.given("draw_min_score", self.draw_min_score)
         asked = options.given("preset", self.preset) | self._reading | options.given("precision", self.precision)
         asked |= options.given("ensemble_files", list(self.ensemble_files) or None)
+        asked |= options.given("skeleton", self.skeleton)
         return {**how, **fingerprint("base", self.base), **drawn, **asked, **self.wanted.settings}
 
     @property
@@ -180,6 +186,7 @@ class Predicting:
         how: dict[str, Any] = {"weights": path_of(self.weights), "base": path_of(self.base), "subject": who}
         how |= options.given("preset", self.preset) | self._reading
         how |= options.given("ensemble_files", self.ensemble_files or None)
+        how |= options.given("skeleton", self.skeleton)
         result = api.predict(source, **how, device=self.device, progress=progress)
 
         def write_overlay(path: Path) -> None:

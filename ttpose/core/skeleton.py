@@ -44,12 +44,12 @@ def _other_side(name: str) -> str:
     return name
 
 
-# Standard deviations of COCO's annotators (cocodataset.org/#keypoints-eval); points that COCO does not label take
-# the value of the nearest body part it does.
+# Standard deviations of COCO's annotators (cocodataset.org/#keypoints-eval), for feet those of COCO-WholeBody's, both
+# sides' mean; points that neither labels take the value of the nearest body part they do.
 _SIGMAS = {
     "nose": 0.026, "eye": 0.025, "ear": 0.035, "shoulder": 0.079, "elbow": 0.072, "wrist": 0.062,
     "hip": 0.107, "knee": 0.087, "ankle": 0.089, "head": 0.079, "head_top": 0.079, "neck": 0.079,
-    "pelvis": 0.107, "spine": 0.107, "thorax": 0.079,
+    "pelvis": 0.107, "spine": 0.107, "thorax": 0.079, "big_toe": 0.080, "heel": 0.080,
 }  # fmt: skip
 
 
@@ -80,6 +80,20 @@ COCO17 = _skeleton(
         "left_knee", "right_knee", "left_ankle", "right_ankle",
     ),
     (*_FACE, *_TRUNK, *_ARMS, *_LEGS),
+)  # fmt: skip
+
+#: Points of the feet, named as in HALPE-26 and OpenPose's BODY_25.
+FEET = ("left_big_toe", "right_big_toe", "left_heel", "right_heel")
+
+#: COCO's keypoints in their order, then those of the feet: 21 points. What two networks say together.
+COCO17_FEET = _skeleton(
+    "coco17_feet",
+    (*COCO17.keypoints, *FEET),
+    (
+        *_FACE, *_TRUNK, *_ARMS, *_LEGS,
+        ("left_ankle", "left_heel"), ("left_heel", "left_big_toe"), ("left_ankle", "left_big_toe"),
+        ("right_ankle", "right_heel"), ("right_heel", "right_big_toe"), ("right_ankle", "right_big_toe"),
+    ),
 )  # fmt: skip
 
 #: Penn Action, 13 points (TTP paper, section 4).
@@ -135,7 +149,20 @@ def torso_lengths(points: np.ndarray, skeleton: Skeleton) -> np.ndarray:
 
 def skeleton_named(name: str) -> Skeleton:
     """Look a keypoint set up by its short name; raises KeyError for a name that no set has."""
-    return {s.name: s for s in (COCO17, PENN13, BBC7, H36M16, LSP14)}[name]
+    return {s.name: s for s in (COCO17, COCO17_FEET, PENN13, BBC7, H36M16, LSP14)}[name]
+
+
+def in_skeleton(keypoints: np.ndarray, source: Skeleton, target: Skeleton) -> np.ndarray:
+    """Keypoints [..., K_source, 3] of the same names in another set [..., K_target, 3]; NaN, score 0, for the others.
+
+    Other than `convert` it derives nothing.
+    """
+    out = np.full((*keypoints.shape[:-2], len(target), 3), np.nan)
+    out[..., 2] = 0.0
+    for position, name in enumerate(target.keypoints):
+        if name in source.keypoints:
+            out[..., position, :] = keypoints[..., source.index(name), :]
+    return out
 
 
 def convert(keypoints: np.ndarray, source: Skeleton, target: Skeleton) -> np.ndarray:

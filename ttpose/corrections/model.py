@@ -15,7 +15,7 @@ VISIBLE, HIDDEN, NOT_IN_PICTURE = 2, 1, 0
 #: Parts of the body whose left and right can be swapped, in the order in which they are listed.
 PARTS = ("legs", "arms", "head")
 _MEMBERS = {
-    "legs": ("hip", "knee", "ankle"),
+    "legs": ("hip", "knee", "ankle", "big_toe", "heel"),
     "arms": ("shoulder", "elbow", "wrist"),
     "head": ("eye", "ear"),
 }
@@ -58,6 +58,14 @@ class FrameCorrection:
         """Places [K, 2] that tell left from right: corrected ones, else those of the reference, else NaN."""
         return np.where(self.placed[:, None], self.keypoints[:, :2], self.reference)
 
+    def joints(self, count: int) -> FrameCorrection:
+        """The same of the first so many keypoints; nothing is corrected of those beyond."""
+        more = ((0, max(count - len(self.keypoints), 0)), (0, 0))
+        keypoints, reference = (
+            np.pad(a[:count], more, constant_values=np.nan) for a in (self.keypoints, self.reference)
+        )
+        return FrameCorrection(keypoints, self.swaps, reference)
+
 
 @dataclass(frozen=True)
 class Corrections:
@@ -71,6 +79,11 @@ class Corrections:
 
     def __len__(self) -> int:
         return len(self.frames)
+
+    def joints(self, count: int) -> Corrections:
+        """The same of the first so many keypoints; frames of which nothing is left are left out."""
+        some = {index: frame.joints(count) for index, frame in self.frames.items()}
+        return Corrections({index: frame for index, frame in some.items() if frame.corrected.any() or frame.swaps})
 
 
 def part_members(part: str, skeleton: Skeleton) -> list[int]:

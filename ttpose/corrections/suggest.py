@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ttpose.core.skeleton import Skeleton
+from ttpose.core.skeleton import COCO17, COCO17_FEET, Skeleton
 from ttpose.results import KeypointResult
 from ttpose.results.series import frame_times, off_straight, subject_keypoints, torso_length
 
@@ -82,9 +82,10 @@ class Doubt:
 def suggest_frames(result: KeypointResult, count: int = SUGGESTED) -> list[Suggestion]:
     """At most `count` frames to correct that together stand for the most doubt, the most doubtful of them first.
 
-    Frames in which nobody was found are not among them.
+    Frames in which nobody was found are not among them. Feet do not count: nothing is learned from correcting them.
     """
-    keypoints, times = subject_keypoints(result), frame_times(result)
+    body = COCO17 if result.skeleton == COCO17_FEET else result.skeleton
+    keypoints, times = subject_keypoints(result, skeleton=body), frame_times(result)
     torso = torso_length(result, keypoints)
     doubt = doubt_of(result, keypoints, times, torso)
     there = np.flatnonzero(doubt.there)
@@ -101,10 +102,10 @@ def suggest_frames(result: KeypointResult, count: int = SUGGESTED) -> list[Sugge
 
 
 def doubt_of(result: KeypointResult, keypoints: np.ndarray, times: np.ndarray, torso: float) -> Doubt:
-    """Doubt about keypoints [N, K, 3] of a result at times [N]; `torso` in pixels."""
+    """Doubt about keypoints [N, K, 3] of a result, its first K ones, at times [N]; `torso` in pixels."""
     there = np.isfinite(keypoints[..., 0]).any(axis=1)
     unsure = np.clip(1 - keypoints[..., 2] / _SURE, 0, 1) * there[:, None]
-    apart = _beyond(_disagreement(result) / torso, _APART)
+    apart = _beyond(_disagreement(result)[:, : keypoints.shape[1]] / torso, _APART)
     jumps = _beyond(off_straight(keypoints, times) / torso, _JUMP)
     notes = [frame.note or "" for frame in result.frames]
     swapped = np.array(["swapped" in note for note in notes], bool)
@@ -157,7 +158,7 @@ def _suggestion(frame: int, result: KeypointResult, doubt: Doubt) -> Suggestion:
     ]
     told = [(float(sign.sum()), f"{text}: {_names(sign, skeleton)}") for sign, text in signs if (sign > 0.5).any()]
     if doubt.swapped[frame]:
-        told.append((_SWAPPED * len(skeleton), result.frames[frame].note or "left and right were swapped"))
+        told.append((_SWAPPED * len(joints), result.frames[frame].note or "left and right were swapped"))
     reasons = [text for _, text in sorted(told, key=lambda each: -each[0])]
     index = result.frames[frame].index
     return Suggestion(

@@ -6,6 +6,8 @@ Arrays (M clips of T pictures with side S; pixel centres at integers):
     jpeg_offset       int64 [M * T + 1]
     keypoints         float32 [M, T, 17, 3], x, y, visibility
     head_points       float32 [M, T, 2, 3], middle and top of the head, likewise
+    foot_points       float32 [M, T, 4, 3], big toes and heels (`ttpose.core.skeleton.FEET`), likewise; older shards
+                      do not have them
     boxes             float32 [M, T, 4], x, y, width, height
     mask_bits         uint8 [M, T, ceil(S * S / 8)], packed bits, person where 1 (optional)
     motion            text [M]
@@ -43,6 +45,9 @@ class RenderedClip(Protocol):
     def head_points(self) -> np.ndarray: ...  # noqa: D102
 
     @property
+    def foot_points(self) -> np.ndarray: ...  # noqa: D102
+
+    @property
     def boxes(self) -> tuple[Box, ...]: ...  # noqa: D102
 
     @property
@@ -62,6 +67,7 @@ class Shard:
     Attributes:
         keypoints: float32 [M, T, 17, 3]: x, y, visibility; COCO order.
         head_points: float32 [M, T, 2, 3]: middle and top of the head.
+        foot_points: float32 [M, T, 4, 3]: of `ttpose.core.skeleton.FEET`; None in shards of an earlier version.
         boxes: float32 [M, T, 4]: x, y, width, height.
         motion: M names.
         identity_seed: Of the person.
@@ -70,6 +76,7 @@ class Shard:
 
     keypoints: np.ndarray
     head_points: np.ndarray
+    foot_points: np.ndarray | None
     boxes: np.ndarray
     motion: tuple[str, ...]
     identity_seed: int
@@ -115,6 +122,7 @@ def write_shard(path: Path | str, clips: Sequence[RenderedClip], *, masks: bool 
         "jpeg_offset": np.cumsum([0, *map(len, jpeg)]).astype(np.int64),
         "keypoints": np.stack([clip.keypoints for clip in clips]),
         "head_points": np.stack([clip.head_points for clip in clips]),
+        "foot_points": np.stack([clip.foot_points for clip in clips]),
         "boxes": np.array([[box.as_list() for box in clip.boxes] for clip in clips], np.float32),
         "motion": np.array([clip.motion for clip in clips]),
         "identity_seed": np.array(clips[0].identity_seed, np.int64),
@@ -138,6 +146,7 @@ def read_shard(path: Path | str) -> Shard:
     return Shard(
         keypoints=arrays["keypoints"],
         head_points=arrays["head_points"],
+        foot_points=arrays.get("foot_points"),
         boxes=arrays["boxes"],
         motion=tuple(str(name) for name in arrays["motion"]),
         identity_seed=int(arrays["identity_seed"]),

@@ -10,7 +10,7 @@ import numpy as np
 
 from ttpose.core.geometry import Box
 from ttpose.core.progress import Progress
-from ttpose.core.skeleton import BBC7, COCO17, H36M16, LSP14, PENN13, Skeleton
+from ttpose.core.skeleton import BBC7, COCO17, COCO17_FEET, H36M16, LSP14, PENN13, Skeleton
 from ttpose.data.labelled_clip import LabelledFrame
 
 Split = Literal["train", "test"]
@@ -103,7 +103,7 @@ def box_of_corners(corners: np.ndarray) -> Box:
 
 def skeleton_of(joints: Sequence[str], name: str) -> Skeleton:
     """The known keypoint set with exactly these joints, else a new one called `name` without limbs."""
-    for known in (COCO17, PENN13, BBC7, H36M16, LSP14):
+    for known in (COCO17, COCO17_FEET, PENN13, BBC7, H36M16, LSP14):
         if known.keypoints == tuple(joints):
             return known
     sigmas = tuple(

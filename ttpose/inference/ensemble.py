@@ -36,6 +36,8 @@ class EnsembleMember:
     def __init__(self, network: BlazePose | CompiledBlazePose, skeleton: Skeleton) -> None:
         self._network, self._flip = network, list(skeleton.flip)
         self._numbers = np.array([LANDMARKS.get(name, -1) for name in skeleton.keypoints])
+        #: The keypoint set.
+        self.skeleton = skeleton
         self._torso = [[skeleton.index(f"{side}_{part}") for side in ("left", "right")] for part in ("hip", "shoulder")]
 
     def predict(self, crops: Sequence[PersonCrop], keypoints: np.ndarray) -> np.ndarray:
@@ -43,7 +45,8 @@ class EnsembleMember:
 
         Args:
             crops: N frames of one person.
-            keypoints: [N, K, 3] original pixels and scores, the pose found so far, which the network is shown upright.
+            keypoints: [N, K or fewer, 3] original pixels and scores, the pose found so far, which the network is shown
+                upright: the first ones of the keypoint set, hips and shoulders among them.
 
         Returns:
             [N, K, 4]: x and y in original pixels, visibility 0..1, and how far the plain and the mirrored prediction

@@ -13,6 +13,7 @@ from ttpose.inference.follow import predict_boxes
 from ttpose.inference.pipeline import predict_crops
 from ttpose.inference.prediction import TTAPrediction
 from ttpose.inference.refine.clip import refine
+from ttpose.inference.refine.feet import with_feet
 from ttpose.inference.settings import RefineSettings
 from ttpose.inference.tta import ViewOutput
 from ttpose.media import Frame
@@ -30,7 +31,10 @@ _TINY_PX, _TINY_SCORE = 48, 0.2
 
 @dataclass(frozen=True)
 class PhotoPerson:
-    """One person: the box that the pose has corrected, and keypoints [K, 3], both in the photo's pixels."""
+    """One person: the box that the pose has corrected, and keypoints [K, 3], both in the photo's pixels.
+
+    The keypoints are those of `RefineSettings.output_skeleton`.
+    """
 
     box: Box
     keypoints: np.ndarray
@@ -73,12 +77,13 @@ def predict_people(
     used = base if model is None else model
     plain = ViewOutput.cat([person.plain for person in found]) if used is base else None
     seen = predict_crops(used, [person.crop for person in found], settings, plain=plain)
-    keypoints = _refined(seen, used, settings)
-    people = [
-        PhotoPerson(refine_box(person.box, points, skeleton=used.skeleton), points)
-        for person, points in zip(found, keypoints, strict=True)
-    ]
-    return [one for one in people if one.box.side >= _TINY_PX or one.keypoints[:, 2].mean() >= _TINY_SCORE]
+    people, own = [], len(used.skeleton)
+    for person, points in zip(found, _refined(seen, used, settings), strict=True):
+        body = points[:own]  # feet say nothing about the box
+        box = refine_box(person.box, body, skeleton=used.skeleton)
+        if box.side >= _TINY_PX or body[:, 2].mean() >= _TINY_SCORE:
+            people.append(PhotoPerson(box, points))
+    return people
 
 
 def predict_in_box(image: np.ndarray, box: Box, model: PoseNetwork, settings: RefineSettings) -> np.ndarray:
@@ -89,4 +94,10 @@ def predict_in_box(image: np.ndarray, box: Box, model: PoseNetwork, settings: Re
 
 def _refined(seen: TTAPrediction, model: PoseNetwork, settings: RefineSettings) -> np.ndarray:
     """[N, K, 3]: each person is a clip of one frame."""
-    return np.concatenate([refine(seen.part([i]), [0.0], model.skeleton, settings).keypoints for i in range(len(seen))])
+    skeleton = model.skeleton
+    feet, found = len(settings.output_skeleton(skeleton)) > len(skeleton), []
+    for i in range(len(seen)):
+        one = seen.part([i])
+        refined = refine(one, [0.0], skeleton, settings)
+        found.append((with_feet(refined, one, [0.0], skeleton) if feet else refined).keypoints)
+    return np.concatenate(found)

@@ -20,6 +20,7 @@ from ttpose.inference.prediction import TTAPrediction, join
 from ttpose.inference.records import frame_records
 from ttpose.inference.refine.clip import Refined, refine
 from ttpose.inference.refine.corrected import CorrectedFrames
+from ttpose.inference.refine.feet import with_feet
 from ttpose.inference.refine.left_right import corrected_sides
 from ttpose.inference.settings import RefineSettings
 from ttpose.inference.tta import TTA_VIEWS, ViewOutput, predict_batches, predict_tta
@@ -57,7 +58,7 @@ def predict_crops(
         found = predict_tta(model, few, views, keep_maps=keep_maps, plain=known)
         if settings.ensemble:
             before = None if ensemble is None else ensemble[rows.start : rows.stop]
-            found = replace(found, ensemble=_second(model, few, found) if before is None else before)
+            found = _with_second(model, few, found, settings) if before is None else replace(found, ensemble=before)
         if settings.ensemble_files:
             found = replace(found, ensemble_onnx=predict_onnx(settings.ensemble_files, few, model.skeleton))
         return found
@@ -65,11 +66,15 @@ def predict_crops(
     return join(predict_batches(predict, len(crops), advance))
 
 
-def _second(model: PoseNetwork, crops: Sequence[PersonCrop], found: TTAPrediction) -> np.ndarray:
-    """What the ensemble's second network predicts for crops, shown the pose that the first one found."""
-    compile = not isinstance(model, PoseModel)  # as the first one is
-    member = ensemble_member(model.skeleton, str(model.device), compile=compile)
-    return member.predict(crops, found.keypoints)
+def _with_second(
+    model: PoseNetwork, crops: Sequence[PersonCrop], found: TTAPrediction, settings: RefineSettings
+) -> TTAPrediction:
+    """With what the ensemble's second network predicts for crops, shown the pose that the first one found."""
+    compile, known = not isinstance(model, PoseModel), len(model.skeleton)  # compiled as the first one is
+    skeleton = settings.output_skeleton(model.skeleton)
+    said = ensemble_member(skeleton, str(model.device), compile=compile).predict(crops, found.keypoints)
+    feet = said[:, known:] if len(skeleton) > known else None
+    return replace(found, ensemble=said[:, :known], feet=feet)
 
 
 def predict_clip(
@@ -129,20 +134,25 @@ class PredictedClip:
         prediction: TTAPrediction | None = None,
         corrected: CorrectedFrames | None = None,
     ) -> list[FrameRecord]:
-        """One record for every frame, refined over time.
+        """One record for every frame, refined over time, in `settings.output_skeleton`.
 
         Args:
-            skeleton: The keypoint set.
+            skeleton: The model's keypoint set.
             settings: Which steps of the refinement are taken.
-            prediction: Another one of the same M frames; None takes the clip's own.
-            corrected: What a person said, of all frames.
+            prediction: Another one of the same M frames; None takes the clip's own. Feet that it lacks are the clip's.
+            corrected: What a person said, of all frames, in the result's keypoint set.
         """
         chosen = prediction or self.prediction
         if chosen is None:
             return frame_records(self.frames, None, skeleton, corrected)
         rows = [row for row, frame in enumerate(self.frames) if frame.prediction is not None]
         said = None if corrected is None else corrected.part(rows)
+        body = None if said is None else said.joints(len(skeleton))
         by_base = chosen is self.prediction and self.base_prediction is None
         sides = None if by_base or corrected is not None else self.sides(skeleton, settings)
-        refined = refine(chosen, [frame.time_s for frame in self.seen], skeleton, settings, said, sides)
+        times = [frame.time_s for frame in self.seen]
+        refined = refine(chosen, times, skeleton, settings, body, sides)
+        if len(settings.output_skeleton(skeleton)) > len(skeleton):
+            seen = chosen if chosen.feet is not None or self.prediction is None else self.prediction
+            refined = with_feet(refined, seen, times, skeleton, said)
         return frame_records(self.frames, refined, skeleton, corrected)

@@ -27,6 +27,7 @@ class TTAPrediction:
             where it was asked.
         single_view: The plain view's prediction, where there are other views.
         ensemble_onnx: [N, K, 4] by networks in ONNX files (`ttpose.inference.onnx_ensemble`), if there are any.
+        feet: [N, 4, 4] as `ensemble`, of the points `ttpose.core.skeleton.FEET`, where they were asked for.
     """
 
     keypoints: np.ndarray
@@ -39,6 +40,7 @@ class TTAPrediction:
     ensemble: np.ndarray | None = None
     single_view: TTAPrediction | None = None
     ensemble_onnx: np.ndarray | None = None
+    feet: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.keypoints)
@@ -51,6 +53,8 @@ class TTAPrediction:
         some = TTAPrediction.of(lambda name: getattr(self, name)[chosen], maps, ensemble)
         if self.ensemble_onnx is not None:
             some = replace(some, ensemble_onnx=self.ensemble_onnx[chosen])
+        if self.feet is not None:
+            some = replace(some, feet=self.feet[chosen])
         return some if self.single_view is None else replace(some, single_view=self.single_view.part(rows))
 
     @classmethod
@@ -76,4 +80,7 @@ def join(parts: Sequence[TTAPrediction]) -> TTAPrediction:
     ensemble_onnx = [part.ensemble_onnx for part in parts if part.ensemble_onnx is not None]
     if ensemble_onnx:
         together = replace(together, ensemble_onnx=np.concatenate(ensemble_onnx))
+    feet = [part.feet for part in parts if part.feet is not None]
+    if feet:
+        together = replace(together, feet=np.concatenate(feet))
     return replace(together, single_view=join(single)) if single else together

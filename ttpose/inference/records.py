@@ -26,8 +26,9 @@ def frame_records(
 
     Args:
         frames: All of a clip's.
-        refined: Keypoints of the frames that have a prediction; None where none has.
-        skeleton: The keypoint set.
+        refined: Keypoints of the frames that have a prediction, the model's own first, then perhaps those of the feet;
+            None where none has.
+        skeleton: The model's keypoint set, whose keypoints correct the boxes.
         corrected: What a person said of the same frames. Where no subject was found it makes the record.
     """
     rows = iter(()) if refined is None else iter(zip(refined.keypoints, refined.swapped, strict=True))
@@ -49,7 +50,7 @@ def _record(frame: FollowedFrame, keypoints: np.ndarray, swapped: np.ndarray, sk
     limbs = [name for name, was in zip(("legs", "arms"), swapped, strict=True) if was]
     if limbs:
         notes.append(f"left and right {' and '.join(limbs)} swapped to agree with the frames around")
-    person = PersonRecord(1, refine_box(frame.box, keypoints, skeleton=skeleton), keypoints)
+    person = PersonRecord(1, refine_box(frame.box, keypoints[: len(skeleton)], skeleton=skeleton), keypoints)
     return FrameRecord(frame.index, frame.time_s, (person,), "; ".join(notes) or None)
 
 

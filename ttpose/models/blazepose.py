@@ -25,6 +25,7 @@ LANDMARKS = {
     "nose": 0, "left_eye": 2, "right_eye": 5, "left_ear": 7, "right_ear": 8,
     "left_shoulder": 11, "right_shoulder": 12, "left_elbow": 13, "right_elbow": 14, "left_wrist": 15, "right_wrist": 16,
     "left_hip": 23, "right_hip": 24, "left_knee": 25, "right_knee": 26, "left_ankle": 27, "right_ankle": 28,
+    "left_heel": 29, "right_heel": 30, "left_big_toe": 31, "right_big_toe": 32,  # "foot index" there
 }  # fmt: skip
 # 33 landmarks and 6 points for cropping the next frame; each has x, y, depth, and logits of visibility and presence.
 _POINTS, _VALUES = 39, 5

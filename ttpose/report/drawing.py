@@ -18,7 +18,7 @@ _PEOPLE: tuple[Colour, ...] = (
     (86, 180, 233), (213, 94, 0), (240, 228, 66), (0, 158, 115), (204, 121, 167), (230, 159, 0)
 )  # fmt: skip
 _LIGHTER = 0.5  # share of white in the colour of a person's left side, where colours tell people apart
-_OF_ARMS_AND_LEGS = frozenset({"elbow", "wrist", "knee", "ankle"})
+_OF_ARMS_AND_LEGS = frozenset({"elbow", "wrist", "knee", "ankle", "toe", "heel"})
 #: Keypoints that score less are not drawn.
 MIN_SCORE = 0.2
 # Limb width in shares of the person's longer side (judged by eye from 100-pixel to 1000-pixel people).

@@ -140,14 +140,17 @@ class _Tracks:
 
 def _follow(made: Personalization) -> _Tracks:
     result, times = made.keypoints, frame_times(made.keypoints)
-    keypoints = [subject_keypoints(stage) for stage in (made.base_keypoints, made.refined_keypoints, result)]
+    stages = (made.base_keypoints, made.refined_keypoints, result)
+    keypoints = [subject_keypoints(stage, skeleton=result.skeleton) for stage in stages]
     if result.smoothing is not None:
         keypoints.append(subject_keypoints(result, smoothed=True))
     # The same lengths for all, so that their figures can be compared.
     torso, boxes = torso_length(result, keypoints[2]), [f.people[0].box for f in result.frames if f.people]
     side = float(np.median([box.side for box in boxes] or [1.0]))
-    motions = tuple(motion_of(points, times, torso, side) for points in keypoints)
-    jitters = tuple(median(np.array([jitter(points, boxes)])) for points in keypoints)
+    # The base knows no feet; figures that are compared are those of the keypoints that all have.
+    known = [name in made.base_keypoints.skeleton.keypoints for name in result.skeleton.keypoints]
+    motions = tuple(motion_of(points[:, known], times, torso, side) for points in keypoints)
+    jitters = tuple(median(np.array([jitter(points[:, known], boxes)])) for points in keypoints)
     angles = tuple(body_angles(points, result.skeleton, times) for points in keypoints)
     return _Tracks(
         times, tuple(keypoints), motions, angles, find_repetitions(angles[-1], times), jitters, torso
@@ -202,7 +205,7 @@ def _inside(made: Personalization) -> dict[str, Any]:
     seen = inspect_models(made.samples)
     context: dict[str, Any] = {"pairs": [_pictures(pair) for pair in seen.pairs], "map_names": seen.map_names}
     if seen.base is not None and seen.personalized is not None:
-        rows = made.keypoints.skeleton.keypoints
+        rows = made.base_keypoints.skeleton.keypoints
         change, sentence = change_map(seen.base, seen.personalized, rows, seen.map_names)
         context |= {"affinity": weights_map(seen.personalized, rows, seen.map_names), "affinity_change": change}
         context["affinity_sentence"] = sentence

@@ -84,7 +84,7 @@ def find_flags(
     Args:
         result: The frames and their notes.
         keypoints: Its keypoints [N, K, 3].
-        base: The base's single-view keypoints [N, K, 3].
+        base: The base's single-view keypoints [N, K, 3]; NaN for those that it does not know.
         times: Seconds [N].
         torso: In the keypoints' pixels.
         angles: Of the keypoints; each joint's gaps are listed on their own.
@@ -132,9 +132,15 @@ def _gaps(angles: BodyAngles, there: np.ndarray) -> list[QualityFlag]:
 
 
 def _apart(keypoints: np.ndarray, base: np.ndarray, torso: float) -> np.ndarray:
-    """Mean distance from the base's keypoints [N] in torsos, each keypoint's up to one torso; 0 where nobody is."""
+    """Mean distance from the base's keypoints [N] in torsos, each keypoint's up to one torso; 0 where nobody is.
+
+    Keypoints that the base has in no frame, such as those of the feet, do not count.
+    """
     distance = np.linalg.norm(keypoints[..., :2] - base[..., :2], axis=-1) / torso
-    return np.nan_to_num(np.minimum(distance, 1.0)).mean(axis=1)
+    known = np.isfinite(base[..., 0]).any(axis=0)
+    if not known.any():
+        return np.zeros(len(base))
+    return np.nan_to_num(np.minimum(np.compress(known, distance, axis=1), 1.0)).mean(axis=1)
 
 
 def _listed(kind: str, where: dict[int, str]) -> FlagGroup:

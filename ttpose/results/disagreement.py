@@ -14,15 +14,20 @@ def with_disagreement(result: KeypointResult, single_view: KeypointResult) -> Ke
 
     Args:
         result: The refined or personalized result.
-        single_view: The base's prediction of the same frames from one view each.
+        single_view: The base's prediction of the same frames from one view each; keypoints that it lacks are not
+            compared.
     """
-    frames = [_compared(a, b) for a, b in zip(result.frames, single_view.frames, strict=True)]
+    own, others = result.skeleton.keypoints, single_view.skeleton.keypoints
+    rows = [others.index(name) if name in others else -1 for name in own]
+    frames = [_compared(a, b, rows) for a, b in zip(result.frames, single_view.frames, strict=True)]
     return replace(result, frames=frames)
 
 
-def _compared(frame: FrameRecord, other: FrameRecord) -> FrameRecord:
+def _compared(frame: FrameRecord, other: FrameRecord, rows: list[int]) -> FrameRecord:
+    """`rows`: for each keypoint its position in the other record, -1 where that has none."""
     if not frame.people or not other.people or frame.people[0].filled or other.people[0].filled:
         return frame
     first, *rest = frame.people
-    apart = np.linalg.norm(first.keypoints[:, :2] - other.people[0].keypoints[:, :2], axis=-1)
+    single = np.where(np.array(rows)[:, None] < 0, np.nan, other.people[0].keypoints[rows, :2])
+    apart = np.linalg.norm(first.keypoints[:, :2] - single, axis=-1)
     return replace(frame, people=(replace(first, disagreement=apart), *rest))

@@ -41,7 +41,8 @@ def write_openpose(result: KeypointResult, folder: Path | str, *, keypoints: str
         result: Keypoints of any set.
         folder: The folder; one that is there is replaced.
         keypoints: "body25" or "coco18". Neck and mid-hip are half-way between the shoulders and hips where the
-            result does not have them; toes and heels are never known and stay 0, 0, 0, as OpenPose writes them.
+            result does not have them. Big toes and heels are a result's that has feet; small toes, and feet that are
+            not known, are 0, 0, 0, as OpenPose writes what it did not find.
 
     Raises:
         KeyError: Unknown keypoint set.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ttpose.core.skeleton import torso_lengths
+from ttpose.core.skeleton import Skeleton, in_skeleton, torso_lengths
 from ttpose.results.records import KeypointResult
 
 _TRUNK = {f"{side}_{part}" for side in ("left", "right") for part in ("shoulder", "hip")}
@@ -12,8 +12,13 @@ _TRUNK = {f"{side}_{part}" for side in ("left", "right") for part in ("shoulder"
 _TORSO_OF_BOX = 0.3
 
 
-def subject_keypoints(result: KeypointResult, smoothed: bool = False) -> np.ndarray:
-    """The first person's keypoints (or smoothed ones) in every frame [N, K, 3]; NaN, score 0, where nobody is."""
+def subject_keypoints(result: KeypointResult, smoothed: bool = False, skeleton: Skeleton | None = None) -> np.ndarray:
+    """The first person's keypoints (or smoothed ones) in every frame [N, K, 3]; NaN, score 0, where nobody is.
+
+    They are the result's own, or those of `skeleton`, by name; NaN, score 0, where the result lacks one.
+    """
+    if skeleton is not None and skeleton != result.skeleton:
+        return in_skeleton(subject_keypoints(result, smoothed), result.skeleton, skeleton)
     keypoints = np.full((len(result.frames), len(result.skeleton), 3), np.nan)
     keypoints[..., 2] = 0.0
     for row, frame in zip(keypoints, result.frames, strict=True):

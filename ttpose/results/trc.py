@@ -10,7 +10,9 @@ import numpy as np
 
 from ttpose.core.errors import InputError
 from ttpose.core.files import atomic_path
+from ttpose.core.skeleton import COCO17_FEET
 from ttpose.results.angles import MIN_SCORE
+from ttpose.results.derived import with_derived
 from ttpose.results.markers import opensim_markers
 from ttpose.results.records import KeypointResult
 from ttpose.results.scale import NOT_MEASURED, Scale
@@ -34,6 +36,8 @@ def write_trc(
     min_score: float = MIN_SCORE,
 ) -> list[str]:
     """Write one person's keypoints as a TRC file, whole or not at all: markers named like the keypoints, z = 0.
+
+    Keypoints with feet are followed by derived markers (`ttpose.results.derived`): neck, mid_hip and head_top.
 
     In pixels, x is the picture's and y counts up from the bottom row. In metres, there is one scale for the whole clip,
     which is given, or makes the person `height_m` tall; x = 0 is the middle of the hips (median) and y = 0 the ground
@@ -72,6 +76,8 @@ def write_trc(
         units = "m"
         points = metres.of(points)
     markers = result.skeleton.keypoints
+    if result.skeleton == COCO17_FEET:
+        points, markers = with_derived(points, result.skeleton)
     if opensim:
         points, markers = opensim_markers(points, markers)
     lines = _lines(Path(path).name, markers, units, rate, times, points)

@@ -148,7 +148,7 @@
   }
 
   const made = (tag, values) => Object.assign(document.createElement(tag), values);
-  const spoken = (k) => clip.names[k].replace("_", " ");
+  const spoken = (k) => clip.names[k].replaceAll("_", " ");
   const button = (name) => document.querySelector(`[data-do=${name}]`);
 
   // On to the next suggested frame that is not corrected yet.

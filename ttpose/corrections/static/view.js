@@ -219,7 +219,7 @@ class View {
   }
 
   colour(names) {
-    const limbs = names.some((name) => /elbow|wrist|knee|ankle/.test(name));
+    const limbs = names.some((name) => /elbow|wrist|knee|ankle|toe|heel/.test(name));
     if (names.length === 2 && !limbs) return "#f0f0f0";
     const side = ["left_", "right_"].find((start) => names.every((name) => name.startsWith(start)));
     return { left_: "#e69f00", right_: "#56b4e9" }[side] || "#f0f0f0";
@@ -267,7 +267,7 @@ class View {
     if (k !== this.selected) return;
     circle(radius + 5, { stroke: "#fff", width: 2 });
     circle(radius + 7, { stroke: "#141414", width: 1.5 });
-    if (!this.loupe) this.label(x, y, radius, this.clip.names[k].replace("_", " ") + (joint.state === "hidden" ? ", hidden" : ""));
+    if (!this.loupe) this.label(x, y, radius, this.clip.names[k].replaceAll("_", " ") + (joint.state === "hidden" ? ", hidden" : ""));
   }
 
   label(x, y, radius, text) {

@@ -72,6 +72,10 @@ class CorrectedFrames:
         """Some of the frames."""
         return CorrectedFrames(self.places[rows], self.absent[rows], self.sides[rows])
 
+    def joints(self, count: int) -> CorrectedFrames:
+        """The first so many keypoints alone."""
+        return CorrectedFrames(self.places[:, :count], self.absent[:, :count], self.sides[:, :count])
+
     def applied_to(self, keypoints: np.ndarray) -> np.ndarray:
         """Keypoints [N, K, 3] with every corrected joint exactly where the person put it.
 

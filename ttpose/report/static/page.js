@@ -63,7 +63,7 @@
 
   function choose(id, names, choice) {
     const select = find(id);
-    names.forEach((name) => select.add(new Option(name.replace("_", " "), name)));
+    names.forEach((name) => select.add(new Option(name.replaceAll("_", " "), name)));
     select.value = plots.choice[choice];
     select.addEventListener("change", () => { plots.choice[choice] = select.value; plots.build(); });
   }

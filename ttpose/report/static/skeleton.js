@@ -2,7 +2,7 @@
 // One person drawn on a canvas: limbs and joints with a dark outline, confidence as opacity.
 const Skeleton = (() => {
   const LEAST = 0.2; // keypoints that score less are not drawn, as in the overlay
-  const ENDS = new Set(["elbow", "wrist", "knee", "ankle"]);
+  const ENDS = new Set(["elbow", "wrist", "knee", "ankle", "toe", "heel"]);
   const BELOW = { base: "#f590c9", refined: "#f2e14c" }; // stages under the shown one
 
   const part = (name) => name.split("_").pop();
