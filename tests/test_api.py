@@ -16,7 +16,7 @@ from tests import sample
 from ttpose.adaptation.settings import PRESETS
 from ttpose.core.errors import InputError, NoPersonError, UsageError, WeightsError
 from ttpose.core.geometry import Box
-from ttpose.core.skeleton import COCO17
+from ttpose.core.skeleton import COCO17, COCO17_FEET
 from ttpose.inference.ensemble import EnsembleMember
 from ttpose.inference.photos import find_people, predict_people
 from ttpose.inference.settings import SINGLE_VIEW
@@ -31,18 +31,20 @@ def pose() -> ttpose.api.Pose:
 
 
 def distance(keypoints: np.ndarray, frame: int) -> np.ndarray:
-    """From the truth, in torso lengths, [17]."""
+    """From the truth, in torso lengths, [17]; feet have none."""
     true = sample.truth()[frame]
     torso = np.linalg.norm(true[[5, 6], :2].mean(0) - true[[11, 12], :2].mean(0))
-    return np.linalg.norm(keypoints[:, :2] - true[:, :2], axis=1) / torso
+    return np.linalg.norm(keypoints[:17, :2] - true[:, :2], axis=1) / torso
 
 
 def test_a_picture(pose: ttpose.api.Pose) -> None:
     found = pose.predict(sample.images()[0])
-    assert found["keypoints"].shape == (17, 3)
-    assert found["names"] == list(COCO17.keypoints)
+    assert found["keypoints"].shape == (21, 3)
+    assert found["names"] == list(COCO17_FEET.keypoints)
     assert np.mean(distance(found["keypoints"], 0) < 0.2) > 0.9
     assert ((found["keypoints"][:, 2] >= 0) & (found["keypoints"][:, 2] <= 1)).all()
+    fast = pose.predict(sample.images()[0], preset="fast")
+    assert (fast["keypoints"].shape, fast["names"]) == ((17, 3), list(COCO17.keypoints))
 
 
 def test_a_picture_with_a_box(pose: ttpose.api.Pose) -> None:
@@ -182,7 +184,28 @@ def test_predicting_with_the_base_gives_what_personalizing_started_from(
     for mine, theirs in zip(fast.frames, made.refined_keypoints.frames, strict=True):
         assert np.mean(distance(mine.people[0].keypoints, mine.index) < 0.2) > 0.9
         assert np.mean(distance(theirs.people[0].keypoints, theirs.index) < 0.2) > 0.9
-        assert not np.allclose(mine.people[0].keypoints, theirs.people[0].keypoints, atol=0.1)
+        assert not np.allclose(mine.people[0].keypoints, theirs.people[0].keypoints[:17], atol=0.1)
+    assert (refined.skeleton, fast.skeleton) == (COCO17_FEET, COCO17)
+
+
+def test_feet_are_beside_the_ankles_and_can_be_left_out(tmp_path: Path) -> None:
+    clip = sample.write_part(tmp_path / "dance.mp4", range(4))
+    feet = ttpose.predict(clip, skeleton="coco17_feet", device="cpu")
+    body = ttpose.predict(clip, preset="balanced", skeleton="coco17", device="cpu")
+    assert (feet.skeleton, body.skeleton) == (COCO17_FEET, COCO17)
+    for frame, other in zip(feet.frames, body.frames, strict=True):
+        mine, theirs = frame.people[0].keypoints, other.people[0].keypoints
+        np.testing.assert_allclose(mine[:17], theirs, atol=0.01, err_msg="the body is the same")
+        torso = np.linalg.norm(theirs[[5, 6], :2].mean(0) - theirs[[11, 12], :2].mean(0))
+        ankles, toes, heels = mine[15:17, :2], mine[17:19, :2], mine[19:21, :2]
+        assert np.linalg.norm(heels - ankles, axis=1).max() < 0.3 * torso
+        assert np.linalg.norm(toes - ankles, axis=1).max() < 0.7 * torso
+        assert np.linalg.norm(toes - heels, axis=1).min() > 0.1 * torso
+        assert (mine[17:, 2] > 0.3).all()
+    with pytest.raises(UsageError, match="needs the ensemble"):
+        ttpose.predict(clip, preset="fast", skeleton="coco17_feet", device="cpu")
+    with pytest.raises(UsageError, match="no keypoint set 'feet'"):
+        ttpose.personalize(clip, skeleton="feet", device="cpu")
 
 
 def test_personalize_online(tmp_path: Path) -> None:
