@@ -49,7 +49,7 @@ def share_right(result: KeypointResult, where: np.ndarray, within: float = 0.2) 
     for frame, true in zip(result.frames, where, strict=True):
         torso = np.linalg.norm(true[[5, 6], :2].mean(0) - true[[11, 12], :2].mean(0))
         assert frame.people, f"nobody in frame {frame.index}"
-        distance = np.linalg.norm(frame.people[0].keypoints[:, :2] - true[:, :2], axis=1)
+        distance = np.linalg.norm(frame.people[0].keypoints[: len(true), :2] - true[:, :2], axis=1)
         right.append(distance < within * torso)
     return float(np.mean(right))
 
