@@ -168,9 +168,10 @@ def _rows(people: Sequence[Person]) -> tuple[np.ndarray, np.ndarray]:
     signs, right = [], []
     for person in people:
         legs = person.legs.assigned()
-        errors = person.errors(legs.steadied(legs.points()))
+        points = legs.steadied(legs.points())
+        errors = person.errors(points)
         known = np.isfinite(errors)
-        signs.append(legs.signs()[known])
+        signs.append(legs.signs(points)[known])
         right.append(errors[known] < _RIGHT)
     return np.concatenate(signs), np.concatenate(right)
 

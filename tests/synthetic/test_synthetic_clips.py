@@ -26,7 +26,7 @@ from ttpose_synth.generate import RenderSettings, generate
 from ttpose_synth.scene import BystanderRanges, ClipRanges
 
 from ttpose.core.errors import UsageError
-from ttpose.core.skeleton import COCO17
+from ttpose.core.skeleton import COCO17_FEET
 from ttpose.data.labelled_clip import find_clips, read_clip
 from ttpose.data.shards import read_shard
 from ttpose.media.images import read_image
@@ -177,9 +177,13 @@ def test_folders_and_shards_hold_the_same_people(tmp_path: Path, assets: Synthet
     clip = read_clip(find_clips(tmp_path / "f")[1])
     shard = read_shard(tmp_path / "s" / "identity_0000009.npz")
     rendered = render_clip(assets, 9, 1, 2, 64)
-    assert (clip.person, clip.name, clip.joints) == ("identity_0000009", "identity_0000009_clip_01", COCO17.keypoints)
-    np.testing.assert_allclose(clip.keypoints, rendered.keypoints, atol=0.0051)
+    assert (clip.person, clip.name) == ("identity_0000009", "identity_0000009_clip_01")
+    assert clip.joints == COCO17_FEET.keypoints
+    everything = np.concatenate([rendered.keypoints, rendered.foot_points], axis=1)
+    np.testing.assert_allclose(clip.keypoints, everything, atol=0.0051)
     np.testing.assert_array_equal(shard.keypoints[1], rendered.keypoints)
+    assert shard.foot_points is not None
+    np.testing.assert_array_equal(shard.foot_points[1], rendered.foot_points)
     np.testing.assert_array_equal(read_image(clip.frames[1].mask)[..., 0], rendered.masks[1])
     np.testing.assert_array_equal(clip.frames[1].read(), shard.image(1, 1))
     assert np.abs(clip.frames[1].read().astype(int) - rendered.images[1]).mean() < 8

@@ -19,7 +19,8 @@ from ttpose.inference.refine.clip import Refined
 from ttpose.inference.refine.corrected import CorrectedFrames
 from ttpose.inference.refine.viterbi import second_order_viterbi
 
-# Distances in torsos, up to which they count: a lost ankle costs no more than one on the other leg.
+# Distances in torsos, up to which they count: a lost ankle costs no more than one on the other leg, and a foot is no
+# longer.
 _LONGEST = 0.5
 # Frames further apart in time than this say nothing about each other's feet.
 _REACH_S = 0.5
@@ -30,7 +31,7 @@ _NEAR, _TOE_SHARE = 0.15, 0.25
 _TO_THE_TIP = 0.15
 #: Of the signs of `Legs.signs`, fitted to 80 rendered people: the chance that a point is within 0.15 torsos of the
 #: label, which is what the score of a rescored joint says, too. On 80 others the shares of right points follow it.
-WEIGHTS = np.array([-3.68, 0.72, -0.19, 0.24, -0.66, 3.26])
+WEIGHTS = np.array([-4.25, 0.73, -0.16, 0.21, -0.69, 3.21, 1.99])
 # Keep logarithms finite: smaller distances and more certain visibilities say no more.
 _LEAST_APART, _LEAST_AWAY, _LEAST_ODDS = 0.02, 0.03, 0.001
 # A frame whose two views are so many torsos apart counts half; deviation of the weights over time; squared seconds that
@@ -63,7 +64,7 @@ def place_feet(seen: TTAPrediction, keypoints: np.ndarray, times: np.ndarray, sk
     """Points of the feet [N, 4, 3] in the order of `FEET`: original pixels, score 0..1; arguments as of `with_feet`."""
     legs = Legs.of(seen, keypoints, times, skeleton).assigned()
     points = legs.steadied(legs.points())
-    chance = 1 / (1 + np.exp(-(legs.signs() @ WEIGHTS)))
+    chance = 1 / (1 + np.exp(-(legs.signs(points) @ WEIGHTS)))
     found = np.concatenate([points, chance[..., None]], -1)
     return found.reshape(len(times), len(FEET), 3)
 
@@ -118,18 +119,21 @@ class Legs:
         toe, heel = self.feet[:, 0, :, :2], self.feet[:, 1, :, :2]
         return np.stack([toe + _TO_THE_TIP * (toe - heel) + share * shift, heel + shift], 1)
 
-    def signs(self) -> np.ndarray:
+    def signs(self, points: np.ndarray) -> np.ndarray:
         """[N, 2 parts, 2 sides, signs]: what tells how sure a point is, for logistic regression.
 
         One; whether it is a heel; the logarithm of the distance in torsos of the second network's two views of it; the
-        log-odds of its visibility; the logarithm of `away`; the refined ankle's score.
+        log-odds of its visibility; the logarithm of `away`; the refined ankle's score; the length in torsos of the foot
+        that `points` [N, 2 parts, 2 sides, 2] make, since one that looks short is often a wrong one.
         """
         one = np.ones(self.feet.shape[:3])
         apart = np.log(self.feet[..., 3] / self.torso + _LEAST_APART)
         odds = self.feet[..., 2].clip(_LEAST_ODDS, 1 - _LEAST_ODDS)
         away, score = np.log(self.away + _LEAST_AWAY)[:, None] * one, self.ankles[:, None, :, 2] * one
         heel = one * np.array([0.0, 1.0])[:, None]
-        return np.stack([one, heel, apart, np.log(odds / (1 - odds)), away, score], -1)
+        length = np.linalg.norm(points[:, 0] - points[:, 1], axis=-1) / self.torso
+        length = np.minimum(length, _LONGEST)[:, None] * one
+        return np.stack([one, heel, apart, np.log(odds / (1 - odds)), away, score, length], -1)
 
     def steadied(self, points: np.ndarray) -> np.ndarray:
         """Points [N, 2 parts, 2 sides, 2] beside the ankles as lines through the frames around have them.
