@@ -29,7 +29,7 @@ def feet_of(keypoints: np.ndarray) -> np.ndarray:
 def said_of(feet: np.ndarray) -> np.ndarray:
     """Where BlazePose would have the points [..., 4, 3] of feet: its toes are short of the tips."""
     said = feet.copy()
-    said[..., :2, :2] = feet[..., 2:, :2] + (feet[..., :2, :2] - feet[..., 2:, :2]) / 1.15
+    said[..., :2, :2] = feet[..., 2:, :2] + (feet[..., :2, :2] - feet[..., 2:, :2]) / 1.1
     return said
 
 

@@ -28,10 +28,10 @@ _REACH_S = 0.5
 # network sees better, all the way only where the networks' ankles are further apart than `_NEAR` torsos.
 _NEAR, _TOE_SHARE = 0.15, 0.25
 # BlazePose's toe is short of the tip by so much of its heel's distance from it.
-_TO_THE_TIP = 0.15
+_TO_THE_TIP = 0.1
 #: Of the signs of `Legs.signs`, fitted to 80 rendered people: the chance that a point is within 0.15 torsos of the
 #: label, which is what the score of a rescored joint says, too. On 80 others the shares of right points follow it.
-WEIGHTS = np.array([-4.25, 0.73, -0.16, 0.21, -0.69, 3.21, 1.99])
+WEIGHTS = np.array([-4.34, 0.73, -0.16, 0.2, -0.71, 3.3, 2.1])
 # Keep logarithms finite: smaller distances and more certain visibilities say no more.
 _LEAST_APART, _LEAST_AWAY, _LEAST_ODDS = 0.02, 0.03, 0.001
 # A frame whose two views are so many torsos apart counts half; deviation of the weights over time; squared seconds that
