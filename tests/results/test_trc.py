@@ -114,6 +114,10 @@ def test_feet_come_with_derived_markers_and_change_nothing_else(tmp_path: Path) 
         np.testing.assert_allclose(after[:, markers.index("mid_hip")], hips, atol=0.011)
         assert np.isnan(after[4, -1]).all() and np.isfinite(np.delete(after[:, -1], 4, 0)).all()
     assert after[0, -1, 1] == pytest.approx(1.8, abs=0.01), "the top of the head is as high as the person"
+    write_trc(clip(times, feet, skeleton=COCO17_FEET), tmp_path / "named.trc", height_m=1.8, opensim=True)
+    _, named, _, same = read(tmp_path / "named.trc")
+    assert named[-7:] == ["LBigToe", "RBigToe", "LHeel", "RHeel", "Neck", "Hip", "Head"]
+    np.testing.assert_array_equal(same, after)
 
 
 def test_the_height_of_a_person_who_crouches() -> None:
