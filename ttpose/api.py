@@ -230,9 +230,8 @@ def predict(
             media, found.tracks, loaded.follow_network, detector, settings, advance, model=loaded.network
         )  # fmt: skip
     report_damage(media, progress)
-    own = loaded.model.skeleton
-    skeleton_out = settings.output_skeleton(own)
-    results = [clip_result(media, loaded, clip.records(own, settings), skeleton=skeleton_out) for clip in clips]
+    own, written = loaded.model.skeleton, settings.output_skeleton(loaded.model.skeleton)
+    results = [clip_result(media, loaded, clip.records(own, settings), skeleton=written) for clip in clips]
     return together(dict(enumerate(results, start=1)), found.listed)
 
 
@@ -374,8 +373,8 @@ def personalize_many(
     Args:
         sources: Video and image files, all of the same person; one that is named twice counts once.
         preset, steps, subject, fps, capture_fps, slow_motion, time_range, stream, device, seed, base, person, settings,
-            ensemble_files, skeleton, progress: As for `personalize`; `subject` is looked for in each source, or by the source's
-            path another in each.
+            ensemble_files, skeleton, progress: As for `personalize`; `subject` is looked for in each source, or by the
+            source's path another in each.
         corrections: By the source that they are about, each as for `personalize`.
         on_bad: Receives a source that cannot be used, and the others go on; None raises.
 
