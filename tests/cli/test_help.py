@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+import subprocess
+from pathlib import Path
 
 import pytest
 import typer
 from typer.main import get_command
 from typer.testing import CliRunner
 
+from tests import sample
 from ttpose.cli.app import app
 from ttpose.cli.help_all import HelpAll, with_rare_options
 
@@ -33,6 +36,13 @@ def test_help_fits_a_screen_and_is_plain(words: tuple[str, ...]) -> None:
     assert len(text.splitlines()) <= 50
     assert max(map(len, text.splitlines())) <= 100
     assert PRIVATE.findall(text) == []
+
+
+def test_help_in_a_pipe_is_as_short_as_on_a_screen(tmp_path: Path) -> None:
+    environment = {name: value for name, value in sample.environment().items() if name != "COLUMNS"}
+    line = [*sample.COMMAND, "personalize", "--help"]
+    done = subprocess.run(line, capture_output=True, text=True, env=environment, cwd=tmp_path, check=True)
+    assert len(done.stdout.splitlines()) <= 50
 
 
 @pytest.mark.parametrize("command", ["personalize", "predict", "evaluate", "train"])

@@ -9,6 +9,8 @@ from typing import Any
 
 from ttpose.core.text import ESCAPE
 
+_PIPED_WIDTH = 100  # columns
+
 
 def prepare_streams() -> None:
     """Make output always possible: what the encoding lacks is escaped, and what is closed swallows everything.
@@ -28,6 +30,9 @@ def prepare_streams() -> None:
             setattr(sys, f"__{name}__", stream)
         if mode == "w" and isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors=ESCAPE)
+    if "COLUMNS" not in os.environ and not sys.stdout.isatty():
+        # Help that goes to a file or pager, whose width nobody knows, would be wrapped at 80 columns into two screens.
+        os.environ.setdefault("TERMINAL_WIDTH", str(_PIPED_WIDTH))
 
 
 def is_unicode(stream: Any) -> bool:
