@@ -139,18 +139,21 @@ def test_swaps_alone_are_no_labels(base, crops, teacher):
 
 
 @pytest.mark.parametrize(
-    ("errors", "decision"),
+    ("half", "whole", "decision"),
     [
-        ((10.0, 6.0, 4.0), "personalized"),
-        ((10.0, 9.0, 11.4), "personalized"),  # the guard's models are smaller than the one that is used
-        ((10.0, 9.9, 12.0), "interpolated"),
-        ((10.0, 10.1, 12.0), "base"),
+        ((-1, -1, -1, -1, -1), (-3, -2, -3, -2, -3), "personalized"),
+        ((0, 0, 0, 0, 0), (4, -2, 5, -3, 2), "personalized"),  # five frames that disagree say nothing
+        ((-1, 1, -1, 1, -1), (2, 1, 2, 1, 2), "interpolated"),  # every frame is worse
+        ((1, 1, 1, 1, 2), (2, 1, 2, 1, 2), "base"),
+        ((-1, 1, -1, 1, -1), (30, 0, 0, 0, 0), "interpolated"),  # plainly worse, whoever disagrees
     ],
 )
-def test_as_much_of_the_change_is_kept_as_the_error_in_left_out_frames_allows(errors, decision):
-    names = ("base", "interpolated", "personalized")
-    measured = LeaveOneOut(5, 40, 90.0, {n: np.full(40, e) for n, e in zip(names, errors, strict=True)})
-    report = measured.decide()
+def test_the_change_is_kept_unless_left_out_frames_speak_against_it(half, whole, decision):
+    """Changes of the error of 10 px in each of five frames with eight joints."""
+    rows = np.repeat(np.arange(5), 8)
+    changes = {"base": np.zeros(5), "interpolated": half, "personalized": whole}
+    errors = {name: 10.0 + np.asarray(change, float)[rows] for name, change in changes.items()}
+    report = LeaveOneOut(5, 40, 90.0, rows, errors).decide()
     assert report.decision == decision
     assert "each predicted by a model that had not seen it: 10.0 px → " in report.reason
 
