@@ -12,6 +12,7 @@ from tests.listed import ListedClip
 from tests.live.dot_stream import DotFinder
 from tests.recorded import Recorded
 from tests.small_models import CountedDots, recoloured
+from ttpose.adaptation import everyone
 from ttpose.adaptation.everyone import FEWEST_FRAMES, personalize_people
 from ttpose.adaptation.session import PersonalizationSession
 from ttpose.adaptation.settings import PersonalizeSettings
@@ -105,6 +106,13 @@ def test_of_somebody_in_few_frames_nothing_is_learned(walk):
     assert listed.followed and listed.weights is None
     assert "fewer than 10: not personalized" in listed.note
     assert 0 < len(_positions(people.keypoints, 2)) < FEWEST_FRAMES
+
+
+def test_of_somebody_who_is_hardly_seen_nothing_is_learned(walk, monkeypatch):
+    monkeypatch.setattr(everyone, "LEAST_SCORE", 0.99)
+    people = personalize_people(_session(), _clip(walk), "auto", None)
+    assert not people.learned and len(people.people) == 2
+    assert all("hardly to be seen" in person.note for person in people.keypoints.people)
 
 
 def test_one_person_alone_is_listed_too(walk):

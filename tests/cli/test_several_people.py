@@ -83,7 +83,7 @@ def test_personalize_writes_a_person_file_and_a_page_for_each_who_was_learned(ap
     (done,) = (event for event in map(json.loads, result.stdout.splitlines()) if event["event"] == "result")
     assert done["details"]["guards"] == {"1": "personalized", "2": "personalized"}
     assert set(done["files"]) == names("a_ttpose")
-    assert "3 people; person 1: " in done["text"] and "for fewer than ten frames: 3" in done["text"]
+    assert "3 people; person 1: " in done["text"] and "not personalized: 3" in done["text"]
 
 
 def test_personalize_for_one_person_is_what_it_always_was(api: FakeApi, clips: Path) -> None:

@@ -32,6 +32,12 @@ def test_wrong_use_and_missing_cameras(tmp_path: Path) -> None:
     assert (both.returncode, "give one of them" in both.stderr) == (2, True)
     part = ttpose("live", "--time-range", "1", "2", cwd=tmp_path)
     assert (part.returncode, "--time-range is for video files" in part.stderr) == (2, True)
+    (tmp_path / "me_2.safetensors").write_bytes(b"weights")
+    people = ("live", "--source", "a.mp4", "--people", "all", "--save", "me.safetensors")
+    there = ttpose(*people, cwd=tmp_path)
+    assert (there.returncode, "me_2.safetensors exists already" in there.stderr) == (2, True)
+    none = ttpose("live", "--source", "a.mp4", "--people", "0", cwd=tmp_path)
+    assert (none.returncode, "number from 1, or all" in " ".join(none.stderr.split())) == (2, True)
     missing = ttpose("live", "--camera", "987", "--no-display", "--device", "cpu", cwd=tmp_path)
     assert missing.returncode == 1
     assert missing.stderr.startswith("ttpose: camera 987 cannot be opened\n  hint: ")

@@ -16,6 +16,8 @@ from ttpose.results.together import together
 
 #: Of somebody who is in fewer frames of a clip nothing is learned: there would be none to guard on.
 FEWEST_FRAMES = 10
+#: Nor of somebody whose keypoints score less in the mean: a spot in the background, or nobody (as in photos).
+LEAST_SCORE = 0.2
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ def personalize_people(
     """
     clips = session.observe_people(media, subject, count, session.estimate([media]))
     seen = clips[0].seen or (_only(clips[0]),)
-    short = {clip.number: reason for clip in clips if (reason := _too_short(clip)) is not None}
+    short = {clip.number: reason for clip in clips if (reason := _not_learned(clip)) is not None}
     learning = [clip for clip in clips if clip.number not in short]
     if session.settings.mode == "online":
         made = {clip.number: _named(session, clip).online(clip) for clip in learning}
@@ -96,11 +98,12 @@ def _named(session: PersonalizationSession, clip: ObservedClip) -> Personalizati
     return replace(session, progress=Named(session.progress, f"person {clip.number}"))
 
 
-def _too_short(clip: ObservedClip) -> str | None:
-    """Why nothing is learned of a person; a photo is one frame for everybody."""
+def _not_learned(clip: ObservedClip) -> str | None:
+    """Why nothing is learned of a person, or None; a photo is one frame for everybody."""
     frames = len(clip.clip.seen)
     if clip.media.info.kind == "image" or frames >= FEWEST_FRAMES:
-        return None if frames else "not in the picture"
+        unsure = clip.clip.prediction is None or clip.clip.prediction.keypoints[..., 2].mean() < LEAST_SCORE
+        return "hardly to be seen: not personalized" if unsure else None
     return f"in {frames} frames only, fewer than {FEWEST_FRAMES}: not personalized"
 
 

@@ -125,7 +125,7 @@ class PersonalizingPeople(Personalizing):
         """How many people, and what the guard decided about each."""
         said = [f"person {n}: {self.guard_words(made.people[n].guard)}" for n in sorted(made.learned)]
         rest = [str(n) for n in made.people if n not in made.learned]
-        left_out = f"not personalized, for fewer than ten frames: {', '.join(rest)}" if rest else ""
+        left_out = f"not personalized: {', '.join(rest)}" if rest else ""
         people = "1 person" if len(made.people) == 1 else f"{len(made.people)} people"
         return "; ".join(filter(None, (people, *said, left_out)))
 

@@ -74,6 +74,15 @@ class Follower:
         self._appearances: deque[np.ndarray] = deque(maxlen=RECENT)
         self._found_at = self._good_at = self._searched_at = -np.inf
 
+    @property
+    def box(self) -> Box | None:
+        """Where the person is expected in the next frame; None while the person is searched for."""
+        return self._box
+
+    def leave(self) -> None:
+        """Give the place up: somebody else is there. The person is searched for."""
+        self._box = None
+
     def follow(self, image: np.ndarray, time_s: float, predict: Predict) -> Sight | None:
         """Where the person is in the next frame, or None.
 

@@ -10,22 +10,22 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-
 from ttpose.core.errors import InputError, NoPersonError
-from ttpose.core.geometry import Box
 from ttpose.core.progress import Progress
 from ttpose.inference.photos import predict_in_box
 from ttpose.inference.settings import SINGLE_VIEW
-from ttpose.live.follow import Follower, Sight
+from ttpose.live.follow import Predict, Sight
 from ttpose.live.learner import Learner, LearnerState, LearnSettings
+from ttpose.live.people import Followers
 from ttpose.live.recorder import Recorder
 from ttpose.live.streams import LiveSource, Newest, paced
 from ttpose.live.window import Key, Window
 from ttpose.media import Frame
+from ttpose.models.engine import PoseNetwork
 from ttpose.models.person import PersonDelta
+from ttpose.models.pose_model import PoseModel
 from ttpose.models.shipped import LoadedModel
-from ttpose.report.drawing import draw_skeleton
+from ttpose.report.drawing import Colours, draw_skeleton
 from ttpose.results import FrameRecord, PersonRecord
 from ttpose.tracking.detector import Detector
 
@@ -39,6 +39,7 @@ class LiveSettings:
 
     Attributes:
         subject: Whom to begin with.
+        people: How many people to follow; None follows all, at most `ttpose.live.people.MOST`.
         every_frame: Wait for every frame of a file instead of dropping what there is no time for.
         seconds: End after so much of the stream; None: not before it ends.
         output: A keypoint file to write, or None.
@@ -47,6 +48,7 @@ class LiveSettings:
     """
 
     subject: str = "auto"
+    people: int | None = 1
     every_frame: bool = False
     seconds: float | None = None
     output: Path | None = None
@@ -60,10 +62,11 @@ class LiveSummary:
 
     Attributes:
         frames: Predicted frames.
-        seen: Those with the person in them.
+        seen: Those with somebody in them.
         dropped: Frames of the stream that there was no time for.
         seconds: How long it took.
-        learned: Steps, checks, restarts, and the weights.
+        learned: Of person 1: steps, checks, restarts, and the weights.
+        everybody: The same of each person, by number.
         broken: Why the stream broke off, or None where it ended as it should.
     """
 
@@ -72,6 +75,7 @@ class LiveSummary:
     dropped: int
     seconds: float
     learned: LearnerState
+    everybody: dict[int, LearnerState]
     broken: InputError | None = None
 
 
@@ -83,7 +87,7 @@ class Live:
         detector: Finds people.
         settings: How.
         window: Where to show it, or None.
-        save: Called with the learned weights when the user presses the key for it.
+        save: Called with what was learned of each person, by number, when the user presses the key for it.
         progress: Receives a note about another person.
         status: Receives a line of what goes on every few seconds.
     """
@@ -95,17 +99,19 @@ class Live:
         settings: LiveSettings | None = None,
         *,
         window: Window | None = None,
-        save: Callable[[LearnerState], None] | None = None,
+        save: Callable[[dict[int, LearnerState]], None] | None = None,
         progress: Progress | None = None,
         status: Callable[[str], None] | None = None,
     ) -> None:
         self._loaded, self._settings = loaded, settings or LiveSettings()
         self._window, self._save = window, save
         self._progress, self._say = progress or Progress(), status
-        self._follower = Follower(detector, loaded.model.skeleton, self._settings.subject)
-        self._personal = loaded.network
+        self._followers = Followers(detector, loaded.model.skeleton, self._settings.subject, self._settings.people)
+        self._several = self._settings.people != 1
         self._show_base = False
-        self._frames = self._seen = self._dropped = self._person = 0
+        self._frames = self._seen = self._dropped = 0
+        self._persons: dict[int, int] = {}  # by number who is followed now
+        self._ids: dict[tuple[int, int], int] = {}  # of everybody who was followed, in order
         self._size = (1, 1)
         self._last_s = 0.0
         self._times: deque[float] = deque(maxlen=_RECENT)
@@ -123,7 +129,7 @@ class Live:
             output = self._settings.output
             recorder = stack.enter_context(Recorder(output)) if output is not None else None
             waits = self._settings.every_frame and not source.endless
-            learner = Learner(self._loaded.model, self._settings.learn, polite=not waits)
+            learner = Learners(self._loaded.model, self._settings.learn, polite=not waits)
             stack.callback(learner.close)
             try:
                 self._loop(source, learner, recorder)
@@ -139,9 +145,9 @@ class Live:
         if broken is None and not self._seen:
             raise NoPersonError(f"{source.name}: no person was found", "step back until all of you is in the picture")
         seconds = time.monotonic() - begin
-        return LiveSummary(self._frames, self._seen, self._dropped, seconds, learned, broken)
+        return LiveSummary(self._frames, self._seen, self._dropped, seconds, learned[1], learned, broken)
 
-    def _loop(self, source: LiveSource, learner: Learner, recorder: Recorder | None) -> None:
+    def _loop(self, source: LiveSource, learner: Learners, recorder: Recorder | None) -> None:
         said = time.monotonic()
         with closing(self._stream(source)) as frames:
             for frame in frames:
@@ -167,40 +173,49 @@ class Live:
         seconds = self._settings.seconds
         return frame is not None and seconds is not None and frame.time_s >= seconds
 
-    def _do(self, frame: Frame, learner: Learner, recorder: Recorder | None) -> None:
+    def _do(self, frame: Frame, learner: Learners, recorder: Recorder | None) -> None:
         """One frame. Weights change between frames only, never within one."""
-        self._personal = learner.learned.network
-        sight = None
+        sights: dict[int, Sight] = {}
         if frame.image is not None:
             self._size = frame.image.shape[1::-1]
-            sight = self._follower.follow(frame.image, frame.time_s, self._predict)
-        if sight is not None:
-            self._learn(frame, sight, learner)
+            networks = {number: learned.network for number, learned in learner.learned.items()}
+            sights = self._followers.follow(
+                frame.image, frame.time_s, lambda number: self._predicting(networks.get(number, self._loaded.network))
+            )
+        for number, sight in sights.items():
+            self._learn(frame, number, sight, learner)
+        people = {self._id(number, sight): sight for number, sight in sights.items()}
         if recorder is not None:
-            recorder.add(_record(self._frames, frame, sight))
+            recorder.add(_record(self._frames, frame, people))
         self._frames += 1
-        self._seen += sight is not None
+        self._seen += bool(people)
         self._last_s = frame.time_s
         self._times.append(time.monotonic())
         if self._window is not None and frame.image is not None:
             image = frame.image.copy()
-            if sight is not None:
-                image = draw_skeleton(image, sight.keypoints, self._loaded.model.skeleton)
+            for id_, sight in people.items():
+                colours = Colours.of_number(id_) if self._several else None
+                image = draw_skeleton(image, sight.keypoints, self._loaded.model.skeleton, colours=colours)
             self._window.show(image, self._status(learner))
 
-    def _predict(self, image: np.ndarray, box: Box) -> np.ndarray:
-        network = self._loaded.network if self._show_base else self._personal
-        return predict_in_box(image, box, network, SINGLE_VIEW)
+    def _predicting(self, personal: PoseNetwork) -> Predict:
+        network = self._loaded.network if self._show_base else personal
+        return lambda image, box: predict_in_box(image, box, network, SINGLE_VIEW)
 
-    def _learn(self, frame: Frame, sight: Sight, learner: Learner) -> None:
-        if sight.person != self._person:
-            self._person = sight.person
-            learner.restart()
+    def _id(self, number: int, sight: Sight) -> int:
+        return self._ids.setdefault((number, sight.person), len(self._ids) + 1)
+
+    def _learn(self, frame: Frame, number: int, sight: Sight, learner: Learners) -> None:
+        own = learner.of(number)
+        # The first one is not another one; somebody who comes later may be.
+        if sight.person != self._persons.setdefault(number, sight.person if number > 1 else 0):
+            self._persons[number] = sight.person
+            own.restart()
             self._progress.note("another person: learning starts again")
         if sight.sure:
-            learner.offer(frame, sight.box)
+            own.offer(frame, sight.box)
 
-    def _asked_to_end(self, learner: Learner) -> bool:
+    def _asked_to_end(self, learner: Learners) -> bool:
         key = None if self._window is None else self._window.key()
         if key is Key.pause:
             learner.paused = not learner.paused
@@ -210,27 +225,69 @@ class Live:
             self._save(learner.learned)
         return key is Key.quit
 
-    def _status(self, learner: Learner) -> str:
+    def _status(self, learner: Learners) -> str:
         span = self._times[-1] - self._times[0] if len(self._times) > 1 else 0.0
         speed = f"{(len(self._times) - 1) / span:.1f} a second" if span > 0 else "starting"
-        learned = learner.learned
+        learned = learner.learned[1]
         shown = "base" if self._show_base or learned.model is self._loaded.model else "personalized"
-        return f"{speed}, {shown}, {learned.steps} steps{' (paused)' if learner.paused else ''}"
+        steps = sum(each.steps for each in learner.learned.values())
+        people = f", {len(learner.learned)} people" if self._several else ""
+        return f"{speed}, {shown}{people}, {steps} steps{' (paused)' if learner.paused else ''}"
 
-    def _finish(self, recorder: Recorder, source: LiveSource, learned: LearnerState) -> None:
+    def _finish(self, recorder: Recorder, source: LiveSource, learned: dict[int, LearnerState]) -> None:
         info = {
             "path": source.name, "kind": "video", "width": self._size[0], "height": self._size[1],
             "frames": recorder.frames, "duration_s": self._last_s,
         }  # fmt: skip
-        guard = None if learned.report is None else learned.report.to_dict()
+        report = learned[1].report
+        guard = None if report is None or self._several else report.to_dict()
         recorder.finish(info, self._loaded.describe() | {"guard": guard}, self._loaded.model.skeleton)
 
 
-def _record(index: int, frame: Frame, sight: Sight | None) -> FrameRecord:
-    if sight is None:
+class Learners:
+    """What is learned of each person, in a thread of their own that begins when the person is seen.
+
+    Args:
+        start, settings, polite: As of a `Learner`.
+    """
+
+    def __init__(self, start: PoseModel, settings: LearnSettings, *, polite: bool) -> None:
+        self._begin = lambda: Learner(start, settings, polite=polite)
+        self._learners = {1: self._begin()}
+
+    def of(self, number: int) -> Learner:
+        """A person's."""
+        if number not in self._learners:
+            self._learners[number] = self._begin()
+            self._learners[number].paused = self.paused
+        return self._learners[number]
+
+    @property
+    def learned(self) -> dict[int, LearnerState]:
+        """By number."""
+        return {number: learner.learned for number, learner in self._learners.items()}
+
+    @property
+    def paused(self) -> bool:
+        """Whether nobody learns."""
+        return self._learners[1].paused
+
+    @paused.setter
+    def paused(self, paused: bool) -> None:
+        for learner in self._learners.values():
+            learner.paused = paused
+
+    def close(self) -> dict[int, LearnerState]:
+        """End all threads, and say what was learned."""
+        return {number: learner.close() for number, learner in self._learners.items()}
+
+
+def _record(index: int, frame: Frame, people: dict[int, Sight]) -> FrameRecord:
+    if not people:
         note = "the frame is damaged" if frame.image is None else "the person was not found"
         return FrameRecord(index, frame.time_s, (), frame.note or note)
-    return FrameRecord(index, frame.time_s, (PersonRecord(sight.person + 1, sight.box, sight.keypoints),), frame.note)
+    records = [PersonRecord(id_, sight.box, sight.keypoints) for id_, sight in people.items()]
+    return FrameRecord(index, frame.time_s, tuple(records), frame.note)
 
 
 def _memory() -> str:
