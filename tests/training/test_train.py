@@ -128,8 +128,6 @@ def test_stopping_and_going_on_changes_nothing(tmp_path: Path, clips: str) -> No
 
 
 def test_a_kill_in_the_middle_loses_nothing(tmp_path: Path, clips: str) -> None:
-    if "openvino" in sys.modules:
-        pytest.skip("waiting for a process after training and OpenVINO in one's own: see tests/conftest.py")
     changes = {"epochs": 12, "save_minutes": 0, "log_every": 1}
     train_alone = [sys.executable, str(SCRIPT), clips]
     subprocess.run([*train_alone, str(tmp_path / "whole"), json.dumps(changes)], env=_environment(), check=True)
