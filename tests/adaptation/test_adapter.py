@@ -102,7 +102,7 @@ def test_warm_up_moves_the_decoder_alone(tiny, painted_crops):
     assert _changed(before, adapter.average)
 
 
-def test_warm_up_looks_at_nothing_that_is_not_repainted(tiny, painted_crops):
+def test_warm_up_computes_nothing_that_is_not_reconstructed(tiny, painted_crops):
     looked = []
 
     class Watch(_Push):

@@ -225,7 +225,7 @@ def test_reconstruction_reaches_the_pose_and_stops_at_the_source(tiny, painted_c
     assert learning.affinity.weight.weight.grad is None  # nothing supervised is in it
 
 
-def test_only_the_asked_number_of_views_is_repainted(tiny, painted_crops, monkeypatch):
+def test_only_the_asked_number_of_views_is_reconstructed(tiny, painted_crops, monkeypatch):
     seen = []
     original = tiny.reconstruct
     monkeypatch.setattr(tiny, "reconstruct", lambda *a: seen.append(len(a[0])) or original(*a))

@@ -54,7 +54,7 @@ def test_each_long_clip_and_some_photos_are_held_out() -> None:
     assert len(held_out(crops(*[40] * 30))) <= 24
 
 
-def test_frames_are_repainted_from_their_own_clip() -> None:
+def test_frames_are_reconstructed_from_their_own_clip() -> None:
     mixed, rng = crops(4, 5, 1), np.random.default_rng(0)
     for target, source in zip(mixed * 9, _other_frames(rng, mixed, mixed * 9), strict=True):
         assert source.index != target.index
