@@ -39,6 +39,15 @@ def server(source: Source, tmp_path: Path) -> Iterator[CorrectServer]:
 
 
 def show(browser: Any, server: CorrectServer, *, width: int = 1280, height: int = 900, dark: bool = False) -> None:
+    from urllib3.exceptions import ReadTimeoutError
+
+    try:
+        _show(browser, server, width, height, dark)
+    except ReadTimeoutError:  # on a busy machine Chromium now and then leaves a command without an answer
+        _show(browser, server, width, height, dark)
+
+
+def _show(browser: Any, server: CorrectServer, width: int, height: int, dark: bool) -> None:
     phone = width < 600
     size = {"width": width, "height": height, "deviceScaleFactor": 2 if phone else 1, "mobile": phone}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
