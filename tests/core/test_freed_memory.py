@@ -8,7 +8,7 @@ import pytest
 from ttpose.core import memory
 
 
-def test_memory_manners_are_for_glibc_only(monkeypatch):
+def test_settings_are_for_glibc_only(monkeypatch):
     monkeypatch.setattr(sys, "platform", "darwin")
     monkeypatch.setattr(memory.ctypes, "CDLL", lambda name: pytest.fail("there is no glibc here"))
     memory.keep_freed_memory()
@@ -24,7 +24,7 @@ def test_memory_manners_are_for_glibc_only(monkeypatch):
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc's settings")
-def test_memory_manners_are_told_to_glibc(monkeypatch):
+def test_settings_are_told_to_glibc(monkeypatch):
     told = {}
 
     class Library:
@@ -33,7 +33,8 @@ def test_memory_manners_are_told_to_glibc(monkeypatch):
 
     monkeypatch.setattr(memory.ctypes, "CDLL", lambda name: Library())
     memory.keep_freed_memory()
-    assert told == {-4: 0, -1: 2**31 - 1, -2: 64 * 2**20}  # M_MMAP_MAX, M_TRIM_THRESHOLD, M_TOP_PAD of malloc.h
+    # M_MMAP_MAX, M_TRIM_THRESHOLD, M_TOP_PAD and M_ARENA_MAX of malloc.h
+    assert told == {-4: 0, -1: 2**31 - 1, -2: 64 * 2**20, -8: 1}
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc's settings")

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 
 # glibc's names for mallopt (malloc.h).
-_M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4
+_M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX, _M_ARENA_MAX = -1, -2, -4, -8
 
 
 def keep_freed_memory() -> None:
@@ -21,6 +21,8 @@ def keep_freed_memory() -> None:
     mallopt(_M_MMAP_MAX, 0)
     mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
     mallopt(_M_TOP_PAD, 64 * 2**20)
+    # What one thread freed would be of no use to another: a fifth of a gigabyte more, and no faster.
+    mallopt(_M_ARENA_MAX, 1)
 
 
 def give_back_memory() -> None:
