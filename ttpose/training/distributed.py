@@ -89,5 +89,6 @@ def join_world(device: str) -> Iterator[World]:
     distributed.init_process_group("nccl" if kind == "cuda" else "gloo")
     try:
         yield World(distributed.get_rank(), size, chosen)
+        distributed.barrier()  # nobody leaves while another one still talks to the group
     finally:
         distributed.destroy_process_group()
