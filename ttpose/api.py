@@ -291,7 +291,7 @@ def personalize(
     from ttpose.adaptation.settings import preset_named
 
     settings = settings or preset_named(preset, mode=mode, steps=steps, seed=seed)
-    settings = replace(settings, refine=with_skeleton(with_ensemble_files(settings.refine, ensemble_files), skeleton))
+    settings = _with_inference(settings, ensemble_files, skeleton)
     session = PersonalizationSession.begin(settings, device, base, person, progress)
     media = open_source(source, Reading(fps, stream, slow_motion, capture_fps, time_range))
     said = session.corrections(_as_given(corrections), media)
@@ -320,6 +320,7 @@ def personalize_people(
     base: Base = None,
     settings: PersonalizeSettings | None = None,
     ensemble_files: Sequence[Path | str] = (),
+    skeleton: str | None = None,
     progress: Progress | None = None,
 ) -> PersonalizedPeople:
     """Fine-tune the model on each of several people in one clip, on their own frames, and predict all of them.
@@ -328,7 +329,7 @@ def personalize_people(
         source: Video or image file.
         people: How many, the subject first, or "all". Of somebody in fewer than ten frames nothing is learned.
         preset, mode, steps, subject, fps, capture_fps, slow_motion, time_range, stream, device, seed, base, settings,
-            ensemble_files, progress: As for `personalize`.
+            ensemble_files, skeleton, progress: As for `personalize`.
 
     Raises:
         UsageError, InputError, NoPersonError, WeightsError: As `personalize`.
@@ -340,7 +341,7 @@ def personalize_people(
 
     count = parse_people(people)
     settings = settings or preset_named(preset, mode=mode, steps=steps, seed=seed)
-    settings = replace(settings, refine=with_ensemble_files(settings.refine, ensemble_files))
+    settings = _with_inference(settings, ensemble_files, skeleton)
     session = PersonalizationSession.begin(settings, device, base, None, progress)
     media = open_source(source, Reading(fps, stream, slow_motion, capture_fps, time_range))
     return everyone.personalize_people(session, media, subject, count)
@@ -435,7 +436,7 @@ def learn_person(
     from ttpose.adaptation.weights import PersonalizedWeights
 
     settings = settings or preset_named(preset, steps=steps, seed=seed)
-    settings = replace(settings, refine=with_skeleton(with_ensemble_files(settings.refine, ensemble_files), skeleton))
+    settings = _with_inference(settings, ensemble_files, skeleton)
     if not sources and learned is None:
         raise UsageError("no input was given", "name videos and photos of the person")
     if settings.mode == "online":
@@ -448,6 +449,13 @@ def learn_person(
     if learned is not None:
         return SharedPerson(session, PersonalizedWeights.load(Path(learned), session.base), subject, {}, reading, said)
     return SharedPerson.learn(session, [*dict.fromkeys(map(Path, sources))], subject, on_bad, reading, said)
+
+
+def _with_inference(
+    settings: PersonalizeSettings, ensemble_files: Sequence[Path | str], skeleton: str | None
+) -> PersonalizeSettings:
+    """The settings with further networks in the ensemble, and for results of a keypoint set."""
+    return replace(settings, refine=with_skeleton(with_ensemble_files(settings.refine, ensemble_files), skeleton))
 
 
 def _as_given(corrections: Path | str | Corrections | None) -> Path | Corrections | None:

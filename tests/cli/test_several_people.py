@@ -86,6 +86,12 @@ def test_personalize_writes_a_person_file_and_a_page_for_each_who_was_learned(ap
     assert "3 people; person 1: " in done["text"] and "not personalized: 3" in done["text"]
 
 
+def test_several_people_are_asked_for_in_a_keypoint_set(api: FakeApi, clips: Path) -> None:
+    result = run("personalize", clips / "a.mp4", "--people", "all", "--skeleton", "coco17", "--device", "cpu")
+    assert result.exit_code == 0, result.output
+    assert api.calls[0][0] == "personalize_people" and api.calls[0][2]["skeleton"] == "coco17"
+
+
 def test_personalize_for_one_person_is_what_it_always_was(api: FakeApi, clips: Path) -> None:
     assert run("personalize", clips / "a.mp4", "--people", "1", "--device", "cpu").exit_code == 0
     assert api.calls[0][0] == "personalize" and "person.safetensors" in names("a_ttpose")
