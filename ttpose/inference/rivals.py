@@ -19,8 +19,8 @@ from ttpose.tracking.tracklets import covered
 _SURE = 0.2  # score of a keypoint that counts
 _NEAR = 0.1  # keypoints nearer to each other than this are the same, in sides of the pose's box: a third of a torso ...
 _SHARE = 0.5  # ... and poses that share so many of their keypoints are one person's
-_ALONE = 0.2  # nobody else's box covers more of a person who is looked at to be known again
-_REMEMBERED = 10  # looks, of the last second or so
+_ALONE = 0.2  # nobody else's box covers more of a person whose colours are remembered
+_REMEMBERED = 10  # colours of frames, of the last second or so
 _OWN_SCORE, _OWN_OVERLAP = 0.3, 0.3  # of somebody who is seen behind a rival
 _EVERY = 3  # frames between two of them
 # How much the fit of boxes counts beside that of colours; those of different people differ by about 0.6, boxes by 0.3.
@@ -56,7 +56,7 @@ class Rivals:
 
     def __init__(self, people: int, skeleton: Skeleton) -> None:
         self._trunk = [skeleton.index(name) for name in _TRUNK if name in skeleton.keypoints]
-        self._looks: list[deque[np.ndarray]] = [deque(maxlen=_REMEMBERED) for _ in range(people)]
+        self._colours: list[deque[np.ndarray]] = [deque(maxlen=_REMEMBERED) for _ in range(people)]
 
     def hidden(self, index: int, sights: Sequence[Sight | None]) -> dict[int, int]:
         """Who is hidden in the next frame, and by whom.
@@ -75,22 +75,22 @@ class Rivals:
             if one is None or other is None or a in lost or b in lost or not are_same(one.pose, other.pose):
                 continue
             contested |= {a, b}
-            look = self._look(one)
-            keeps = a if self._misfit(a, one, look) <= self._misfit(b, other, look) else b
+            seen = self._colours_of(one)
+            keeps = a if self._misfit(a, one, seen) <= self._misfit(b, other, seen) else b
             lost[a + b - keeps] = keeps
         if index % _EVERY == 0:
             for i, sight in enumerate(sights):
                 if sight is not None and i not in contested and _is_alone(i, sights):
-                    self._looks[i].append(self._look(sight))
+                    self._colours[i].append(self._colours_of(sight))
         return lost
 
-    def _misfit(self, person: int, sight: Sight, look: np.ndarray) -> float:
+    def _misfit(self, person: int, sight: Sight, seen: np.ndarray) -> float:
         """How badly what is seen fits a person, 0..1.5."""
-        known = self._looks[person]
-        colours = appearance_distance(mean_appearance(list(known)), look) if known else 0.5
+        known = self._colours[person]
+        colours = appearance_distance(mean_appearance(list(known)), seen) if known else 0.5
         return colours + _BOX_SHARE * (1 - sight.box.iou(_extent(sight.pose)))
 
-    def _look(self, sight: Sight) -> np.ndarray:
+    def _colours_of(self, sight: Sight) -> np.ndarray:
         """The colours of the trunk, or of all of the person where it is not sure."""
         sure = [k for k in self._trunk if sight.pose[k, 2] >= _SURE]
         whole = _extent(sight.pose)

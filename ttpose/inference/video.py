@@ -99,7 +99,7 @@ def predict_tracks(
 
     collected = [_Collected(None if keep is None else keep[i]) for i in range(len(tracks))]
 
-    def look_again(frame: FollowedFrame, rival: np.ndarray) -> _Chunk:
+    def predict_without_rival(frame: FollowedFrame, rival: np.ndarray) -> _Chunk:
         """One frame without the person who has been found in it."""
         seen = [frame.without(rival, base)]
         found = _predict_followed(seen, base, model, settings, keep_maps=keep_maps)
@@ -108,7 +108,7 @@ def predict_tracks(
 
     rivals = Rivals(len(tracks), base.skeleton)
     for parts in in_order(predict, chunks(source.frames(), CHUNK)):
-        for person, part in zip(collected, _told_apart(parts, tracks, rivals, look_again), strict=True):
+        for person, part in zip(collected, _told_apart(parts, tracks, rivals, predict_without_rival), strict=True):
             person.add(part)
         advance(len(parts[0].followed))
     return [person.clip() for person in collected]
@@ -161,7 +161,7 @@ def _told_apart(
     parts: list[_Chunk],
     tracks: Sequence[SubjectTrack],
     rivals: Rivals,
-    look_again: Callable[[FollowedFrame, np.ndarray], _Chunk],
+    predict_without_rival: Callable[[FollowedFrame, np.ndarray], _Chunk],
 ) -> list[_Chunk]:
     """The chunks without poses that are somebody else's: of whoever is seen behind that person, or nothing."""
     if len(parts) < 2:
@@ -171,7 +171,7 @@ def _told_apart(
         for one, other in rivals.hidden(index, sights).items():
             sight, rival = sights[one], sights[other]
             assert sight is not None and rival is not None  # or they would be no rivals
-            again = look_again(parts[one].frame(index), rival.pose)
+            again = predict_without_rival(parts[one].frame(index), rival.pose)
             found = again.sight(index, sight.box)
             behind = found is not None and is_own(found, rival)
             parts[one] = parts[one].with_frame(index, again if behind else None, f"hidden by number {other + 1}")
