@@ -12,10 +12,14 @@ os.environ["OMP_NUM_THREADS"] = "1"
 # it starts, and the engine's own tests, compute with OpenVINO.
 os.environ["TTPOSE_ENGINE"] = "torch"
 
+from collections.abc import Iterator
+from typing import Any
+
 import numpy as np
 import pytest
 
 from tests.painted import box_of, paint, paint_dots, stepping
+from tests.report.browser import Chromium
 from tests.small_models import DotModel, shipped_at
 from ttpose.inference.crops import cut_crop
 
@@ -50,3 +54,17 @@ def painted_crops():
         keypoints = stepping(160, i / 2)
         crops.append(cut_crop(paint(keypoints, 160), box_of(keypoints), 64, index=i, time_s=i / 25))
     return crops
+
+
+@pytest.fixture(scope="module")
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
+    """A browser that a module's tests share."""
+    shared = Chromium(tmp_path_factory.mktemp("profiles"))
+    yield shared
+    shared.quit()
+
+
+@pytest.fixture
+def browser(chromium: Chromium) -> Any:
+    """A driver whose browser answers."""
+    return chromium.page()

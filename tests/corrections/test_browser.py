@@ -11,11 +11,13 @@ import pytest
 
 from tests.clips import write_clip
 from tests.corrections.serve import DOUBTED, FRAMES, POSES, page_of
-from tests.report.browser import chromium
+from tests.report.browser import hung_browser
 from ttpose.core.skeleton import COCO17
 from ttpose.corrections import HIDDEN, NOT_IN_PICTURE, VISIBLE, FrameCorrection, read_corrections
 from ttpose.corrections.server import CorrectServer
 from ttpose.media import Source, open_source
+
+pytestmark = hung_browser
 
 NOSE, WRIST = COCO17.index("nose"), COCO17.index("left_wrist")
 KNEES = [COCO17.index("left_knee"), COCO17.index("right_knee")]
@@ -26,12 +28,6 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Source:
     return open_source(write_clip(tmp_path_factory.mktemp("clip") / "walk.mp4", FRAMES))
 
 
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    with chromium(tmp_path_factory.mktemp("profile")) as page:
-        yield page
-
-
 @pytest.fixture
 def server(source: Source, tmp_path: Path) -> Iterator[CorrectServer]:
     with page_of(source, tmp_path) as server:
@@ -39,15 +35,6 @@ def server(source: Source, tmp_path: Path) -> Iterator[CorrectServer]:
 
 
 def show(browser: Any, server: CorrectServer, *, width: int = 1280, height: int = 900, dark: bool = False) -> None:
-    from urllib3.exceptions import ReadTimeoutError
-
-    try:
-        _show(browser, server, width, height, dark)
-    except ReadTimeoutError:  # on a busy machine Chromium now and then leaves a command without an answer
-        _show(browser, server, width, height, dark)
-
-
-def _show(browser: Any, server: CorrectServer, width: int, height: int, dark: bool) -> None:
     phone = width < 600
     size = {"width": width, "height": height, "deviceScaleFactor": 2 if phone else 1, "mobile": phone}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)

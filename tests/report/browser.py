@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +15,57 @@ _FLAGS = (
 )  # fmt: skip
 
 
-@contextmanager
-def chromium(profile: Path) -> Iterator[Any]:
-    """A driver with an empty profile; skips the test, with the reason, where browser or driver are missing."""
+#: For tests with a browser: on a busy machine Chromium now and then leaves a command without an answer for ever. Such
+#: a test, and no other that fails, is run again; `Chromium.page` then starts another browser.
+hung_browser = pytest.mark.flaky(reruns=2, only_rerun=["ReadTimeoutError"])
+
+_PATIENCE = 40.0  # seconds for an answer; the longest wait inside a command is 20
+
+
+class Chromium:
+    """A browser that is started again when it no longer answers.
+
+    Args:
+        profiles: An empty folder for its profiles.
+    """
+
+    def __init__(self, profiles: Path) -> None:
+        self.profiles = profiles
+        self._page: Any = None
+        self._started = 0
+
+    def page(self) -> Any:
+        """A driver whose browser answers; skips the test, with the reason, where browser or driver are missing."""
+        if self._page is not None and not _answers(self._page):
+            self.quit()
+        if self._page is None:
+            self._started += 1
+            self._page = _start(self.profiles / str(self._started))
+        return self._page
+
+    def quit(self) -> None:
+        """End the browser, whether it answers or not."""
+        page, self._page = self._page, None
+        if page is None:
+            return
+        page.command_executor.client_config.timeout = 5
+        try:
+            page.quit()
+        except Exception:  # whatever it says, it is killed with its driver
+            page.service.stop()
+
+
+def _answers(page: Any) -> bool:
+    page.command_executor.client_config.timeout = 5
+    try:
+        return bool(page.execute_script("return true"))
+    except Exception:  # a timeout, or a window or session that is gone
+        return False
+    finally:
+        page.command_executor.client_config.timeout = _PATIENCE
+
+
+def _start(profile: Path) -> Any:
     webdriver = pytest.importorskip("selenium.webdriver", reason="Selenium is not installed")
     browser = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chrome")
     driver = shutil.which("chromedriver")
@@ -31,11 +77,9 @@ def chromium(profile: Path) -> Iterator[Any]:
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     page = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+    page.command_executor.client_config.timeout = _PATIENCE
     page.set_script_timeout(20)
-    try:
-        yield page
-    finally:
-        page.quit()
+    return page
 
 
 def show(page: Any, path: Path, *, width: int = 1280, height: int = 900, dark: bool = False) -> None:

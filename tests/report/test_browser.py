@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +8,14 @@ import jsonschema
 import numpy as np
 import pytest
 
-from tests.report.browser import chromium, show, wait_until_drawn
+from tests.report.browser import hung_browser, show, wait_until_drawn
 from tests.report.examples import FRAMES, Clip
 from ttpose.corrections import read_corrections
 from ttpose.corrections.records import json_schema
 from ttpose.media import open_source
 from ttpose.report.page import write_report
+
+pytestmark = hung_browser
 
 # The canvas without the clip's noise: what is left are the skeletons.
 _LINES = """
@@ -36,12 +37,6 @@ def path(clip: Clip, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("report") / "report.html"
     write_report(clip.path, clip.made, path)
     return path
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    with chromium(tmp_path_factory.mktemp("profile")) as page:
-        yield page
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.report.browser import chromium, show
+from tests.report.browser import hung_browser, show
 from tests.report.examples import Clip, figure
 from tests.report.squats import COUNT, DEEPEST, LENGTH, squat_clip, squatting
 from ttpose.core.skeleton import COCO17
@@ -21,6 +20,8 @@ from ttpose.report.angles import AngleSummary, nearer_side
 from ttpose.report.page import write_report
 from ttpose.results.angles import BodyAngles, body_angles
 from ttpose.results.repetitions import find_repetitions
+
+pytestmark = hung_browser
 
 
 def angles_of(frames: list[np.ndarray]) -> tuple[BodyAngles, np.ndarray]:
@@ -106,12 +107,6 @@ def test_the_page_names_side_gaps_and_repetitions(path: Path) -> None:
     assert "the right knee angle is not known" not in page
     assert '<a href="overlay.mp4">' in page and "angles.csv</a>" not in page  # which is not there
     assert page.index('id="plot-angles"') < page.index('id="plot-confidence"') < page.index('id="plot-speed"')
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    with chromium(tmp_path_factory.mktemp("profile")) as page:
-        yield page
 
 
 def test_csv_and_png_can_be_saved(browser: Any, path: Path, clip: Clip, tmp_path: Path) -> None:
