@@ -134,6 +134,7 @@ _BALANCED = PersonalizeSettings(
     distillation=1.0,
     self_training=0.0,
     interpolation=0.25,
+    frozen=EARLY_BLOCKS,
     refine=REFINE_PRESETS["balanced"],
     augmentation=_MILD,
 )
@@ -146,7 +147,6 @@ STUDENT = replace(
     pose_rate=1e-4,
     supervised=1.0,
     interpolation=1.0,
-    frozen=EARLY_BLOCKS,
 )
 PRESETS = {
     # Fewer frames and steps, one view of each frame with what was learned: what `predict` gives.

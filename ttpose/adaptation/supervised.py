@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-import torch
 
 from ttpose.adaptation.adapter import Adapter
 from ttpose.adaptation.labels import TrainingLabels
@@ -41,8 +40,6 @@ def adapt_to_corrections(
     )
     losses: list[Loss] = [Supervised(labels.corrected, 1.0), Distillation(labels.distilled, 1.0)]
     adapter = Adapter(base, losses, settings)
-    for model in (adapter.model, adapter.average):
-        model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # a third faster on a CPU
     crops, supervised = labels.corrected.crops, labels.supervised_rows
     corrected = [crops[row] for row in supervised]
     others = [crops[row] for row in sorted(set(range(len(crops))) - set(supervised))]
