@@ -54,8 +54,8 @@ def test_seconds_by_hand(clock):
     assert (settings.teacher_views, settings.max_crops) == (4, 48)
     _counted(Estimate(settings, 100, told), clock, 24, together=8)
     # A frame, one forward pass, takes 0.1 s. 100 frames before learning and after; 12 steps of 8 views, each as long as
-    # 3.4 passes; 48 crops seen by the teacher in four views; 24 held-out frames, 9 passes each.
-    passes = 2 * 100 + 12 * 8 * 3.4 + 48 * 4 + 24 * 9
+    # 1.9 passes; 48 crops seen by the teacher in four views; 24 held-out frames, 9 passes each.
+    passes = 2 * 100 + 12 * 8 * 1.9 + 48 * 4 + 24 * 9
     assert told.notes == [f"about {0.1 * passes:.0f} s in all"]
 
 

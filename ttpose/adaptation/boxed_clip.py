@@ -109,6 +109,6 @@ def _personalized(
         return done, before
     clock = time.perf_counter()
     with progress.stage("predict", len(crops)) as advance:
-        after = predict_crops(compiled(done.model), crops, settings.refine, advance)
+        after = predict_crops(compiled(done.model), crops, settings.refine, advance, ensemble=before.ensemble)
     timings = done.timings | {"predict_s": time.perf_counter() - clock}
     return replace(done, timings=timings), after

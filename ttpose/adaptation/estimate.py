@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import time
 
+from ttpose.adaptation.guard.metrics import FEWEST_VIEWS
+from ttpose.adaptation.guard.selection import base_is_known
 from ttpose.adaptation.settings import PersonalizeSettings
 from ttpose.core.progress import Advance, Progress
 
 _FRAMES = 20  # enough to average over decoding's hiccups, and a small part of any clip that takes long
 # Forward passes of one view that take as long as: a view of an optimiser step, forward and backward; the ensemble's
-# second network on a frame; a held-out frame of the guard (three views of three sets of weights).
-_STEP, _ENSEMBLE, _GUARD = 3.4, 2.5, 9.0
+# second network on a frame.
+_STEP, _ENSEMBLE = 3.4, 2.5
 _FROZEN_STEP = 1.9  # the same as the first with the early blocks frozen
 _HELD_OUT = 24
 
@@ -54,7 +56,7 @@ class Estimate:
         learning = self._learning(frames)
         if settings.teacher_views != refine.views and settings.uses_pseudo_labels:
             learning += min(settings.max_crops, frames) * settings.teacher_views
-        return forward_s * (2 * frames * first_pass + learning)
+        return forward_s * (frames * (first_pass + refine.views) + learning)
 
     def _learning(self, frames: int) -> float:
         """Optimiser steps and the guard, in forward passes."""
@@ -63,4 +65,7 @@ class Estimate:
             steps = how.folds * how.fold_steps if self._corrected >= how.fewest else how.steps
             return steps * (how.corrected_batch + how.distilled_batch) * _FROZEN_STEP
         steps = (settings.steps or frames) + settings.decoder_warmup
-        return steps * settings.batch * _STEP + _HELD_OUT * _GUARD * settings.guard
+        step = _FROZEN_STEP if settings.frozen else _STEP
+        views = max(settings.refine.views, FEWEST_VIEWS)
+        models = 2 if base_is_known(settings) else 3  # half and all of the change, and the base
+        return steps * settings.batch * step + _HELD_OUT * views * models * settings.guard

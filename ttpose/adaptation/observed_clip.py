@@ -73,7 +73,10 @@ class ObservedClip:
 def predict_again(
     clips: Sequence[ObservedClip], models: Sequence[PoseNetwork], settings: RefineSettings, progress: Progress
 ) -> list[TTAPrediction | None]:
-    """The same for people in one source, which is read once for all whose crops are not all kept."""
+    """The same for people in one source, which is read once for all whose crops are not all kept.
+
+    The ensemble's second network has not learned; what it predicted when the clip was observed stands.
+    """
     found: list[TTAPrediction | None] = [None] * len(clips)
     seen = [i for i, clip in enumerate(clips) if clip.clip.prediction is not None]
     whole = [i for i in seen if clips[i].store.complete]
@@ -81,7 +84,8 @@ def predict_again(
     if whole:
         with progress.stage("predict", sum(clips[i].store.offered for i in whole)) as advance:
             for i in whole:
-                found[i] = predict_crops(models[i], clips[i].store.crops, settings, advance)
+                ensemble = clips[i].ensemble  # of the same frames, since all are kept
+                found[i] = predict_crops(models[i], clips[i].store.crops, settings, advance, ensemble=ensemble)
     if rest:
         media, frames = clips[rest[0]].media, len(clips[rest[0]].clip.frames)
         with progress.stage("predict", frames) as advance:

@@ -10,7 +10,7 @@ import numpy as np
 
 from ttpose.adaptation.guard.held_out import held_out
 from ttpose.adaptation.guard.metrics import GuardReport
-from ttpose.adaptation.guard.selection import chosen, run_guard
+from ttpose.adaptation.guard.selection import base_is_known, chosen, run_guard
 from ttpose.adaptation.losses import Clip
 from ttpose.adaptation.offline import adapt_offline
 from ttpose.adaptation.pseudo_labels import distillation_targets, predict_teacher, pseudo_labels
@@ -80,10 +80,10 @@ def personalize_model(
     whole = PersonDelta.between(base, adapter.average, base_sha256, weight=settings.interpolation)
     # A clip too short to hold frames out is checked on what it learned from: less to trust, but better than nothing.
     compared = sorted(held) or list(range(len(kept)))
-    known = None if teacher is None or teacher.ensemble is None else teacher.ensemble[[rows[i] for i in compared]]
+    known = teacher.part([rows[i] for i in compared]) if teacher is not None and base_is_known(settings) else None
     report = run_guard(
         base, whole, [kept[i] for i in compared], settings, adapter.model if settings.reconstructs else None,
-        learned_from=not held, ensemble=known, progress=progress,
+        learned_from=not held, known=known, progress=progress,
     )  # fmt: skip
     delta = chosen(whole, report)
     timings["guard_s"] = time.perf_counter() - clock

@@ -227,16 +227,20 @@ def predict_tracks_again(
     settings: RefineSettings,
     advance: Advance,
 ) -> list[TTAPrediction | None]:
-    """The same of several people in one source, each by weights of their own."""
+    """The same of several people in one source, each by weights of their own; the ensemble's prediction stands."""
     followed = [{frame.index: frame for frame in clip.seen} for clip in clips]
+    second = [_ensemble_by_frame(clip) for clip in clips]
 
     def predict(chunk: list[Frame]) -> tuple[int, list[TTAPrediction | None]]:
-        return len(chunk), [predict_one(chunk, *each) for each in zip(followed, models, strict=True)]
+        return len(chunk), [predict_one(chunk, *each) for each in zip(followed, second, models, strict=True)]
 
-    def predict_one(chunk: list[Frame], where: dict[int, FollowedFrame], model: PoseNetwork) -> TTAPrediction | None:
+    def predict_one(
+        chunk: list[Frame], where: dict[int, FollowedFrame], second: dict[int, np.ndarray], model: PoseNetwork
+    ) -> TTAPrediction | None:
         known = [frame for frame in chunk if frame.index in where and frame.image is not None]
         crops = [_cut(frame, where[frame.index], model) for frame in known]
-        return predict_crops(model, crops, settings) if crops else None
+        ensemble = np.stack([second[frame.index] for frame in known]) if second and known else None
+        return predict_crops(model, crops, settings, ensemble=ensemble) if crops else None
 
     if all(clip.prediction is None for clip in clips):
         return [None] * len(clips)
@@ -246,6 +250,12 @@ def predict_tracks_again(
             person += [] if part is None else [part]
         advance(count)
     return [join(person) if person else None for person in parts]
+
+
+def _ensemble_by_frame(clip: PredictedClip) -> dict[int, np.ndarray]:
+    """What the ensemble's second network predicted [K, 4], by the frame's number; empty where it was not asked."""
+    ensemble = None if clip.prediction is None else clip.prediction.ensemble
+    return {} if ensemble is None else {frame.index: row for frame, row in zip(clip.seen, ensemble, strict=True)}
 
 
 def _cut(frame: Frame, followed: FollowedFrame, model: PoseNetwork) -> PersonCrop:

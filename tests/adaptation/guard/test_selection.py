@@ -6,11 +6,13 @@ import pytest
 import torch
 
 from tests.recorded import Recorded
-from tests.small_models import DotModel, recoloured
+from tests.small_models import CountedDots, DotModel, recoloured
 from ttpose.adaptation.guard.metrics import GuardReport, measure
 from ttpose.adaptation.guard.rule import decide
-from ttpose.adaptation.guard.selection import chosen, run_guard, select_weights
+from ttpose.adaptation.guard.selection import base_is_known, chosen, run_guard, select_weights
 from ttpose.adaptation.settings import PersonalizeSettings
+from ttpose.inference.settings import RefineSettings
+from ttpose.inference.tta import TTA_VIEWS, predict_tta
 from ttpose.models.person import PersonDelta
 
 
@@ -35,6 +37,16 @@ def test_base_half_and_all_of_a_change_are_measured(base, walk):
         wanted[kind] = measure(delta.apply(base, weight), keypoints, crops, None)[0]
     assert report.checks == wanted
     assert report == decide(wanted) and report.decision == "personalized"
+
+
+def test_a_base_that_has_predicted_the_crops_is_not_asked_again(walk):
+    base, crops = CountedDots(), walk[2][:6]
+    settings = replace(PersonalizeSettings(), refine=RefineSettings(views=4, rescore=False))
+    known, delta = predict_tta(base, crops, TTA_VIEWS[:4]), PersonDelta.between(base, recoloured(CountedDots()), "ab")
+    base.predicted = 0
+    reports = [run_guard(base, delta, crops, settings, known=one) for one in (known, None)]
+    assert base.predicted == 4 * len(crops), "for the second report alone"
+    assert reports[0] == reports[1] and base_is_known(replace(settings, teacher_views=4))
 
 
 def test_a_change_that_destroys_is_refused(base, walk):

@@ -31,7 +31,8 @@ Decision = Literal["personalized", "interpolated", "base"]
 #: How much of the change each decision keeps.
 INTERPOLATION: dict[Decision, float] = {"personalized": 1.0, "interpolated": 0.5, "base": 0.0}
 
-_FEWEST_VIEWS = 3  # plain; closer and mirrored; closer, mirrored and turned: one alone cannot disagree
+#: Plain; closer and mirrored; closer, mirrored and turned: one alone cannot disagree.
+FEWEST_VIEWS = 3
 
 
 @dataclass(frozen=True)
@@ -108,6 +109,7 @@ def measure(
     perceptual: str | None = None,
     settings: RefineSettings = SINGLE_VIEW,
     ensemble: np.ndarray | None = None,
+    known: TTAPrediction | None = None,
 ) -> tuple[GuardMetrics, np.ndarray]:
     """Measure one set of weights, refined as the result will be, on each clip by itself.
 
@@ -119,13 +121,17 @@ def measure(
         perceptual: How reconstructed frames are compared, as in the settings.
         settings: How keypoints are refined; the heatmaps of fewer than three views are measured by three.
         ensemble: [N, K, 4] what the ensemble's second network predicted for the crops; None leaves it out.
+        known: What the model predicts for the crops by as many views as are measured; None predicts it now.
 
     Returns:
         The figures, means over the clips, and the refined keypoints [N, K, 3] in original pixels.
     """
     network, found = compiled(model), []
     for part in by_clip(crops):
-        prediction = predict_tta(network, crops[part], TTA_VIEWS[: max(settings.views, _FEWEST_VIEWS)])
+        if known is not None:
+            prediction = replace(known.part(part), maps=None)
+        else:
+            prediction = predict_tta(network, crops[part], TTA_VIEWS[: max(settings.views, FEWEST_VIEWS)])
         prediction = replace(prediction, ensemble=None if ensemble is None else ensemble[part])
         before = None if base_keypoints is None else base_keypoints[part]
         found.append(_measure_clip(model, prediction, before, crops[part], reconstructor, perceptual, settings))
