@@ -18,7 +18,9 @@ from ttpose.corrections.model import Corrections, FrameCorrection
 
 LEAST = replace(
     PRESETS["fast"],
-    corrections=CorrectionSettings(steps=2, corrected_batch=1, distilled_batch=1, folds=2, fold_steps=1),
+    corrections=CorrectionSettings(
+        steps=2, corrected_batch=1, distilled_batch=1, folds=2, fold_steps=1, second_steps=1
+    ),
 )
 FRAMES = (1, 5, 8)
 

@@ -10,6 +10,7 @@ import torch
 
 from tests import sample
 from tests.painted import box_of
+from tests.recorded import Recorded
 from tests.small_models import shipped_at
 from ttpose.adaptation.augment import Augmentation
 from ttpose.adaptation.correction_settings import CorrectionSettings
@@ -17,6 +18,8 @@ from ttpose.adaptation.cross_fit import cross_fit
 from ttpose.adaptation.from_corrections import personalize_from_corrections
 from ttpose.adaptation.guard.leave_one_out import LeaveOneOut
 from ttpose.adaptation.labels import training_labels
+from ttpose.adaptation.losses import Clip
+from ttpose.adaptation.second_round import _trusted
 from ttpose.adaptation.settings import PersonalizeSettings
 from ttpose.adaptation.supervised import adapt_to_corrections
 from ttpose.core import geometry
@@ -111,6 +114,28 @@ def test_the_guard_keeps_what_holds_in_frames_that_were_left_out(base, crops, te
     report = measured.decide()
     assert report.decision != "base"
     assert report.leave_one_out["error_px"]["base"] == pytest.approx(measured.mean("base"), abs=1e-3)
+
+
+def test_the_learned_model_teaches_the_other_frames_once_more(base, crops, teacher, corrections):
+    once = replace(SETTINGS, corrections=replace(SETTINGS.corrections, second_steps=0))
+    told, off = Recorded(), []
+    for settings in (once, SETTINGS):
+        done = personalize_from_corrections(base, crops, corrections, settings, teacher=teacher, progress=told)
+        off.append([_off(done.model, crops, teacher, rows) for rows in (list(FRAMES), [0, 3, 6, 9])])
+    assert told.stages["learn from all frames"] == [30, 30]
+    assert told.stages["predict other frames"] == [len(crops), len(crops)]
+    assert off[1][0] < off[0][0]
+    assert off[1][1] < off[0][1], "other frames follow further"
+
+
+def test_what_a_person_said_and_what_is_hardly_trusted_is_not_taught_again(crops, corrections):
+    labels = np.ones((len(crops), 17, 3))
+    labels[2, 3, 2] = 0.1
+    clip = _trusted(Clip(crops, labels, torch.ones(len(crops), 17, 4, 4)), crops, corrections)
+    taught = clip.maps.amax((2, 3)).bool().numpy()
+    expected = np.ones((len(crops), 17), bool)
+    expected[list(FRAMES)], expected[2, 3] = False, False
+    assert np.array_equal(taught, expected)
 
 
 def test_the_guard_keeps_the_base_where_labels_contradict_one_another(base, crops, teacher):

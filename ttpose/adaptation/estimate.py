@@ -62,8 +62,10 @@ class Estimate:
         """Optimiser steps and the guard, in forward passes."""
         settings, how = self._settings, self._settings.corrections
         if self._corrected:
-            steps = how.folds * how.fold_steps if self._corrected >= how.fewest else how.steps
-            return steps * (how.corrected_batch + how.distilled_batch) * _FROZEN_STEP
+            several = self._corrected >= how.fewest
+            steps = how.folds * how.fold_steps + how.second_steps if several else how.steps
+            again = min(settings.max_crops, frames) * settings.refine.views * several
+            return again + steps * (how.corrected_batch + how.distilled_batch) * _FROZEN_STEP
         steps = (settings.steps or frames) + settings.decoder_warmup
         step = _FROZEN_STEP if settings.frozen else _STEP
         views = max(settings.refine.views, FEWEST_VIEWS)

@@ -15,6 +15,7 @@ from ttpose.adaptation.guard.selection import chosen, run_guard
 from ttpose.adaptation.labels import TrainingLabels, training_labels
 from ttpose.adaptation.personalize import Personalized, personalize_model
 from ttpose.adaptation.pseudo_labels import predict_teacher
+from ttpose.adaptation.second_round import learn_again
 from ttpose.adaptation.settings import PersonalizeSettings
 from ttpose.adaptation.supervised import adapt_to_corrections
 from ttpose.core.memory import give_back_memory
@@ -52,14 +53,18 @@ def personalize_from_corrections(
             base, crops, settings, teacher=teacher, base_sha256=base_sha256, progress=progress
         )  # fmt: skip
     progress, timings, clock = progress or Progress(), {}, time.perf_counter()
-    labels = _labels(base, crops, corrections, settings, teacher, progress)
+    kept, known = _kept(base, crops, corrections, settings, teacher, progress)
+    labels = training_labels(known, kept, corrections, base.skeleton, settings, base.config.crop)
     timings["teacher_s"], clock = _lap(clock)
     if len(labels.supervised_rows) < settings.corrections.fewest:
         whole, report, history = _learned_at_once(base, labels, settings, base_sha256, timings, progress)
     else:
         fitted = cross_fit(base, labels, settings, progress)
-        whole, history = PersonDelta.between(base, fitted.model, base_sha256), fitted.history
+        learned, history = fitted.model, fitted.history
         report = fitted.left_out.decide() if fitted.left_out else GuardReport("personalized", "the guard was off", {})
+        if settings.corrections.second_steps and report.decision != "base":
+            learned = learn_again(learned, labels, corrections, known.ensemble, settings, progress)
+        whole = PersonDelta.between(base, learned, base_sha256)
         timings["adapt_s"] = _lap(clock)[0]
     give_back_memory()
     delta = chosen(whole, report)
@@ -88,21 +93,22 @@ def _learned_at_once(
     return whole, report, adapter.history
 
 
-def _labels(
+def _kept(
     base: PoseModel,
     crops: Sequence[PersonCrop],
     corrections: Mapping[int, FrameCorrection],
     settings: PersonalizeSettings,
     teacher: TTAPrediction | None,
     progress: Progress,
-) -> TrainingLabels:
+) -> tuple[list[PersonCrop], TTAPrediction]:
+    """The crops that are learned from, and what the base predicts of them."""
     corrected = [row for row, crop in enumerate(crops) if crop.index in corrections]
     rows = sorted({*corrected, *evenly_spaced(len(crops), settings.max_crops)})
     kept = [crops[row] for row in rows]
     known = None if teacher is None else teacher.part(rows)
     if known is None:
         known = predict_teacher(base, kept, settings, progress, keep_maps=True)
-    return training_labels(known, kept, corrections, base.skeleton, settings, base.config.crop)
+    return kept, known
 
 
 def _held_out(labels: TrainingLabels, settings: PersonalizeSettings) -> list[int]:

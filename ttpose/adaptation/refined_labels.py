@@ -22,6 +22,7 @@ from ttpose.core.skeleton import Skeleton, torso_lengths
 from ttpose.inference.crops import PersonCrop, by_clip
 from ttpose.inference.prediction import TTAPrediction
 from ttpose.inference.refine.clip import refine
+from ttpose.inference.refine.corrected import CorrectedFrames
 from ttpose.inference.refine.left_right import limb_groups
 
 # A label counts half as much where the refinement moved the joint by this much, in torsos: more than test-time
@@ -35,6 +36,7 @@ def refined_labels(
     skeleton: Skeleton,
     settings: PersonalizeSettings,
     grid: CropGrid | int = 256,
+    corrected: CorrectedFrames | None = None,
 ) -> Clip:
     """Labels of crops, and heatmaps where the teacher kept them.
 
@@ -44,6 +46,7 @@ def refined_labels(
         skeleton: The keypoint set.
         settings: `refine` and `teacher_min_score` are used.
         grid: The network's crops, over which the maps lie; a number stands for squares of the usual kind.
+        corrected: What a person said of some of the N frames, which the refinement of the others then knows.
 
     Returns:
         Labels [N, K, 3] in the cut-outs' pixels, the third value the trust 0..1, and maps near them under the names
@@ -52,7 +55,8 @@ def refined_labels(
     labels, swapped = np.zeros((len(crops), len(skeleton), 3)), np.zeros((len(crops), 2), bool)
     for part in by_clip(crops):
         one, times = replace(teacher.part(part), maps=None), [crop.time_s for crop in crops[part]]
-        refined = refine(one, times, skeleton, settings.refine)
+        said = None if corrected is None else corrected.part(range(part.start, part.stop))
+        refined = refine(one, times, skeleton, settings.refine, said)
         labels[part], swapped[part] = refined.keypoints, refined.swapped
         labels[part, :, 2] *= _trust(one, refined.keypoints, _order(refined.swapped, skeleton), skeleton)
         labels[part, :, 2] *= refined.keypoints[..., 2] > settings.teacher_min_score

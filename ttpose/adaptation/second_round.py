@@ -1,0 +1,75 @@
+"""The second round of learning from corrected frames, in which the learned model teaches the other frames.
+
+In the first round the other frames teach what the base says of them, so that nothing it knew is lost. But where the
+base is wrong, its mistakes are taught as well, against what the person corrected. The model that has learned from the
+corrected frames errs less: its own prediction, refined with the corrections pinned, is what the other frames teach
+now, as far as it can be trusted (self-training with a teacher that is replaced once: noisy student, Xie et al., CVPR
+2020).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from ttpose.adaptation.labels import TrainingLabels, corrected_frames
+from ttpose.adaptation.losses import Clip
+from ttpose.adaptation.refined_labels import refined_labels
+from ttpose.adaptation.settings import PersonalizeSettings
+from ttpose.adaptation.supervised import adapt_to_corrections
+from ttpose.core.progress import Progress
+from ttpose.corrections.model import FrameCorrection
+from ttpose.inference.crops import PersonCrop
+from ttpose.inference.pipeline import predict_crops
+from ttpose.models.engine import compiled
+from ttpose.models.pose_model import PoseModel
+
+# Refined keypoints that are trusted less than this are not taught: a score of 0.5 of which the refinement's steps agree
+# to a third.
+_LEAST_TRUST = 0.15
+
+
+def learn_again(
+    learned: PoseModel,
+    labels: TrainingLabels,
+    corrections: Mapping[int, FrameCorrection],
+    ensemble: np.ndarray | None,
+    settings: PersonalizeSettings,
+    progress: Progress | None = None,
+) -> PoseModel:
+    """Learn once more from all corrected frames, and from what the learned model says of the others.
+
+    Args:
+        learned: What came of the first round; it stays as it is.
+        labels: The first round's, of N crops.
+        corrections: By the crops' numbers.
+        ensemble: [N, K, 4] what the ensemble's second network predicted for the crops, or None.
+        settings: As in the first round.
+        progress: Receives progress.
+    """
+    how, crops, progress = settings.corrections, labels.corrected.crops, progress or Progress()
+    with progress.stage("predict other frames", len(crops)) as advance:
+        teacher = predict_crops(
+            compiled(learned), crops, settings.refine, advance, ensemble=ensemble, keep_maps=True
+        )  # fmt: skip
+    said = corrected_frames(corrections, [crop.index for crop in crops], len(learned.skeleton))
+    refined = refined_labels(teacher, crops, learned.skeleton, settings, learned.config.crop, said)
+    again = TrainingLabels(labels.corrected, _trusted(refined, crops, corrections))
+    settings = replace(settings, corrections=replace(how, rate=how.second_rate))
+    with progress.stage("learn from all frames", how.second_steps) as advance:
+        return adapt_to_corrections(learned, again, settings, how.second_steps, advance).average
+
+
+def _trusted(clip: Clip, crops: Sequence[PersonCrop], corrections: Mapping[int, FrameCorrection]) -> Clip:
+    """The clip without the maps of joints that are trusted little, or that the person said something of."""
+    if clip.maps is None:
+        return clip
+    left = clip.labels[..., 2] < _LEAST_TRUST
+    for row, crop in enumerate(crops):
+        if crop.index in corrections:
+            left[row] |= corrections[crop.index].corrected
+    clip.maps[torch.from_numpy(left)] = 0
+    return clip
