@@ -85,7 +85,7 @@ def _changed(settings: PersonalizeSettings, values: dict[str, str]) -> Personali
 
 
 def _value(name: str, text: str) -> Any:
-    if name == "trainable":
+    if name in ("trainable", "frozen"):
         return tuple(text.split("+"))
     if name in ("perceptual", "mode"):
         return text

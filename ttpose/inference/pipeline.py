@@ -98,7 +98,7 @@ class PredictedClip:
     Attributes:
         frames: Every decoded frame, with its box and the base's prediction by one plain view.
         prediction: Of the M frames in which the subject is known, by the settings' views and ensemble; None for M = 0.
-        base_prediction: The same by the base without the ensemble, for left/right where other weights predicted.
+        base_prediction: The same by the base, for left/right where other weights predicted.
     """
 
     frames: list[FollowedFrame]

@@ -81,9 +81,10 @@ def predict_tracks(
     """
     model = base if model is None else model
     margin = not settings.plain or model is not base or keep is not None
-    # Left and right of other weights are the base's, where they are corrected (`PredictedClip.sides`).
+    # Left and right of other weights are the base's, where they are corrected (`PredictedClip.sides`), and its pose is
+    # shown to the ensemble: so a person file predicts what the personalization wrote, which has both from the base.
     with_base = model is not base and settings.correct_swaps
-    base_settings = replace(settings, ensemble=False, ensemble_files=())
+    base_settings = replace(settings, ensemble_files=())
 
     def predict(chunk: list[Frame]) -> list[_Chunk]:
         shared = detector if len(tracks) == 1 else SharedDetector(detector)
@@ -92,19 +93,18 @@ def predict_tracks(
     def predict_one(chunk: list[Frame], track: SubjectTrack, shared: Detector) -> _Chunk:
         followed = follow_frames(chunk, track, base, shared, margin=margin)
         seen = [frame for frame in followed if frame.prediction is not None]
-        found = _predict_followed(seen, base, model, settings, keep_maps=keep_maps) if seen else None
-        if not seen or not with_base:
-            return _Chunk(followed, seen, found)
-        return _Chunk(followed, seen, found, _predict_followed(seen, base, base, base_settings, keep_maps=False))
+        return _Chunk(followed, seen, *(predict_seen(seen) if seen else (None, None)))
+
+    def predict_seen(seen: list[FollowedFrame]) -> tuple[TTAPrediction, TTAPrediction | None]:
+        by_base = _predict_followed(seen, base, base, base_settings, keep_maps=False) if with_base else None
+        return _predict_followed(seen, base, model, settings, keep_maps=keep_maps, by_base=by_base), by_base
 
     collected = [_Collected(None if keep is None else keep[i]) for i in range(len(tracks))]
 
     def predict_without_rival(frame: FollowedFrame, rival: np.ndarray) -> _Chunk:
         """One frame without the person who has been found in it."""
         seen = [frame.without(rival, base)]
-        found = _predict_followed(seen, base, model, settings, keep_maps=keep_maps)
-        by_base = _predict_followed(seen, base, base, base_settings, keep_maps=False) if with_base else None
-        return _Chunk(seen, seen, found, by_base)
+        return _Chunk(seen, seen, *predict_seen(seen))
 
     rivals = Rivals(len(tracks), base.skeleton)
     for parts in in_order(predict, chunks(source.frames(), CHUNK)):
@@ -202,15 +202,26 @@ class _Collected:
 
 
 def _predict_followed(
-    seen: Sequence[FollowedFrame], base: PoseNetwork, model: PoseNetwork, settings: RefineSettings, *, keep_maps: bool
+    seen: Sequence[FollowedFrame],
+    base: PoseNetwork,
+    model: PoseNetwork,
+    settings: RefineSettings,
+    *,
+    keep_maps: bool,
+    by_base: TTAPrediction | None = None,
 ) -> TTAPrediction:
-    """The settings' prediction of followed frames; what the plain view of the base has shown is not computed again."""
+    """The settings' prediction of followed frames; what the plain view of the base has shown is not computed again.
+
+    With `by_base`, the base's prediction of the same frames, the ensemble's part is taken from it.
+    """
     followed = join([frame.prediction for frame in seen if frame.prediction is not None])
     if model is base and settings.plain and not keep_maps:
         return followed
     crops = [frame.crop for frame in seen if frame.crop is not None]
     plain = ViewOutput.cat([frame.plain for frame in seen if frame.plain is not None]) if model is base else None
-    return predict_crops(model, crops, settings, plain=plain, keep_maps=keep_maps)
+    ensemble = None if by_base is None else by_base.ensemble
+    found = predict_crops(model, crops, settings, plain=plain, keep_maps=keep_maps, ensemble=ensemble)
+    return found if by_base is None else replace(found, feet=by_base.feet)
 
 
 def predict_video_again(
