@@ -36,7 +36,9 @@ SETTINGS = PersonalizeSettings(
     augmentation=STILL,
     refine=SINGLE_VIEW,
     ema=0.5,
-    corrections=CorrectionSettings(steps=16, corrected_batch=3, distilled_batch=1, folds=2, fold_steps=12),
+    corrections=CorrectionSettings(
+        steps=16, corrected_batch=3, distilled_batch=1, folds=2, fold_steps=12, second_steps=20
+    ),
 )
 SIZE = 128
 SHIFT = np.array([14.0, -10.0])  # about two cells of the heatmap: a person with a convention of their own
@@ -122,7 +124,7 @@ def test_the_learned_model_teaches_the_other_frames_once_more(base, crops, teach
     for settings in (once, SETTINGS):
         done = personalize_from_corrections(base, crops, corrections, settings, teacher=teacher, progress=told)
         off.append([_off(done.model, crops, teacher, rows) for rows in (list(FRAMES), [0, 3, 6, 9])])
-    assert told.stages["learn from all frames"] == [30, 30]
+    assert told.stages["learn from all frames"] == [20, 20]
     assert told.stages["predict other frames"] == [len(crops), len(crops)]
     assert off[1][0] < off[0][0]
     assert off[1][1] < off[0][1], "other frames follow further"
