@@ -64,7 +64,7 @@ class Estimate:
         if self._corrected:
             several = self._corrected >= how.fewest
             steps = how.folds * how.fold_steps + how.second_steps if several else how.steps
-            again = min(settings.max_crops, frames) * settings.refine.views * several
+            again = min(settings.max_crops, frames) * settings.teacher_views * several
             return again + steps * (how.corrected_batch + how.distilled_batch) * _FROZEN_STEP
         steps = (settings.steps or frames) + settings.decoder_warmup
         step = _FROZEN_STEP if settings.frozen else _STEP

@@ -51,10 +51,9 @@ def learn_again(
         progress: Receives progress.
     """
     how, crops, progress = settings.corrections, labels.corrected.crops, progress or Progress()
+    views = replace(settings.refine, views=settings.teacher_views)
     with progress.stage("predict other frames", len(crops)) as advance:
-        teacher = predict_crops(
-            compiled(learned), crops, settings.refine, advance, ensemble=ensemble, keep_maps=True
-        )  # fmt: skip
+        teacher = predict_crops(compiled(learned), crops, views, advance, ensemble=ensemble, keep_maps=True)
     said = corrected_frames(corrections, [crop.index for crop in crops], len(learned.skeleton))
     refined = refined_labels(teacher, crops, learned.skeleton, settings, learned.config.crop, said)
     again = TrainingLabels(labels.corrected, _trusted(refined, crops, corrections))
