@@ -36,6 +36,17 @@ def walk():
     return [paint(k, 96) for k in keypoints], [box_of(k) for k in keypoints], keypoints
 
 
+def test_no_block_is_frozen_and_all_rates_are_the_adapters():
+    usual = preset_named("balanced")
+    settings = fitted(usual, small_vitpose("simple").config)
+    assert usual.frozen and usual.corrections.frozen
+    assert settings.frozen == settings.corrections.frozen == ()
+    raised = settings.pose_rate / usual.pose_rate
+    assert raised > 1
+    assert settings.corrections.rate == pytest.approx(raised * usual.corrections.rate)
+    assert settings.corrections.second_rate == pytest.approx(raised * usual.corrections.second_rate)
+
+
 @pytest.mark.parametrize("decoder", ["simple", "classic"])
 def test_adapters_norms_and_the_decoder_learn_and_nothing_else(walk, decoder):
     base = small_vitpose(decoder)

@@ -155,9 +155,11 @@ def fitted(settings: PersonalizeSettings, config: ModelConfig) -> PersonalizeSet
         settings = replace(settings, decoder_warmup=0, rate_warmup=0)
     if config.has_adapters and settings.trainable == PersonalizeSettings.trainable:
         # Its blocks are no edges and textures, as the first ones of the shipped encoder are.
-        corrections = replace(settings.corrections, frozen=(), rate=_ADAPTER_RATE * settings.corrections.rate)
-        rate = _ADAPTER_RATE * settings.pose_rate
-        settings = replace(settings, trainable=_ON_A_TRANSFORMER, pose_rate=rate, corrections=corrections)
+        how, rate = settings.corrections, _ADAPTER_RATE * settings.pose_rate
+        corrections = replace(
+            how, frozen=(), rate=_ADAPTER_RATE * how.rate, second_rate=_ADAPTER_RATE * how.second_rate
+        )  # fmt: skip
+        settings = replace(settings, trainable=_ON_A_TRANSFORMER, frozen=(), pose_rate=rate, corrections=corrections)
     settings = replace(settings, refine=fitted_refinement(settings.refine, config))
     return settings if config.self_task == "reconstruction" else replace(settings, decoder_warmup=0)
 
