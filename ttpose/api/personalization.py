@@ -76,10 +76,8 @@ def personalize(
         InputError, NoPersonError, WeightsError: See there.
     """
     from ttpose.adaptation.session import PersonalizationSession
-    from ttpose.adaptation.settings import preset_named
 
-    settings = settings or preset_named(preset, mode=mode, steps=steps, seed=seed)
-    settings = _with_inference(settings, ensemble_files, skeleton)
+    settings = _chosen(settings, preset, mode, steps, seed, ensemble_files, skeleton)
     session = PersonalizationSession.begin(settings, device, base, person, progress)
     media = open_source(source, Reading(fps, stream, slow_motion, capture_fps, time_range))
     said = session.corrections(_as_given(corrections), media)
@@ -125,11 +123,9 @@ def personalize_people(
     """
     from ttpose.adaptation import everyone
     from ttpose.adaptation.session import PersonalizationSession
-    from ttpose.adaptation.settings import preset_named
 
     count = parse_people(people)
-    settings = settings or preset_named(preset, mode=mode, steps=steps, seed=seed)
-    settings = _with_inference(settings, ensemble_files, skeleton)
+    settings = _chosen(settings, preset, mode, steps, seed, ensemble_files, skeleton)
     session = PersonalizationSession.begin(settings, device, base, None, progress)
     media = open_source(source, Reading(fps, stream, slow_motion, capture_fps, time_range))
     return everyone.personalize_people(session, media, subject, count)
@@ -220,30 +216,35 @@ def learn_person(
     """
     from ttpose.adaptation.same_person import SharedPerson
     from ttpose.adaptation.session import PersonalizationSession
-    from ttpose.adaptation.settings import preset_named
     from ttpose.adaptation.weights import PersonalizedWeights
 
-    settings = settings or preset_named(preset, steps=steps, seed=seed)
-    settings = _with_inference(settings, ensemble_files, skeleton)
+    settings = _chosen(settings, preset, "offline", steps, seed, ensemble_files, skeleton)
     if not sources and learned is None:
         raise UsageError("no input was given", "name videos and photos of the person")
     if settings.mode == "online":
         raise UsageError("online learning takes one input at a time")
-    session, reading = (
-        PersonalizationSession.begin(settings, device, base, person, progress),
-        Reading(fps, stream, slow_motion, capture_fps, time_range),
-    )
+    session = PersonalizationSession.begin(settings, device, base, person, progress)
+    reading = Reading(fps, stream, slow_motion, capture_fps, time_range)
     said = {Path(path): given for path, each in (corrections or {}).items() if (given := _as_given(each)) is not None}
     if learned is not None:
         return SharedPerson(session, PersonalizedWeights.load(Path(learned), session.base), subject, {}, reading, said)
     return SharedPerson.learn(session, [*dict.fromkeys(map(Path, sources))], subject, on_bad, reading, said)
 
 
-def _with_inference(
-    settings: PersonalizeSettings, ensemble_files: Sequence[Path | str], skeleton: str | None
+def _chosen(
+    settings: PersonalizeSettings | None,
+    preset: str,
+    mode: Mode,
+    steps: int | None,
+    seed: int,
+    ensemble_files: Sequence[Path | str],
+    skeleton: str | None,
 ) -> PersonalizeSettings:
-    """The settings with further networks in the ensemble, and for results of a keypoint set."""
-    return replace(settings, refine=with_skeleton(with_ensemble_files(settings.refine, ensemble_files), skeleton))
+    """The settings, or the preset's, with further networks in the ensemble, and for results of a keypoint set."""
+    from ttpose.adaptation.settings import preset_named
+
+    found = settings or preset_named(preset, mode=mode, steps=steps, seed=seed)
+    return replace(found, refine=with_skeleton(with_ensemble_files(found.refine, ensemble_files), skeleton))
 
 
 def _as_given(corrections: Path | str | Corrections | None) -> Path | Corrections | None:
