@@ -1,10 +1,9 @@
-"""The second round of learning from corrected frames, in which the learned model teaches the other frames.
+"""The second round of learning from corrected frames, with new pseudo-labels for the other frames.
 
-In the first round the other frames teach what the base says of them, so that nothing it knew is lost. But where the
-base is wrong, its mistakes are taught as well, against what the person corrected. The model that has learned from the
-corrected frames errs less: its own prediction, refined with the corrections pinned, is what the other frames teach
-now, as far as it can be trusted (self-training with a teacher that is replaced once: noisy student, Xie et al., CVPR
-2020).
+In the first round the distillation targets of the other frames are the base's, so that nothing it knew is lost. But
+where the base is wrong, so are they, and they pull against what the person corrected. The model that has learned from
+the corrected frames errs less: its own prediction, refined with the corrections pinned, gives the pseudo-labels now, as
+far as it can be trusted (self-training with a teacher that is replaced once: noisy student, Xie et al., CVPR 2020).
 """
 
 from __future__ import annotations
@@ -27,8 +26,8 @@ from ttpose.inference.pipeline import predict_crops
 from ttpose.models.engine import compiled
 from ttpose.models.pose_model import PoseModel
 
-# Refined keypoints that are trusted less than this are not taught: a score of 0.5 of which the refinement's steps agree
-# to a third.
+# Refined keypoints that are trusted less than this are no pseudo-labels: a score of 0.5 of which the refinement's steps
+# agree to a third.
 _LEAST_TRUST = 0.15
 
 
@@ -40,7 +39,7 @@ def learn_again(
     settings: PersonalizeSettings,
     progress: Progress | None = None,
 ) -> PoseModel:
-    """Learn once more from all corrected frames, and from what the learned model says of the others.
+    """Learn once more from all corrected frames, and from the learned model's pseudo-labels of the others.
 
     Args:
         learned: What came of the first round; it stays as it is.
