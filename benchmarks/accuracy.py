@@ -1,4 +1,4 @@
-"""Accuracy of ways to personalize on labelled clips: `python benchmarks/accuracy.py CLIPS [--methods a,b] [-o FILE]`.
+"""Accuracy of ways to personalize on labelled clips: `python benchmarks/accuracy.py CLIPS [--methods a,b] …`.
 
 CLIPS holds clips in the package's labelled format (docs/synthetic.md). Every method starts from the shipped base anew
 for each clip and never sees a label. Prints a Markdown table, and writes all figures as JSON.
@@ -21,7 +21,9 @@ from ttpose.adaptation.settings import PRESETS, PersonalizeSettings, preset_name
 from ttpose.core.geometry import Box
 from ttpose.evaluation.clips import evaluate_clips
 from ttpose.inference.crops import cut_crop
-from ttpose.inference.pipeline import predict_clip
+from ttpose.inference.pipeline import predict_crops
+from ttpose.inference.refine.clip import refine
+from ttpose.models.engine import PRECISIONS, compiled, use_precision
 
 _BALANCED = PRESETS["balanced"]
 _ALONE = replace(_BALANCED, guard=False)
@@ -76,8 +78,12 @@ def predict_only(
     read = images if callable(images) else images.__getitem__
     size = model.config.input_size
     crops = [cut_crop(read(i), box, size, index=i, time_s=i / 25) for i, box in enumerate(boxes)]
-    keypoints = predict_clip(model, crops, settings.refine, progress).keypoints
-    return PersonalizedClip(keypoints, keypoints, GuardReport("base", "nothing was learned", {}), {}, model)
+    network = compiled(model)
+    with progress.stage("predict", len(crops)) as advance:
+        before = predict_crops(network, crops, settings.refine, advance)
+    keypoints = refine(before, [crop.time_s for crop in crops], model.skeleton, settings.refine).keypoints
+    guard = GuardReport("base", "nothing was learned", {})
+    return PersonalizedClip(keypoints, keypoints, guard, {}, model, before)
 
 
 def main() -> None:
@@ -86,8 +92,10 @@ def main() -> None:
     parser.add_argument("clips", type=Path)
     parser.add_argument("--methods", default="sides,views+sides,balanced")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--precision", choices=PRECISIONS, default="auto", help="of networks that do not learn")
     parser.add_argument("-o", "--output", type=Path, default=Path("accuracy.json"))
     options = parser.parse_args()
+    use_precision(options.precision)
     reports = {}
     for name in options.methods.split(","):
         report = evaluate_clips(
@@ -111,9 +119,9 @@ def _row(name: str, report: dict[str, Any], when: str) -> str:
 
 
 def _cell(scores: dict[str, float] | None, guard: str | None) -> str:
-    if scores is None:
+    if not scores:
         return "–"
-    text = f"{scores['pck@0.1']:.3f} / {scores['pck@0.2']:.3f}"
+    text = " / ".join(f"{scores[f'pck@{limit}']:.3f}" for limit in (0.05, 0.1, 0.2))
     return f"{text} ({guard[0]})" if guard else text
 
 

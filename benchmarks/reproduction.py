@@ -81,7 +81,7 @@ def _changed(settings: PersonalizeSettings, values: dict[str, str]) -> Personali
     known = {field.name for field in fields(settings)}
     if unknown := sorted(values.keys() - known):
         raise UsageError(f"there is no setting {unknown[0]}", "use the fields of PersonalizeSettings")
-    return replace(settings, **{name: _value(name, text) for name, text in values.items()})
+    return replace(settings, chosen=tuple(values), **{name: _value(name, text) for name, text in values.items()})
 
 
 def _value(name: str, text: str) -> Any:

@@ -105,6 +105,23 @@ def test_what_does_not_fit_is_said_before_any_work(models, method, name):
         fitted(method_named(method), models[name].config)
 
 
+def test_the_paper_on_an_encoder_without_norm_layers(models):
+    config = replace(models["joint"].config, preset="small")
+    offline, online = (fitted(method_named("paper", mode=mode), config) for mode in ("offline", "online"))
+    assert (offline.pose_rate, offline.decoder_rate, offline.steps, offline.decoder_warmup) == (1e-5, 5e-4, 40, 5)
+    assert (online.pose_rate, online.steps, online.decoder_warmup, online.batch) == (1e-5, 0, 0, 8)
+    whole = fitted(method_named("paper"), replace(config, preset="paper"))
+    assert (whole.pose_rate, whole.steps, whole.batch) == (PAPER.pose_rate, PAPER.steps, PAPER.batch)
+
+
+def test_a_rate_and_steps_that_the_caller_named_are_kept(models):
+    config = replace(models["joint"].config, preset="small")
+    named = fitted(method_named("paper", rate=1e-4, steps=7), config)
+    assert (named.pose_rate, named.steps) == (1e-4, 7)
+    assert named.decoder_rate == pytest.approx(5e-3)
+    assert fitted(method_named("paper", learn=["encoder"]), config).decoder_rate == 0.0
+
+
 def test_ours_on_a_whole_clip_of_a_model_without_hips_or_decoder(models, crops):
     done = personalize_model(models["rotation"], crops, fitted(small("ours"), models["rotation"].config))
     assert done.guard.decision in ("personalized", "interpolated", "base")

@@ -121,7 +121,9 @@ def test_stopping_and_going_on_changes_nothing(tmp_path: Path, clips: str) -> No
     for stop in (1, 4):
         result = train(dataclasses.replace(plan, max_steps=stop))
         assert (result.steps, result.weights) == (stop, None)
+        assert load_model(tmp_path / "parts/stopped.safetensors").config.preset == plan.preset.config.preset
     assert train(plan).steps == 6
+    assert not (tmp_path / "parts/stopped.safetensors").exists()
     assert torch.equal(_weights(tmp_path / "whole"), _weights(tmp_path / "parts"))
     assert (tmp_path / "whole/losses.csv").read_text() == (tmp_path / "parts/losses.csv").read_text()
     assert train(plan).steps == 6  # finished: nothing is left to do

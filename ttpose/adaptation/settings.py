@@ -51,6 +51,7 @@ class PersonalizeSettings:
         augmentation: Random views.
         seed: Of every random draw.
         corrections: How corrected frames are learned from, where there are any.
+        chosen: Fields that the caller named, which are not fitted to the model's structure.
     """
 
     preset: str = "balanced"
@@ -87,6 +88,7 @@ class PersonalizeSettings:
     augmentation: Augmentation = field(default_factory=lambda: Augmentation(rotation_sd=20.0))
     seed: int = 0
     corrections: CorrectionSettings = field(default_factory=CorrectionSettings)
+    chosen: tuple[str, ...] = ()
 
     @property
     def reconstructs(self) -> bool:

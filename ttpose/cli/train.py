@@ -76,7 +76,7 @@ def train(
     freeze_norms: Annotated[bool, _run("--freeze-norms", help="Keep batch norm statistics as they are.")] = False,
     max_steps: Annotated[
         int | None,
-        _run(min=0, metavar="N", show_default=False, help="Stop after N steps in all."),
+        _run(min=0, metavar="N", show_default=False, help="Stop after N steps in all, for now."),
     ] = None,
     save_minutes: Annotated[float, _run(min=0, metavar="MIN", help="Minutes between states on disk.")] = 10.0,
     workers: Annotated[int, _run(min=0, metavar="N", help="Processes that read images.")] = 4,

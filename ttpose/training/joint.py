@@ -38,7 +38,7 @@ from ttpose.training.start import (
 from ttpose.training.state import TrainingState, load_state, require_same_run
 from ttpose.training.validation import Validation, pck_rule, thinned, validate
 
-FINAL_NAME, BEST_NAME = "model.safetensors", "best.safetensors"
+FINAL_NAME, BEST_NAME, STOPPED_NAME = "model.safetensors", "best.safetensors", "stopped.safetensors"
 
 
 def train(plan: TrainingPlan, progress: Progress | None = None) -> TrainingResult:
@@ -262,10 +262,13 @@ class Training:
 
     def _finish(self, done: bool) -> Path | None:
         if not done:
+            if self.step:
+                self._write(STOPPED_NAME, self.step // self._order().steps_per_epoch)
             return None
-        path = self.plan.folder / FINAL_NAME
         self._write(FINAL_NAME, self.settings.epochs)
-        return path
+        if self.world.first:
+            (self.plan.folder / STOPPED_NAME).unlink(missing_ok=True)
+        return self.plan.folder / FINAL_NAME
 
     def _write(self, name: str, epoch: int) -> None:
         if self.world.first:

@@ -11,6 +11,7 @@ import torch
 from ttpose.models.engine import operations as operations  # fills the table that Symbol looks into
 from ttpose.models.engine.runtime import openvino, ops
 from ttpose.models.engine.signal_stack import kept_signal_stack
+from ttpose.models.engine.sixteen_bits import keep_depthwise_weights
 from ttpose.models.engine.symbol import Symbol
 
 #: A forward's outputs that are wanted, in order.
@@ -47,8 +48,11 @@ class Graph:
             # The system knows better than a library which cores are free.
             "ENABLE_CPU_PINNING": "NO",
         }
+        model = openvino.Model(outputs, [image])
+        if bfloat16:
+            keep_depthwise_weights(model)
         with kept_signal_stack():
-            compiled = openvino.Core().compile_model(openvino.Model(outputs, [image]), "CPU", settings)
+            compiled = openvino.Core().compile_model(model, "CPU", settings)
         self._shapes = [tuple(output.get_shape())[1:] for output in outputs]
         self._requests = [compiled.create_infer_request() for _ in range(threads)]
         self._lock = threading.Lock()
