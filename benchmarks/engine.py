@@ -11,6 +11,7 @@ processor time says more than the clock. CLIPS are folders of labelled clips (do
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import multiprocessing
 import os
@@ -26,7 +27,8 @@ from typing import Any
 
 import numpy as np
 
-ENGINES = ("torch", "onnxruntime", "openvino", "openvino bfloat16")
+# MediaPipe is another network (Pose Landmark Full, 33 landmarks), which only some of its wheels hold (0.10.14 does).
+ENGINES = ("torch", "onnxruntime", "openvino", "openvino bfloat16", "mediapipe")
 CROPS = 16  # a round: four batches, as inference runs them
 THRESHOLDS = (0.05, 0.1, 0.15, 0.2, 0.3, 0.5)
 Run = Callable[[np.ndarray], np.ndarray]
@@ -62,17 +64,18 @@ def compare_speed(threads: list[int], beside: int, rounds: int) -> None:
         print("| engine | threads | ms a crop | processor ms | import, s | build, s | keypoints from torch's, px |")
         print("|---|---|---|---|---|---|---|")
         reference = None
+        engines = [name for name in ENGINES if name != "mediapipe" or importlib.util.find_spec("mediapipe")]
         for count in threads:
-            workers = {name: started(name, Path(folder), count) for name in ENGINES}
+            workers = {name: started(name, Path(folder), count) for name in engines}
             ready = {name: json.loads(answer(worker)) for name, worker in workers.items()}
-            timed: dict[str, list[list[float]]] = {name: [] for name in ENGINES}
+            timed: dict[str, list[list[float]]] = {name: [] for name in engines}
             for _ in range(rounds):
                 for name, worker in workers.items():
                     timed[name].append(json.loads(ask(worker, "run")))
             for name, worker in workers.items():
                 found = np.array(json.loads(ask(worker, "keypoints")))
                 reference = found if reference is None else reference
-                apart = np.linalg.norm(found - reference, axis=-1).max()
+                apart = np.linalg.norm(found - reference, axis=-1).max() if found.size else np.nan
                 wall, cpu = (statistics.median(row[i] for row in timed[name]) for i in range(2))
                 ask(worker, "end")
                 load, build = ready[name]["import_s"], ready[name]["build_s"]
@@ -110,7 +113,8 @@ def serve(name: str, folder: Path) -> None:
     model = load().model
     crops, threads = np.load(folder / "crops.npy"), torch.get_num_threads()
     clock = time.process_time()
-    build = {"torch": torch_engine, "onnxruntime": onnx_engine}.get(name, openvino_engine)
+    others = {"torch": torch_engine, "onnxruntime": onnx_engine, "mediapipe": mediapipe_engine}
+    build = others.get(name, openvino_engine)
     imported: Any = build(None, folder, threads, False)
     import_s, clock = time.process_time() - clock, time.process_time()
     run: Run = build(model, folder, threads, name.endswith("bfloat16"))
@@ -163,6 +167,22 @@ def onnx_engine(model: Any, folder: Path, threads: int, bfloat16: bool) -> Any:
         rows = [session.run(None, {"images": pixels[i : i + 1]}) for i in range(len(pixels))]
         maps, anchors, offsets = (torch.from_numpy(np.concatenate(values)) for values in zip(*rows, strict=True))
         return 4 * decode(maps, anchors, offsets)[..., :2].numpy()
+
+    return run
+
+
+def mediapipe_engine(model: Any, folder: Path, threads: int, bfloat16: bool) -> Any:
+    import mediapipe
+
+    if model is None:
+        return mediapipe.__version__
+    # As a video, so that after the first crop the detector rests; its threads cannot be chosen.
+    pose = mediapipe.solutions.pose.Pose(model_complexity=1, smooth_landmarks=False)
+
+    def run(crops: np.ndarray) -> np.ndarray:
+        for crop in crops:
+            pose.process(crop)
+        return np.zeros((0, 2))  # other keypoints: there is nothing to compare
 
     return run
 

@@ -203,3 +203,27 @@ def test_openvino_reports_nothing_to_its_makers():
         [sys.executable, "-c", program], capture_output=True, text=True, env=sample.environment(), check=True
     )
     assert done.stdout.strip() == "[] []"
+
+
+def test_small_depthwise_weights_keep_their_32_bits_in_16(base, crops):
+    """Rounded, the first depthwise convolution's weights alone move the offsets four times as far as all the rest."""
+    exact = base(base.normalise(crops)).encoded.offsets.detach()
+
+    def apart() -> float:
+        fast = engine.CompiledPose(base, bfloat16=True)
+        return float((fast(fast.normalise(crops)).encoded.offsets - exact).abs().mean())
+
+    kept = apart()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ttpose.models.engine.graph.keep_depthwise_weights", lambda model: None)
+        rounded = apart()
+    assert kept < 0.5 * rounded
+
+
+def test_what_was_compiled_can_be_released_and_is_compiled_again(base, crops):
+    fast = engine.CompiledPose(base)
+    before = keypoints(fast, crops)
+    assert len(fast._run.graphs) == 1
+    engine.release(fast, base)  # a network that was not compiled is passed over
+    assert fast._run.graphs == []
+    assert torch.equal(keypoints(fast, crops), before)

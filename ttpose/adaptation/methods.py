@@ -39,8 +39,8 @@ _ON_A_TRANSFORMER = ("adapters", "norms", "encoder.decoder.")
 _ADAPTER_RATE = 10.0
 
 
-# The paper's rates belong to an encoder with norm layers; the trunk of `ttpose train --preset small` has them folded into
-# its convolutions, and at 1e-4 its pose is gone after 12 steps. Chosen on rendered people (docs/reproduction.md).
+# The paper's rates belong to an encoder with norm layers. The trunk of `ttpose train --preset small` has them folded
+# into its convolutions, and at 1e-4 its pose is gone after 12 steps. Chosen on rendered people (docs/reproduction.md).
 _POSE_RATE_WITHOUT_NORMS, _DECODER_RATE_WITHOUT_NORMS = 1e-5, 5e-4
 _WITHOUT_NORMS: dict[str, Any] = {
     "batch": 8, "together": 8, "reconstruction_batch": 8, "clip_norm": 1.0, "rate_warmup": 4

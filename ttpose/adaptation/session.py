@@ -32,12 +32,14 @@ from ttpose.core.errors import InputError, UsageError
 from ttpose.core.progress import Progress
 from ttpose.core.skeleton import COCO17, COCO17_FEET, Skeleton
 from ttpose.corrections.model import Corrections
+from ttpose.inference.ensemble import ensemble_member
 from ttpose.inference.prediction import TTAPrediction
 from ttpose.inference.refine.corrected import CorrectedFrames
 from ttpose.inference.results import clip_result
 from ttpose.inference.settings import SINGLE_VIEW, RefineSettings
 from ttpose.media import Source
 from ttpose.models.device import choose_device
+from ttpose.models.engine import release
 from ttpose.models.person import PersonDelta
 from ttpose.models.pose_model import PoseModel
 from ttpose.models.shipped import LoadedModel
@@ -188,6 +190,7 @@ class PersonalizationSession:
 
     def learn(self, clips: Sequence[ObservedClip]) -> PersonalizedWeights:
         """Adapt on all clips together."""
+        self._release()
         done = personalize_from_corrections(
             self.start.model, crops_of(clips), corrections_of(clips, len(self.base.model.skeleton)), self.settings,
             teacher=teacher_of(clips), base_sha256=self.base.base_sha256, progress=self.progress,
@@ -250,6 +253,13 @@ class PersonalizationSession:
         person = replace(delta, notes=self._notes(guard, [clip]))
         timings = _first_timings([clip]) | done.timings
         return self._made(clip, done.prediction, PersonalizedWeights(person, personal, guard, timings, done.history))
+
+    def _release(self) -> None:
+        """Free what was compiled for the first prediction; learning needs the memory and has weights of its own."""
+        release(self.base.network, self.start.network)
+        self.detector.release()
+        if self.settings.refine.ensemble:
+            ensemble_member(self.base.model.skeleton, str(self.base.model.device)).release()
 
     def _made(
         self, clip: ObservedClip, prediction: TTAPrediction | None, weights: PersonalizedWeights

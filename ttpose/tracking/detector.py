@@ -122,6 +122,12 @@ class PersonDetector:
                 found[index] = self._select(corners, scores, images[index].shape)
         return found
 
+    def release(self) -> None:
+        """Free what was compiled; the next search compiles again."""
+        from ttpose.models.engine import release
+
+        release(self._model)
+
     def _run(self, images: list[np.ndarray], size: int, threshold: float) -> list[tuple[np.ndarray, np.ndarray]]:
         """Corner boxes [N, 4] in image pixels and scores [N] of each of some images of one shape."""
         import torch

@@ -8,6 +8,7 @@ from dataclasses import replace
 from ttpose.adaptation.guard.metrics import FEWEST_VIEWS, INTERPOLATION, GuardMetrics, GuardReport, measure
 from ttpose.adaptation.guard.rule import decide
 from ttpose.adaptation.settings import PersonalizeSettings
+from ttpose.core.memory import give_back_memory
 from ttpose.core.progress import Progress
 from ttpose.inference.crops import PersonCrop
 from ttpose.inference.ensemble import ensemble_member
@@ -74,6 +75,7 @@ def select_weights(
         for decision in ("interpolated", "personalized"):
             candidate = delta.apply(base, INTERPOLATION[decision])
             checks[decision], _ = measure(candidate, base_keypoints, crops, reconstructor, perceptual, refine, ensemble)
+            give_back_memory()  # of what was compiled for these weights
             advance(1)
     return decide(checks)
 

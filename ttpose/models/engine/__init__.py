@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
 import torch
 from torch import Tensor
 
+from ttpose.core.memory import give_back_memory
 from ttpose.core.skeleton import Skeleton
 from ttpose.core.threads import free_threads
 from ttpose.models.config import ModelConfig
@@ -85,6 +86,11 @@ class _Compiled:
     def graphs(self) -> list[Graph]:
         """What was compiled, for some shape each."""
         return [graph for graph in self._graphs.values() if graph is not None]
+
+    def release(self) -> None:
+        """Free what was compiled; the next call compiles again."""
+        with self._lock:
+            self._graphs.clear()
 
     def __call__(self, images: Tensor) -> Sequence[Tensor]:
         """What the forward gives."""
@@ -157,6 +163,10 @@ class CompiledPose:
         encoded = EncoderOutput(nothing, anchors=anchors, offsets=offsets)
         return PoseOutput(supervised, nothing, nothing.flatten(2), encoded)
 
+    def release(self) -> None:
+        """Free what was compiled; the next call compiles again."""
+        self._run.release()
+
     def _forward(self, images: Any) -> Sequence[Any]:
         out = self.model(self.model.normalise(images.permute(0, 3, 1, 2)))
         anchors, offsets = out.encoded.anchors, out.encoded.offsets
@@ -175,6 +185,10 @@ class CompiledDetector:
         """Scores and boxes of RGB images [B, H, W, 3], as `NanoDet` gives them."""
         return self._decoded(self._run(images.float()))
 
+    def release(self) -> None:
+        """Free what was compiled; the next call compiles again."""
+        self._run.release()
+
 
 class CompiledBlazePose:
     """BlazePose, compiled; called like it. In 16 bits its landmarks would move by 1.7 px of 256, so it stays in 32."""
@@ -188,6 +202,10 @@ class CompiledBlazePose:
     def __call__(self, images: Tensor) -> Tensor:
         """Landmarks [B, 39, 5] of crops [B, 3, 256, 256], as `BlazePose` gives them."""
         return self._run(images.permute(0, 2, 3, 1))[0]
+
+    def release(self) -> None:
+        """Free what was compiled; the next call compiles again."""
+        self._run.release()
 
     def _forward(self, images: Any) -> Sequence[Any]:
         return [self._network(images.permute(0, 3, 1, 2))]
@@ -208,6 +226,14 @@ def compiled_detector(network: NanoDet) -> NanoDet | CompiledDetector:
 def compiled_blazepose(network: BlazePose) -> BlazePose | CompiledBlazePose:
     """BlazePose for inference: compiled where that is possible, else the network itself."""
     return CompiledBlazePose(network) if _can_compile(network.device) else network
+
+
+def release(*networks: object) -> None:
+    """Free what was compiled of networks, tens of megabytes each; their next call compiles them again."""
+    for network in networks:
+        if isinstance(network, (CompiledPose, CompiledDetector, CompiledBlazePose)):
+            network.release()
+    give_back_memory()
 
 
 def _can_compile(device: torch.device) -> bool:

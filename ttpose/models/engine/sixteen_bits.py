@@ -1,8 +1,8 @@
 """What 16 bits must not round: the weights of depthwise convolutions on large maps.
 
-bfloat16 has eight bits of a weight. MoveNet's first depthwise convolution takes differences of neighbouring pixels; its
-weights, rounded, no longer cancel on an even surface, and that alone makes nine tenths of all that 16 bits change in the
-keypoints (benchmarks/engine.md).
+bfloat16 keeps eight bits of a weight. MoveNet's first depthwise convolution takes differences of neighbouring pixels;
+its rounded weights no longer cancel out on an even surface, and that alone accounts for nearly all that 16 bits change
+in the keypoints (benchmarks/engine.md).
 """
 
 from __future__ import annotations
