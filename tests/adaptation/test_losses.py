@@ -112,7 +112,7 @@ def test_only_what_was_taught_last_is_known(dots, walk):
     clip, crops = _true_clip(walk), walk[2]
     loss_term = SelfTraining(Clip([], np.zeros((0, 17, 3))), 1.0)
     for position in (2, 3):
-        loss_term.teach(clip.part([position]))
+        loss_term.set_targets(clip.part([position]))
     whole = SelfTraining(clip, 1.0)
     step = _step(dots, [crops[3], crops[3]])
     assert loss_term.loss(step).item() == pytest.approx(whole.loss(step).item())
@@ -167,7 +167,7 @@ def test_distillation_teaches(dots, walk):
 def test_distillation_knows_only_what_was_taught_last(dots, walk):
     clip = _taught(dots, walk[2][:2])
     loss_term = Distillation(clip, 1.0)
-    loss_term.teach(clip.part([1]))
+    loss_term.set_targets(clip.part([1]))
     assert loss_term.loss(_step(dots, [walk[2][1]])).item() >= 0
     with pytest.raises(KeyError):
         loss_term.loss(_step(dots, [walk[2][0]]))

@@ -28,7 +28,7 @@ from ttpose.inference.refine.corrected import CorrectedFrames
 
 @dataclass(frozen=True)
 class TrainingLabels:
-    """What N crops teach; both parts have the same crops.
+    """What is learned from N crops; both parts have the same crops.
 
     Attributes:
         corrected: Labels [N, K, 3] in the cut-outs' pixels, with the trust 1 where a person placed a joint, else 0.
@@ -44,7 +44,7 @@ class TrainingLabels:
         return np.flatnonzero((self.corrected.labels[..., 2] > 0).any(1)).tolist()
 
     def without(self, rows: Sequence[int]) -> TrainingLabels:
-        """Without some crops, which neither teach nor are distilled."""
+        """Without some crops, which are not learned from."""
         left = sorted(set(range(len(self.corrected.crops))) - set(rows))
         return TrainingLabels(self.corrected.part(left), self.distilled.part(left))
 

@@ -110,7 +110,7 @@ def method_named(
         seed: Of all random draws.
         learn: The `PARTS` that learn, instead of the method's.
         rate: Learning rate of the pose path; the decoder's changes in proportion.
-        min_score: Pseudo-labels with a lower score do not teach.
+        min_score: Pseudo-labels with a lower score are not learned from.
         perceptual: How reconstructed frames are compared, see `ttpose.models.perceptual_features`.
         frame_steps: Steps a frame online.
         reset_per_frame: Whether online begins anew with each frame.

@@ -63,7 +63,7 @@ class OnlineAdapter:
                 seen = predict_tta(self._teacher, [crop], TTA_VIEWS[: self.settings.teacher_views], keep_maps=keep_maps)
                 skeleton = self.adapter.base.skeleton
                 labels = pseudo_labels(seen, [crop], skeleton, self.settings)
-                loss_term.teach(
+                loss_term.set_targets(
                     distillation_targets(seen, [crop], *labels, skeleton, grid=self.adapter.base.config.crop)
                 )
         for _ in range(self.settings.frame_steps):

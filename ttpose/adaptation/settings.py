@@ -45,7 +45,7 @@ class PersonalizeSettings:
         reconstruction_batch: How many of the views that are taken `together` are also reconstructed; a step of the
             warm-up takes no others.
         teacher_views: Test-time augmentation of the teacher that predicts the pseudo-labels.
-        teacher_min_score: Pseudo-labels with a lower score do not teach.
+        teacher_min_score: Pseudo-labels with a lower score are not learned from.
         max_crops: Most frames kept for learning, evenly over the clip.
         guard: Whether label-free checks may fall back to the base.
         augmentation: Random views.
@@ -140,7 +140,7 @@ _BALANCED = PersonalizeSettings(
     refine=REFINE_PRESETS["balanced"],
     augmentation=_MILD,
 )
-#: Teaches what the refinement found, for one view afterwards. Of two clips it closed three quarters of the gap to the
+#: Learns the refined keypoints, for prediction by one view afterwards. Of two clips it closed three quarters of the gap to the
 #: refined result on one and lost on the other (docs/experiments.md), so that no preset learns by it.
 STUDENT = replace(
     _BALANCED,

@@ -19,7 +19,7 @@ from ttpose.data.shards import Shard, read_shard
 
 # A keypoint box ends inside the body: head, feet and clothes reach this share of its side further.
 _MARGIN = 0.1
-_LEAST_VISIBLE = 10  # keypoints inside the picture, or the pair teaches little
+_LEAST_VISIBLE = 10  # keypoints inside the picture, or little can be learned from the pair
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ def _from_lsp(joints: np.ndarray) -> np.ndarray:
     neck, top = (joints[LSP14.index(name), :2] for name in ("neck", "head_top"))
     head = neck + 0.55 * (top - neck)  # ears and nose lie a little above half-way
     for name in ("nose", "left_eye", "right_eye", "left_ear", "right_ear"):
-        # Good enough to carry the head's look about, too coarse to teach keypoints: visibility stays 0.
+        # Good enough to carry the head's look about, too coarse as keypoint labels: visibility stays 0.
         out[COCO17.index(name)] = (*head, 0.0)
     unknown = out[:, 2] == 0
     out[unknown & np.isnan(out[:, 0]), :2] = head

@@ -1,6 +1,6 @@
 """Distillation: random views must say what many views of the same frame said together, map for map.
 
-Knowledge distillation (Hinton et al. 2015) of test-time augmentation. Whole maps teach more gently than labels do:
+Knowledge distillation (Hinton et al. 2015) of test-time augmentation. Whole maps are gentler targets than labels:
 where the teacher is in doubt, its doubt is the target, and where the model agrees with it there is no gradient at all.
 """
 
@@ -30,9 +30,9 @@ class Distillation:
     def __init__(self, clip: Clip, weight: float) -> None:
         self.weight = weight
         self._maps: dict[int, Tensor] = {}
-        self.teach(clip)
+        self.set_targets(clip)
 
-    def teach(self, clip: Clip) -> None:
+    def set_targets(self, clip: Clip) -> None:
         """Take in a clip's maps; what was known of other frames is forgotten."""
         maps = [] if clip.maps is None else list(clip.maps)
         self._maps = {crop.index: own for crop, own in zip(clip.crops, maps, strict=False)}

@@ -26,9 +26,9 @@ class SelfTraining:
     def __init__(self, clip: Clip, weight: float) -> None:
         self.weight = weight
         self._labels: dict[int, np.ndarray] = {}
-        self.teach(clip)
+        self.set_targets(clip)
 
-    def teach(self, clip: Clip) -> None:
+    def set_targets(self, clip: Clip) -> None:
         """Take in a clip's pseudo-labels; what was known of other frames is forgotten."""
         self._labels = {crop.index: label for crop, label in zip(clip.crops, clip.labels, strict=True)}
 
