@@ -21,7 +21,7 @@ import os, signal
 from ttpose.models.engine.graph import Graph
 
 signal.signal(signal.SIGTERM, lambda *_: print("handled"))
-first, second = (Graph(lambda image: [image * 2], (8, 8, 3), bfloat16=False, threads=1) for _ in range(2))
+first, second = (Graph(lambda image: [image * 2], (8, 8, 3), bfloat16=False, threads=1, streams=1) for _ in range(2))
 del first
 del second
 os.kill(os.getpid(), signal.SIGTERM)

@@ -83,12 +83,21 @@ class Learner:
         start: The weights to start from; they stay as they are.
         settings: Numbers.
         polite: Leave the processor to the predictions where there is not enough for both; for streams that do not wait.
+        network: `start` for the predictions. It is not what the teacher runs, or they would wait for one another.
     """
 
-    def __init__(self, start: PoseModel, settings: LearnSettings | None = None, *, polite: bool = True) -> None:
+    def __init__(
+        self,
+        start: PoseModel,
+        settings: LearnSettings | None = None,
+        *,
+        polite: bool = True,
+        network: PoseNetwork | None = None,
+    ) -> None:
         self._start, self._settings, self._polite = start, settings or LearnSettings(), polite
         self._teacher = compiled(start)
-        self.learned = LearnerState(start, self._teacher)
+        self._network = network or compiled(start, low_latency=True)
+        self.learned = LearnerState(start, self._network)
         self.paused = False
         self._news = threading.Condition()
         self._waiting: PersonCrop | None = None
@@ -127,7 +136,7 @@ class Learner:
         with self._news:
             self._waiting, self._restart_wanted, self._offered = None, True, 0
             self._held.clear()
-            self.learned = replace(self.learned, model=self._start, network=self._teacher)
+            self.learned = replace(self.learned, model=self._start, network=self._network)
             self._news.notify()
 
     def close(self) -> LearnerState:
@@ -149,9 +158,9 @@ class Learner:
         self._ring: deque[tuple[PersonCrop, TTAPrediction]] = deque(maxlen=self._settings.ring)
 
     def _work(self) -> None:
-        if self._polite:
-            _step_back()
         try:
+            if self._polite:
+                _step_back()
             while (crop := self._next()) is not None:
                 self._take_in(crop)
                 if self._adapter.steps_done and self._adapter.steps_done % self._settings.check_every == 0:
@@ -206,7 +215,7 @@ class Learner:
         report = select_weights(self._start, delta, held)
         refused = report.decision == "base"
         model = self._start if refused else delta.apply(self._start, INTERPOLATION[report.decision]).eval()
-        network = self._teacher if refused else compiled(model)
+        network = self._network if refused else compiled(model, low_latency=True)
         self._tell(model=model, network=network, checks=self.learned.checks + 1, report=report)
         if refused:
             self._again()

@@ -21,7 +21,7 @@ from ttpose.live.recorder import Recorder
 from ttpose.live.streams import LiveSource, Newest, paced
 from ttpose.live.window import Key, Window
 from ttpose.media import Frame
-from ttpose.models.engine import PoseNetwork
+from ttpose.models.engine import PoseNetwork, compiled
 from ttpose.models.person import PersonDelta
 from ttpose.models.pose_model import PoseModel
 from ttpose.models.shipped import LoadedModel
@@ -108,6 +108,7 @@ class Live:
         self._progress, self._say = progress or Progress(), status
         self._followers = Followers(detector, loaded.model.skeleton, self._settings.subject, self._settings.people)
         self._several = self._settings.people != 1
+        self._base = compiled(loaded.model, low_latency=True)
         self._show_base = False
         self._frames = self._seen = self._dropped = 0
         self._persons: dict[int, int] = {}  # by number who is followed now
@@ -129,7 +130,7 @@ class Live:
             output = self._settings.output
             recorder = stack.enter_context(Recorder(output)) if output is not None else None
             waits = self._settings.every_frame and not source.endless
-            learner = Learners(self._loaded.model, self._settings.learn, polite=not waits)
+            learner = Learners(self._loaded.model, self._base, self._settings.learn, polite=not waits)
             stack.callback(learner.close)
             try:
                 self._loop(source, learner, recorder)
@@ -180,7 +181,7 @@ class Live:
             self._size = frame.image.shape[1::-1]
             networks = {number: learned.network for number, learned in learner.learned.items()}
             sights = self._followers.follow(
-                frame.image, frame.time_s, lambda number: self._predicting(networks.get(number, self._loaded.network))
+                frame.image, frame.time_s, lambda number: self._predicting(networks.get(number, self._base))
             )
         for number, sight in sights.items():
             self._learn(frame, number, sight, learner)
@@ -199,7 +200,7 @@ class Live:
             self._window.show(image, self._status(learner))
 
     def _predicting(self, personal: PoseNetwork) -> Predict:
-        network = self._loaded.network if self._show_base else personal
+        network = self._base if self._show_base else personal
         return lambda image, box: predict_in_box(image, box, network, SINGLE_VIEW)
 
     def _id(self, number: int, sight: Sight) -> int:
@@ -248,11 +249,11 @@ class Learners:
     """What is learned of each person, in a thread of their own that begins when the person is seen.
 
     Args:
-        start, settings, polite: As of a `Learner`.
+        start, network, settings, polite: As of a `Learner`.
     """
 
-    def __init__(self, start: PoseModel, settings: LearnSettings, *, polite: bool) -> None:
-        self._begin = lambda: Learner(start, settings, polite=polite)
+    def __init__(self, start: PoseModel, network: PoseNetwork, settings: LearnSettings, *, polite: bool) -> None:
+        self._begin = lambda: Learner(start, settings, polite=polite, network=network)
         self._learners = {1: self._begin()}
 
     def of(self, number: int) -> Learner:

@@ -74,11 +74,19 @@ class _Compiled:
     Args:
         forward: From images [B, H, W, 3] (float, RGB 0..255) to a sequence of tensors.
         bfloat16: Whether to compute in 16 bits.
-        at_once: Most images at the same time.
+        threads: How many; None takes those that are free.
+        low_latency: All threads share each image; else each has an image of its own.
     """
 
-    def __init__(self, forward: Callable[[Any], Sequence[Any]], *, bfloat16: bool, at_once: int | None = None) -> None:
-        self._forward, self._bfloat16, self._at_once = forward, bfloat16, at_once
+    def __init__(
+        self,
+        forward: Callable[[Any], Sequence[Any]],
+        *,
+        bfloat16: bool = False,
+        threads: int | None = None,
+        low_latency: bool = False,
+    ) -> None:
+        self._forward, self._bfloat16, self._threads, self._low_latency = forward, bfloat16, threads, low_latency
         self._graphs: OrderedDict[tuple[int, ...], Graph | None] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -114,8 +122,9 @@ class _Compiled:
 
         try:
             # Unlike learning's, the graph's results do not hang on the number of threads.
-            threads = self._at_once or min(torch.get_num_threads(), free_threads())
-            return Graph(self._forward, shape, bfloat16=self._bfloat16, threads=threads)
+            threads = self._threads or min(torch.get_num_threads(), free_threads())
+            streams = 1 if self._low_latency else threads
+            return Graph(self._forward, shape, bfloat16=self._bfloat16, threads=threads, streams=streams)
         except (NotImplementedError, AttributeError, TypeError, RuntimeError) as error:
             # Slower, and nothing else: a processor or a network that OpenVINO does not know.
             _log.debug("torch goes on with a network that could not be compiled: %s", error)
@@ -131,13 +140,14 @@ class CompiledPose:
     Args:
         model: On the CPU; it must not learn on.
         bfloat16: Whether to compute in 16 bits.
+        low_latency: One image at a time, as fast as possible, as live streams have them.
     """
 
     device = torch.device("cpu")
 
-    def __init__(self, model: PoseModel, *, bfloat16: bool = False) -> None:
+    def __init__(self, model: PoseModel, *, bfloat16: bool = False, low_latency: bool = False) -> None:
         self.model = model.eval()
-        self._run = _Compiled(self._forward, bfloat16=bfloat16)
+        self._run = _Compiled(self._forward, bfloat16=bfloat16, low_latency=low_latency)
 
     @property
     def config(self) -> ModelConfig:
@@ -179,7 +189,7 @@ class CompiledDetector:
     def __init__(self, network: NanoDet) -> None:
         self.mean = network.mean
         self._decoded = network.decode
-        self._run = _Compiled(network.raw, bfloat16=False, at_once=1)  # frames come one by one
+        self._run = _Compiled(network.raw, threads=1)  # frames come one by one
 
     def __call__(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Scores and boxes of RGB images [B, H, W, 3], as `NanoDet` gives them."""
@@ -197,7 +207,7 @@ class CompiledBlazePose:
 
     def __init__(self, network: BlazePose) -> None:
         self._network = network
-        self._run = _Compiled(self._forward, bfloat16=False)
+        self._run = _Compiled(self._forward)
 
     def __call__(self, images: Tensor) -> Tensor:
         """Landmarks [B, 39, 5] of crops [B, 3, 256, 256], as `BlazePose` gives them."""
@@ -211,11 +221,14 @@ class CompiledBlazePose:
         return [self._network(images.permute(0, 3, 1, 2))]
 
 
-def compiled(model: PoseNetwork) -> PoseNetwork:
-    """A frozen pose model for inference: compiled where that is possible, else the model itself."""
+def compiled(model: PoseNetwork, *, low_latency: bool = False) -> PoseNetwork:
+    """A frozen pose model for inference: compiled where that is possible, else the model itself.
+
+    `low_latency` is for images that come one at a time, which all threads then share.
+    """
     if not isinstance(model, PoseModel) or not _can_compile(model.device):
         return model
-    return CompiledPose(model, bfloat16=_bfloat16)
+    return CompiledPose(model, bfloat16=_bfloat16, low_latency=low_latency)
 
 
 def compiled_detector(network: NanoDet) -> NanoDet | CompiledDetector:

@@ -21,29 +21,30 @@ Forward = Callable[[Symbol], Sequence[Symbol]]
 class Graph:
     """A compiled forward for images of one shape.
 
-    Each image runs by itself on one thread, as many at once as there are threads. That is as fast as sharing one image
-    among the threads where nothing else runs, and where something does no thread waits for another one that has to wait
-    for its turn.
+    Usually each image runs by itself on one thread, as many at once as there are threads. That is as fast as sharing one
+    image among the threads where nothing else runs, and where something does no thread waits for another one that has
+    to wait for its turn.
 
     Args:
         forward: From one batch of one image, [1, H, W, 3] float32, to what is wanted of it.
         shape: Of one image, (H, W, 3).
         bfloat16: Whether convolutions and products are computed in 16 bits.
-        threads: Images at once.
+        threads: How many.
+        streams: Images at once, which share the threads.
 
     Raises:
         NotImplementedError: The forward calls what the graph has no operation for.
         RuntimeError: OpenVINO cannot compile it for this processor.
     """
 
-    def __init__(self, forward: Forward, shape: tuple[int, ...], *, bfloat16: bool, threads: int) -> None:
+    def __init__(self, forward: Forward, shape: tuple[int, ...], *, bfloat16: bool, threads: int, streams: int) -> None:
         image = ops.parameter([1, *shape], np.float32)
         with torch.no_grad():
             outputs = [symbol.output for symbol in forward(Symbol(image))]
         settings = {
             # Left to itself OpenVINO takes 16 bits wherever the processor has them.
             "INFERENCE_PRECISION_HINT": "bf16" if bfloat16 else "f32",
-            "NUM_STREAMS": str(threads),
+            "NUM_STREAMS": str(streams),
             "INFERENCE_NUM_THREADS": str(threads),
             # The system knows better than a library which cores are free.
             "ENABLE_CPU_PINNING": "NO",
@@ -54,7 +55,7 @@ class Graph:
         with kept_signal_stack():
             compiled = openvino.Core().compile_model(model, "CPU", settings)
         self._shapes = [tuple(output.get_shape())[1:] for output in outputs]
-        self._requests = [compiled.create_infer_request() for _ in range(threads)]
+        self._requests = [compiled.create_infer_request() for _ in range(streams)]
         self._lock = threading.Lock()
 
     def __call__(self, images: np.ndarray) -> list[np.ndarray]:
