@@ -140,8 +140,8 @@ _BALANCED = PersonalizeSettings(
     refine=REFINE_PRESETS["balanced"],
     augmentation=_MILD,
 )
-#: Learns the refined keypoints, for prediction by one view afterwards. Of two clips it closed three quarters of the gap to the
-#: refined result on one and lost on the other (docs/experiments.md), so that no preset learns by it.
+#: Learns the refined keypoints, for prediction by one view afterwards. Of two clips it closed three quarters of the gap
+#: to the refined result on one and lost on the other (docs/experiments.md), so that no preset learns by it.
 STUDENT = replace(
     _BALANCED,
     preset="student",

@@ -1,6 +1,6 @@
 """Which frames to correct first: few that stand for most of what is doubtful in a result, and why, in words.
 
-Correcting the single worst frames would give the same information several times: errors come in stretches. So frames are
+Correcting the single worst frames would tell the same several times: errors come in stretches. So frames are
 chosen that stand for the most doubt together, where a frame stands for others of the same pose or the same time.
 """
 

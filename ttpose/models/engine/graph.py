@@ -21,9 +21,9 @@ Forward = Callable[[Symbol], Sequence[Symbol]]
 class Graph:
     """A compiled forward for images of one shape.
 
-    Usually each image runs by itself on one thread, as many at once as there are threads. That is as fast as sharing one
-    image among the threads where nothing else runs, and where something does no thread waits for another one that has
-    to wait for its turn.
+    Usually each image runs by itself on one thread, as many at once as there are threads. That is as fast as sharing
+    one image among the threads where nothing else runs, and where something does no thread waits for another one that
+    has to wait for its turn.
 
     Args:
         forward: From one batch of one image, [1, H, W, 3] float32, to what is wanted of it.
