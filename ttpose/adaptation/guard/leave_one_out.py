@@ -27,8 +27,8 @@ from ttpose.models.pose_model import PoseModel
 _LARGEST = 0.2
 # The guard's models learn from a part of the frames, the one that is used from all, and they predict single frames
 # without the clip around them: they understate what is learned from corrections (docs/experiments.md). A handful of
-# frames says little either way. So what a person said is learned unless the frames speak against it beyond chance, by more than two
-# standard errors, or plainly, by half of the base's error.
+# frames says little either way. So what a person said is learned unless the frames speak against it beyond chance, by
+# more than two standard errors, or plainly, by half of the base's error.
 _STANDARD_ERRORS = 2.0
 _PLAINLY = 0.5
 
