@@ -38,6 +38,9 @@ class DotFinder:
     def __init__(self):
         self.calls = 0
 
+    def release(self):
+        """Nothing was compiled."""
+
     def find(self, images, min_score=None, sizes=None):
         self.calls += len(images)
         return [self._people(image) for image in images]
