@@ -104,7 +104,9 @@ def test_where_the_guard_keeps_the_base_nothing_is_predicted_again(walk):
     session = _session(replace(SETTINGS, pose_rate=50.0), base=CountedDots())
     seen = session.observe(ListedClip(walk[1][:FRAMES]), "auto")
     before = session.start.model.predicted
+    assert session.detector.released == 0
     weights = session.learn([seen])
+    assert session.detector.released == 1  # learning needs the memory of what was compiled
     assert weights.guard.decision == "base" and weights.person.changes == {}
     learned = weights.model.model.predicted
     made = session.predict(seen, weights)
