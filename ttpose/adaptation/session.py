@@ -29,6 +29,7 @@ from ttpose.adaptation.samples import Samples
 from ttpose.adaptation.settings import PersonalizeSettings
 from ttpose.adaptation.weights import PersonalizedWeights
 from ttpose.core.errors import InputError, UsageError
+from ttpose.core.memory import give_back_memory
 from ttpose.core.progress import Progress
 from ttpose.core.skeleton import COCO17, COCO17_FEET, Skeleton
 from ttpose.corrections.model import Corrections
@@ -260,6 +261,7 @@ class PersonalizationSession:
         self.detector.release()
         if self.settings.refine.ensemble:
             ensemble_member(self.base.model.skeleton, str(self.base.model.device)).release()
+        give_back_memory()
 
     def _made(
         self, clip: ObservedClip, prediction: TTAPrediction | None, weights: PersonalizedWeights

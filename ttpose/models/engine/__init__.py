@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
 import torch
 from torch import Tensor
 
-from ttpose.core.memory import give_back_memory
 from ttpose.core.skeleton import Skeleton
 from ttpose.core.threads import free_threads
 from ttpose.models.config import ModelConfig
@@ -131,7 +130,17 @@ class _Compiled:
             return None
 
 
-class CompiledPose:
+class _CompiledNetwork:
+    """What compiled networks share: `_run`, whose graphs can be released."""
+
+    _run: _Compiled
+
+    def release(self) -> None:
+        """Free what was compiled; the next call compiles again."""
+        self._run.release()
+
+
+class CompiledPose(_CompiledNetwork):
     """A frozen `PoseModel`, compiled; called like one.
 
     Of the output it gives what keypoints are decoded from: supervised maps, anchors and offsets. `self_supervised` and
@@ -173,17 +182,13 @@ class CompiledPose:
         encoded = EncoderOutput(nothing, anchors=anchors, offsets=offsets)
         return PoseOutput(supervised, nothing, nothing.flatten(2), encoded)
 
-    def release(self) -> None:
-        """Free what was compiled; the next call compiles again."""
-        self._run.release()
-
     def _forward(self, images: Any) -> Sequence[Any]:
         out = self.model(self.model.normalise(images.permute(0, 3, 1, 2)))
         anchors, offsets = out.encoded.anchors, out.encoded.offsets
         return [out.supervised] if anchors is None or offsets is None else [out.supervised, anchors, offsets]
 
 
-class CompiledDetector:
+class CompiledDetector(_CompiledNetwork):
     """NanoDet, compiled; called like it. `mean` tells callers the device, as the network's does."""
 
     def __init__(self, network: NanoDet) -> None:
@@ -195,12 +200,8 @@ class CompiledDetector:
         """Scores and boxes of RGB images [B, H, W, 3], as `NanoDet` gives them."""
         return self._decoded(self._run(images.float()))
 
-    def release(self) -> None:
-        """Free what was compiled; the next call compiles again."""
-        self._run.release()
 
-
-class CompiledBlazePose:
+class CompiledBlazePose(_CompiledNetwork):
     """BlazePose, compiled; called like it. In 16 bits its landmarks would move by 1.7 px of 256, so it stays in 32."""
 
     device = torch.device("cpu")
@@ -212,10 +213,6 @@ class CompiledBlazePose:
     def __call__(self, images: Tensor) -> Tensor:
         """Landmarks [B, 39, 5] of crops [B, 3, 256, 256], as `BlazePose` gives them."""
         return self._run(images.permute(0, 2, 3, 1))[0]
-
-    def release(self) -> None:
-        """Free what was compiled; the next call compiles again."""
-        self._run.release()
 
     def _forward(self, images: Any) -> Sequence[Any]:
         return [self._network(images.permute(0, 3, 1, 2))]
@@ -244,9 +241,8 @@ def compiled_blazepose(network: BlazePose) -> BlazePose | CompiledBlazePose:
 def release(*networks: object) -> None:
     """Free what was compiled of networks, tens of megabytes each; their next call compiles them again."""
     for network in networks:
-        if isinstance(network, (CompiledPose, CompiledDetector, CompiledBlazePose)):
+        if isinstance(network, _CompiledNetwork):
             network.release()
-    give_back_memory()
 
 
 def _can_compile(device: torch.device) -> bool:
