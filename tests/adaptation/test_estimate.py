@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from tests.listed import ListedClip
-from tests.live.dot_stream import DotFinder, picture
+from tests.live.dot_stream import DotDetector, picture
 from tests.recorded import Recorded
 from tests.small_models import CountedDots
 from ttpose.adaptation import estimate as module
@@ -101,7 +101,7 @@ def test_it_is_near_the_work_that_is_done():
         steps=12, max_crops=48, pose_rate=0.001, teacher_views=4, refine=RefineSettings(rescore=False)
     )  # fmt: skip
     base, told = LoadedModel(CountedDots(), "dots", "ab" * 32), Recorded()
-    session = PersonalizationSession(base, base, DotFinder(), settings, told)
+    session = PersonalizationSession(base, base, DotDetector(), settings, told)
     clip = ListedClip([picture(i) for i in range(60)])
     seen = session.observe(clip, "auto", estimate=session.estimate([clip]))
     assert len(told.notes) == 1 and told.notes[0].startswith("about "), "a real run tells it once"

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from tests.listed import ListedClip
-from tests.live.dot_stream import DotFinder
+from tests.live.dot_stream import DotDetector
 from tests.recorded import Recorded
 from tests.small_models import CountedDots, recoloured
 from ttpose.adaptation import everyone
@@ -29,7 +29,7 @@ SETTINGS = PersonalizeSettings(
 )  # fmt: skip
 
 
-class _TwoFinder(DotFinder):
+class _TwoDetector(DotDetector):
     """Finds the figures in the left and the right half of a picture, each where it is painted."""
 
     def _people(self, image):
@@ -51,7 +51,7 @@ def _clip(walk, second: range = range(FRAMES)) -> ListedClip:
 
 def _session(progress=None, settings=SETTINGS):
     base = LoadedModel(recoloured(CountedDots(), 0.15, -0.15, 0.15), "dots", "ab" * 32)
-    return PersonalizationSession(base, base, _TwoFinder(), settings, progress or Recorded())
+    return PersonalizationSession(base, base, _TwoDetector(), settings, progress or Recorded())
 
 
 def _positions(result, number):

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from tests.listed import ListedClip
-from tests.live.dot_stream import DotFinder
+from tests.live.dot_stream import DotDetector
 from tests.painted import corrected_box
 from tests.recorded import Recorded
 from tests.small_models import CountedDots, recoloured
@@ -26,7 +26,7 @@ SETTINGS = PersonalizeSettings(
 )  # fmt: skip
 
 
-class _Detector(DotFinder):
+class _Detector(DotDetector):
     """Finds the figure in a box that, with the track's margin, is the one its pose will confirm."""
 
     def __init__(self, keypoints):
@@ -118,7 +118,7 @@ def test_nobody_is_an_error(walk):
     base = CountedDots()
     with pytest.raises(NoPersonError, match=r"clip\.mp4"):
         observe_clip(
-            black, base, base, DotFinder(), SETTINGS, subject="auto", most=10, progress=Progress()
+            black, base, base, DotDetector(), SETTINGS, subject="auto", most=10, progress=Progress()
         )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ import torch
 
 from tests.feet import feet_of, second_network
 from tests.listed import ListedClip
-from tests.live.dot_stream import DotFinder
+from tests.live.dot_stream import DotDetector
 from tests.recorded import Recorded
 from tests.small_models import CountedDots, DotModel, recoloured
 from ttpose.adaptation.session import PersonalizationSession
@@ -34,7 +34,7 @@ SETTINGS = PersonalizeSettings(
 
 def _session(settings=SETTINGS, *, base=None, start=None):
     base = LoadedModel(base or recoloured(CountedDots(), 0.15, -0.15, 0.15), "dots", "ab" * 32)
-    return PersonalizationSession(base, start or base, DotFinder(), settings, Recorded())
+    return PersonalizationSession(base, start or base, DotDetector(), settings, Recorded())
 
 
 def _positions(result):
@@ -218,7 +218,7 @@ def test_online_needs_every_crop(walk):
 def test_a_run_that_continues_starts_from_the_earlier_person(walk):
     base = LoadedModel(recoloured(DotModel(), 0.15, -0.15, 0.15), "dots", "ab" * 32)
     earlier = LoadedModel(recoloured(DotModel(), 0.08, -0.08, 0.08), "dots", "ab" * 32, person_sha256="cd" * 32)
-    session = PersonalizationSession(base, earlier, DotFinder(), SETTINGS, Recorded())
+    session = PersonalizationSession(base, earlier, DotDetector(), SETTINGS, Recorded())
     seen = session.observe(ListedClip(walk[1][:FRAMES]), "auto")
     made = session.predict(seen, session.learn([seen]))
     assert made.person.notes["continues"] == "cd" * 32

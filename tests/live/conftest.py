@@ -2,14 +2,14 @@ from __future__ import annotations
 
 import pytest
 
-from tests.live.dot_stream import DotFinder
+from tests.live.dot_stream import DotDetector
 from tests.small_models import DotModel
 from ttpose.models.shipped import LoadedModel
 
 
 @pytest.fixture
 def detector():
-    return DotFinder()
+    return DotDetector()
 
 
 @pytest.fixture

@@ -32,7 +32,7 @@ def walking(count: int, first: int = 0):
         yield Frame(index, index / 25, picture(index))
 
 
-class DotFinder:
+class DotDetector:
     """Finds the one figure of dots, by where the picture is not black."""
 
     def __init__(self):

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.live.dot_stream import DotFinder, near, picture, walking
+from tests.live.dot_stream import DotDetector, near, picture, walking
 from tests.painted import standing
 from tests.small_models import DotModel
 from ttpose.core.errors import UsageError
@@ -21,7 +21,7 @@ def predict():
 
 
 def test_the_pose_carries_the_box_and_the_finder_is_seldom_asked(predict):
-    detector = DotFinder()
+    detector = DotDetector()
     follower = Follower(detector, COCO17)
     for frame in walking(75):
         sight = follower.follow(frame.image, frame.time_s, predict)
@@ -32,7 +32,7 @@ def test_the_pose_carries_the_box_and_the_finder_is_seldom_asked(predict):
 
 
 def test_who_goes_is_lost_and_who_comes_back_is_found_again(predict):
-    follower = Follower(DotFinder(), COCO17)
+    follower = Follower(DotDetector(), COCO17)
     black = np.zeros_like(picture(0))
     seen = []
     for index in range(150):

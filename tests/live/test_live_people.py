@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.live.dot_stream import FAST, SHAPE, DotFinder, picture, true_keypoints
+from tests.live.dot_stream import FAST, SHAPE, DotDetector, picture, true_keypoints
 from tests.recorded import Recorded
 from ttpose.core.geometry import Box
 from ttpose.core.skeleton import COCO17
@@ -20,7 +20,7 @@ WIDTH = SHAPE[1]
 LATER = 7  # frames by which the one on the right is ahead
 
 
-class _TwoFinder(DotFinder):
+class _TwoDetector(DotDetector):
     def _people(self, image):
         found = []
         for offset in (0, WIDTH):
@@ -43,7 +43,7 @@ def _truth(index, on_the_right):
 
 def _live(loaded, frames, tmp_path, people, progress=None):
     settings = LiveSettings(learn=FAST, every_frame=True, people=people, output=tmp_path / "live.json")
-    summary = Live(loaded, _TwoFinder(), settings, progress=progress).run(LiveSource("a stream", frames, False))
+    summary = Live(loaded, _TwoDetector(), settings, progress=progress).run(LiveSource("a stream", frames, False))
     return summary, read_json(tmp_path / "live.json")
 
 
@@ -83,7 +83,7 @@ def test_who_leaves_and_comes_back_soon_keeps_the_number(loaded, tmp_path):
 
 
 def test_the_detector_is_asked_once_a_frame_for_everybody():
-    detector = _TwoFinder()
+    detector = _TwoDetector()
     followers = Followers(detector, COCO17, count=2)
 
     def predict(number):
