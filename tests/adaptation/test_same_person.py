@@ -61,7 +61,7 @@ def test_frames_are_reconstructed_from_their_own_clip() -> None:
         assert source.clip == target.clip or target.clip == 2
 
 
-def test_sides_are_settled_within_each_clip() -> None:
+def test_sides_are_corrected_within_each_clip() -> None:
     """The second clip begins when the first does; tied together, its first frame would be turned like its last."""
     skeleton, right = COCO17, standing(64)
     turned = right[list(skeleton.flip)]

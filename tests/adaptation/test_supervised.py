@@ -130,7 +130,7 @@ def test_the_learned_model_teaches_the_other_frames_once_more(base, crops, teach
     assert off[1][1] < off[0][1], "other frames follow further"
 
 
-def test_what_a_person_said_and_what_is_hardly_trusted_is_not_taught_again(crops, corrections):
+def test_corrected_joints_and_untrusted_ones_are_no_pseudo_labels(crops, corrections):
     labels = np.ones((len(crops), 17, 3))
     labels[2, 3, 2] = 0.1
     clip = _trusted(Clip(crops, labels, torch.ones(len(crops), 17, 4, 4)), crops, corrections)

@@ -75,7 +75,7 @@ def test_a_change_that_cannot_be_saved_does_not_count(file: CorrectionsFile, mon
     assert list(file.corrections.frames) == [7]
 
 
-def test_swaps_tell_the_sides_and_exchange_corrected_joints(file: CorrectionsFile, info: SourceInfo) -> None:
+def test_swaps_tell_the_sides_and_swap_corrected_joints(file: CorrectionsFile, info: SourceInfo) -> None:
     left, right = KNEES
     keypoints = prediction()
     file.put({"index": 5, "joints": {"left_knee": {"x": 90, "y": 91}}})

@@ -106,7 +106,7 @@ def test_feet_are_among_the_joints_of_a_keypoint_set_that_has_them(pose):
         assert np.abs(said[17 + k, :2] - pose[near, :2]).max() < 1.0
 
 
-def test_disagreement_is_the_distance_of_the_two_looks(pose, monkeypatch):
+def test_disagreement_is_the_distance_of_the_two_views(pose, monkeypatch):
     def shifted(network, image):
         return torch.cat([torch.tensor([[100.0, 50.0]]).repeat(39, 1), torch.zeros(39, 3)], 1)
 

@@ -61,7 +61,7 @@ def test_frames_after_the_track_ends_and_a_clip_without_frames(dots, walk):
     assert all(f.crop is None for f in _follow(ListedClip([None] * 9), [box_of(keypoints[0])] * 9, dots))
 
 
-def test_a_box_that_cuts_the_person_off_is_corrected_and_looked_at_again(dots, walk):
+def test_a_box_that_cuts_the_person_off_is_corrected_and_predicted_again(dots, walk):
     keypoints, images, _ = walk
     good = box_of(keypoints[0])
     narrow = Box(good.center[0] - 10, good.y, 20, good.height)

@@ -33,7 +33,7 @@ def crop():
 
 
 @pytest.mark.parametrize("kind", ["simcc", "heatmaps"])
-def test_two_looks_agree_where_the_network_is_symmetric(tmp_path, crop, kind):
+def test_two_views_agree_where_the_network_is_symmetric(tmp_path, crop, kind):
     file = colour_file(tmp_path / "pose.onnx", kind, height=256, width=192)
     found = predict_onnx([str(file)], [crop], COCO17)[0]
     # A mirrored look swaps names: of a colour that is not its mirror's, the two looks see two different discs.

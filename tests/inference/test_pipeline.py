@@ -70,7 +70,7 @@ def test_crops_are_predicted_by_the_settings_views(walk):
     found = predict_crops(model, walk[2][:5], VIEWS)
     assert model.predicted == 4 * 5
     _same(found, predict_tta(model, walk[2][:5], TTA_VIEWS[:4]))
-    assert found.ensemble is None and found.maps is None and found.single_view is not None
+    assert found.ensemble is None and found.maps is None
     assert predict_crops(model, walk[2][:5], VIEWS, keep_maps=True).maps.shape[:2] == (5, 17)
 
 

@@ -113,16 +113,6 @@ def test_the_plain_view_alone_is_kept_beside_what_all_say(dots, walk, views):
     assert (np.abs(seen.keypoints - plain).max() > 0.1) == (views > 1)
 
 
-def test_all_that_the_plain_view_shows_is_kept_where_there_are_others(dots, walk):
-    alone, seen = predict_tta(dots, walk[2][:5]), predict_tta(dots, walk[2][:5], TTA_VIEWS[:2])
-    assert alone.single_view is None and seen.single_view.single_view is None
-    for name in ("keypoints", "side_odds", "spread", "single_view_keypoints", "peaks", "boxes"):
-        assert np.allclose(getattr(seen.single_view, name), getattr(alone, name), atol=1e-6), name
-    part, again = seen.part(slice(1, 3)), join([seen.part(slice(0, 2)), seen.part(slice(2, 5))])
-    assert np.array_equal(part.single_view.peaks, seen.single_view.peaks[1:3])
-    assert np.array_equal(again.single_view.keypoints, seen.single_view.keypoints)
-
-
 def test_a_known_output_for_the_plain_view_is_not_computed_again(walk):
     crops = walk[2][:7]
     model = CountedDots()
@@ -194,7 +184,7 @@ def test_parts_of_an_observation():
         assert np.array_equal(getattr(again, name), getattr(seen, name)), name
 
 
-def test_looking_leaves_no_gradients(walk):
+def test_predicting_leaves_no_gradients(walk):
     model = DotModel()
     predict_tta(model, walk[2][:1], TTA_VIEWS[:2])
     assert all(p.grad is None for p in model.parameters())

@@ -179,7 +179,7 @@ def _with_second(clip: ObservedClip) -> ObservedClip:
     return replace(clip, seen=tuple(replace(seen, ensemble=second) for seen in clip.seen))
 
 
-def test_a_file_gives_back_the_second_opinion_if_there_was_one(tmp_path):
+def test_a_file_gives_back_the_ensemble_if_there_was_one(tmp_path):
     clip, _ = _observed(0)
     for name, written in (("with", _with_second(clip)), ("without", clip)):
         write_clip(written, tmp_path / name)
@@ -261,7 +261,7 @@ def test_boxes_of_a_clip_are_loosened_alike_in_all_frames():
     assert np.array_equal(shaken, loosened(boxes, np.random.default_rng(1), QUICK))
 
 
-def test_right_is_what_is_near_the_label_as_the_base_names_it():
+def test_right_is_what_is_near_the_label_on_the_side_that_the_base_finds():
     clip, _ = _observed(1)
     torso = scored_lengths(clip.truth, COCO17)[0]
     elbow = COCO17.index("left_elbow")
@@ -284,7 +284,7 @@ def test_right_is_what_is_near_the_label_as_the_base_names_it():
         assert told[:, position, 0].all()
 
 
-def test_names_are_settled_before_anything_is_learned():
+def test_left_and_right_are_corrected_before_anything_is_learned():
     clip, _ = _observed(2)
     legs = [COCO17.index(f"{side}_{part}") for part in ("hip", "knee", "ankle") for side in ("left", "right")]
     confused = observation(clip.truth * [1, 1, 0] + [0, 0, 0.8])
@@ -315,7 +315,7 @@ def test_what_was_learned_brings_joints_of_other_clips_back(learned):
         assert moved[~thrown].mean() < 0.02
 
 
-def test_trees_learn_to_trust_a_second_opinion(clips):
+def test_trees_learn_to_trust_the_ensemble(clips):
     pytest.importorskip("sklearn", reason="scikit-learn comes with ttpose[training]")
     trusting = fit_rescorer([_with_second(clip) for clip in clips], QUICK)
     clip, _ = _observed(20)
@@ -364,7 +364,7 @@ def test_fitting_leaves_out_motions_kept_for_measuring(clips, tmp_path, monkeypa
     assert len(Forest.load(tmp_path / "trees.safetensors").roots) == 3
 
 
-def test_fitting_with_and_without_the_second_opinion(clips, tmp_path, monkeypatch):
+def test_fitting_with_and_without_the_ensemble(clips, tmp_path, monkeypatch):
     pytest.importorskip("sklearn", reason="scikit-learn comes with ttpose[training]")
     monkeypatch.setattr(rescorer, "RescorerSettings", partial(RescorerSettings, trees=3, leaves=4, smallest=20))
     plain, asked = tmp_path / "plain", tmp_path / "asked"
@@ -378,7 +378,7 @@ def test_fitting_with_and_without_the_second_opinion(clips, tmp_path, monkeypatc
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
     _run(monkeypatch, "fit", asked, "-o", tmp_path / "c", "--second")
     assert Forest.load(tmp_path / "c").feature.max() >= 40 > Forest.load(tmp_path / "a").feature.max()
-    with pytest.raises(InputError, match="without a second opinion"):
+    with pytest.raises(InputError, match="without the ensemble"):
         _run(monkeypatch, "fit", plain, "-o", tmp_path / "d", "--second")
 
 

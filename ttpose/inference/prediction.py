@@ -25,7 +25,6 @@ class TTAPrediction:
         maps: The views' mean heatmaps [N, K, g, g] over each plain view, float16 on the CPU, where they were kept.
         ensemble: [N, K, 4] the second network's prediction as `ttpose.inference.ensemble.EnsembleMember` gives it,
             where it was asked.
-        single_view: The plain view's prediction, where there are other views.
         ensemble_onnx: [N, K, 4] by networks in ONNX files (`ttpose.inference.onnx_ensemble`), if there are any.
         feet: [N, 4, 4] as `ensemble`, of the points `ttpose.core.skeleton.FEET`, where they were asked for.
     """
@@ -38,7 +37,6 @@ class TTAPrediction:
     boxes: np.ndarray
     maps: Tensor | None = None
     ensemble: np.ndarray | None = None
-    single_view: TTAPrediction | None = None
     ensemble_onnx: np.ndarray | None = None
     feet: np.ndarray | None = None
 
@@ -55,7 +53,7 @@ class TTAPrediction:
             some = replace(some, ensemble_onnx=self.ensemble_onnx[chosen])
         if self.feet is not None:
             some = replace(some, feet=self.feet[chosen])
-        return some if self.single_view is None else replace(some, single_view=self.single_view.part(rows))
+        return some
 
     @classmethod
     def of(
@@ -71,7 +69,6 @@ def join(parts: Sequence[TTAPrediction]) -> TTAPrediction:
     """Predictions of consecutive frames as one."""
     maps = [part.maps for part in parts if part.maps is not None]
     ensemble = [part.ensemble for part in parts if part.ensemble is not None]
-    single = [part.single_view for part in parts if part.single_view is not None]
     together = TTAPrediction.of(
         lambda name: np.concatenate([getattr(part, name) for part in parts]),
         torch.cat(maps) if maps else None,
@@ -83,4 +80,4 @@ def join(parts: Sequence[TTAPrediction]) -> TTAPrediction:
     feet = [part.feet for part in parts if part.feet is not None]
     if feet:
         together = replace(together, feet=np.concatenate(feet))
-    return replace(together, single_view=join(single)) if single else together
+    return together

@@ -145,17 +145,15 @@ def _prediction(
     model: PoseNetwork, decoded: _Decoded, crops: Sequence[PersonCrop], back: Sequence[np.ndarray]
 ) -> TTAPrediction:
     """In the originals' pixels; `back` leads there from the network's crops."""
-    crop, single = model.config.crop, decoded.single_view
+    crop = model.config.crop
     cells = crop.resized(*decoded.maps.shape[2:])
-    own = model.config.cells if single is None else crop.resized(*single.maps.shape[2:])
     return TTAPrediction(
         _in_source(decoded.found, crop, cells, back),
         _side_odds(decoded.maps, decoded.found[..., :2], list(model.skeleton.flip)).cpu().numpy(),
         decoded.spread,
-        _in_source((single or decoded).found, crop, own, back),
+        _in_source(decoded.single_view, crop, decoded.own_cells, back),
         _in_source(peaks(decoded.maps, _PEAKS), crop, cells, back),
         np.array([crop.source_box.as_list() for crop in crops]),
-        single_view=None if single is None else _prediction(model, single, crops, back),
     )
 
 
@@ -177,20 +175,23 @@ class _Decoded:
         maps: [B, K, h, w].
         found: Keypoints [B, K, 3] in the maps' cells, and their values.
         spread: The views' disagreement [B, K].
-        single_view: The plain view's own, where there are others.
+        single_view: Keypoints [B, K, 3] by the plain view alone, in its own cells.
+        own_cells: The grid of these.
     """
 
     maps: Tensor
     found: Tensor
     spread: np.ndarray
-    single_view: _Decoded | None = None
+    single_view: Tensor
+    own_cells: CropGrid
 
 
 def _decoded(model: PoseNetwork, out: ViewOutput) -> _Decoded:
     """The plain view alone, in its own cells."""
     agreed = np.zeros(out.heatmaps.shape[:2], np.float32)
     found = decode(out.heatmaps, out.anchors, out.offsets, dark=model.config.decoding == "dark")
-    return _Decoded(out.heatmaps.float(), found, agreed)
+    own = model.config.crop.resized(*out.heatmaps.shape[2:])
+    return _Decoded(out.heatmaps.float(), found, agreed, found, own)
 
 
 def _averaged(
@@ -220,7 +221,8 @@ def _averaged(
     anchor = _cells(torch.stack(anchors).mean(0), crop, cells) if anchors else None
     positions = torch.stack([decode(m, anchor, dark=dark)[..., :2] for m in maps])
     spread = (positions.std(0, correction=0).norm(dim=-1) / cells.height).cpu().numpy()
-    return _Decoded(mean, decode(mean, anchor, dark=dark), spread, _decoded(model, first))
+    single = decode(first.heatmaps, first.anchors, first.offsets, dark=dark)
+    return _Decoded(mean, decode(mean, anchor, dark=dark), spread, single, own)
 
 
 def _cells(points: Tensor, crop: CropGrid, cells: CropGrid) -> Tensor:

@@ -151,7 +151,7 @@ def _fit(observed: Path, out: Path, settings: RescorerSettings, second: bool) ->
         problem = f"{observed} holds no observed people to learn from"
         raise InputError(problem, "run `python -m ttpose.training.rescorer observe`")
     if second and any(clip.seen[0].ensemble is None for clip in learned):
-        raise InputError(f"{observed} holds people without a second opinion", "observe them again")
+        raise InputError(f"{observed} holds people without the ensemble's prediction", "observe them again")
     notes = {"settings": json.dumps(asdict(settings)), "clips": str(len(learned))}
     fit_rescorer(learned, settings).save(out, notes)
 

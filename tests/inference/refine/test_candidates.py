@@ -27,7 +27,7 @@ FEATURES = (
     "2 after", "score 2 after", "3 after", "score 3 after",
     "in the box", "out of the box",
 )  # fmt: skip
-#: What a second opinion adds.
+#: What the ensemble adds.
 OF_SECOND = ("from second", "from second mirror", "second apart", "second visible", "second agrees", "second off")
 OF_NEIGHBOURS = FEATURES[FEATURES.index("3 before") : FEATURES.index("in the box")]
 FOUND, MIRRORED, LINE, FIRST, SECOND, THIRD, FOURTH, ALONE, ALONE_MIRRORED, OTHER = range(10)
@@ -358,7 +358,7 @@ def asked(two_peaks):
     return replace(seen, ensemble=second), times
 
 
-def test_a_second_opinion_is_one_more_place(asked, two_peaks):
+def test_the_ensemble_is_one_more_candidate(asked, two_peaks):
     given, without = candidates(*asked, COCO17), candidates(*two_peaks, COCO17)
     wrist = _at(given, "left_wrist")
     assert given.positions[2, wrist, OTHER].tolist() == [50, 70] and given.scores[2, wrist, OTHER] == 0.4
@@ -368,7 +368,7 @@ def test_a_second_opinion_is_one_more_place(asked, two_peaks):
     assert np.array_equal(given.features[:, :, :OTHER, : len(FEATURES)], without.features, equal_nan=True)
 
 
-def test_what_a_second_opinion_says_by_hand(asked):
+def test_features_of_the_ensemble_by_hand(asked):
     given = candidates(*asked, COCO17)
     there = _features(given, 2, "left_wrist", SECOND)  # at (50, 60); the right wrist is at (-10, 100)
     wanted = {

@@ -7,7 +7,7 @@ import pytest
 
 from tests.observed import misled, observation, walking
 from tests.small_models import small_config
-from ttpose.core.skeleton import COCO17, torso_lengths
+from ttpose.core.skeleton import COCO17
 from ttpose.inference.refine.clip import fitted_refinement, refine
 from ttpose.inference.refine.left_right import correct_swaps
 from ttpose.inference.settings import REFINE_PRESETS, SINGLE_VIEW, RefineSettings
@@ -76,51 +76,6 @@ def test_times_count(confused):
     seen = replace(seen, side_odds=np.where(seen.side_odds < 0, 0.5, seen.side_odds))  # sure of the wrong side
     near, far = (refine(seen, TIMES * pace, COCO17, RefineSettings(rescore=False)).swapped for pace in (1, 100))
     assert near[5, 0] and not far.any(), "frames four seconds apart say nothing of each other"
-
-
-def test_with_views_and_ensemble_joints_go_half_way_to_the_single_view(confused):
-    true, seen = confused
-    single, ensemble = observation(np.add(true, [4, 0, 0])), _with_ensemble(true)
-    settings = REFINE_PRESETS["balanced"]
-    by_views = refine(replace(seen, ensemble=ensemble), TIMES, COCO17, settings).keypoints
-    by_one = refine(replace(single, ensemble=ensemble), TIMES, COCO17, settings).keypoints
-    both = refine(replace(seen, ensemble=ensemble, single_view=single), TIMES, COCO17, settings)
-    assert both.swapped[5, 0], "of all views"
-    torso = np.median(torso_lengths(by_views, COCO17))
-    close = np.linalg.norm(by_views - by_one, axis=-1) < 0.15 * torso
-    assert close[:, LIMBS].mean() > 0.9
-    half = (by_views + by_one)[..., :2] / 2
-    at = close.copy()
-    at[:, :5] = False
-    at[:15] = False  # around the swapped legs and the thrown wrist other candidates may be chosen
-    assert at.sum() > 40 and np.allclose(both.keypoints[at][:, :2], half[at], atol=0.5)
-    assert np.array_equal(both.keypoints[:, :5], by_views[:, :5]), "faces are left alone"
-
-
-def test_a_joint_that_the_single_view_has_elsewhere_stays(confused):
-    true, seen = confused
-    single = observation(true)
-    knee = COCO17.index("left_knee")
-    single.keypoints[:, knee, 0] += 150
-    single.peaks[:, knee, :, 0] += 150
-    single.single_view_keypoints[:, knee, 0] += 150
-    settings, ensemble = REFINE_PRESETS["balanced"], _with_ensemble(true)
-    alone = refine(replace(seen, ensemble=ensemble), TIMES, COCO17, settings).keypoints
-    both = refine(replace(seen, ensemble=ensemble, single_view=single), TIMES, COCO17, settings).keypoints
-    assert np.abs(both[:, knee] - true[:, knee])[:, :2].max() < 10
-    assert np.abs(both[:, knee] - alone[:, knee]).max() < 10
-
-
-@pytest.mark.parametrize("missing", ["single_view", "ensemble"])
-def test_half_way_needs_both(confused, missing):
-    true, seen = confused
-    parts = {"single_view": observation(np.add(true, [4, 0, 0])), "ensemble": _with_ensemble(true)}
-    some = replace(seen, **{name: None if name == missing else part for name, part in parts.items()})
-    plain = replace(some, single_view=None)
-    settings = REFINE_PRESETS["balanced"]
-    assert np.array_equal(
-        refine(some, TIMES, COCO17, settings).keypoints, refine(plain, TIMES, COCO17, settings).keypoints
-    )
 
 
 @pytest.mark.parametrize("frames", [1, 2])

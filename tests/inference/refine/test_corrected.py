@@ -42,15 +42,14 @@ def test_corrected_joints_are_exact_with_score_1_and_absent_ones_have_score_0():
 
 def test_a_pinned_joint_has_one_candidate_and_the_prediction_stays_as_it_was():
     seen = observation(walking(12))
-    seen = replace(seen, single_view=seen, ensemble=np.concatenate([seen.keypoints, seen.spread[..., None]], -1))
+    seen = replace(seen, ensemble=np.concatenate([seen.keypoints, seen.spread[..., None]], -1))
     before = seen.keypoints.copy()
     knee = COCO17.index("left_knee")
     pinned = corrected_frames({4: _placed({"left_knee": (31.0, 77.0, 2)})}, range(12), 17).pin(seen)
-    for each in (pinned, pinned.single_view):
-        assert each.keypoints[4, knee].tolist() == [31.0, 77.0, 1.0]
-        assert each.single_view_keypoints[4, knee].tolist() == [31.0, 77.0, 1.0]
-        assert not each.peaks[4, knee, :, 2].any()
-        assert np.array_equal(each.keypoints[5], before[5])
+    assert pinned.keypoints[4, knee].tolist() == [31.0, 77.0, 1.0]
+    assert pinned.single_view_keypoints[4, knee].tolist() == [31.0, 77.0, 1.0]
+    assert not pinned.peaks[4, knee, :, 2].any()
+    assert np.array_equal(pinned.keypoints[5], before[5])
     assert pinned.ensemble[4, knee, :2].tolist() == [31.0, 77.0]
     assert np.array_equal(seen.keypoints, before)
 

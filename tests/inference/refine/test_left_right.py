@@ -40,7 +40,7 @@ def test_a_clean_clip_is_left_alone(clip, no_odds):
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_random_exchanges_are_repaired(clip, no_odds, seed):
+def test_random_swaps_are_corrected(clip, no_odds, seed):
     keypoints, times = clip
     rng = np.random.default_rng(seed)
     legs = np.flatnonzero(rng.random(60) < 0.25)
@@ -105,7 +105,7 @@ def test_a_long_stretch_that_the_maps_are_sure_of_is_believed(clip, no_odds):
     assert correct_swaps(broken, sure, times, COCO17, SwapCosts(sure=10.0))[1][:25].all()
 
 
-def test_what_was_settled_before_is_kept_to(clip, no_odds):
+def test_a_reference_of_sides_is_kept_to(clip, no_odds):
     keypoints, times = clip
     wrong = _exchanged(_exchanged(keypoints, range(60), LEGS), range(60), ARMS)
     reference = np.full((60, 17, 2), np.nan)
@@ -147,7 +147,7 @@ def test_a_skeleton_without_legs_comes_back_as_it_is():
     assert np.array_equal(corrected, keypoints) and not swapped.any()
 
 
-def test_other_skeletons_with_legs_are_settled(clip):
+def test_other_skeletons_with_legs_are_corrected(clip):
     keypoints, times = clip
     columns = [COCO17.index("nose" if name == "head" else name) for name in PENN13.keypoints]
     penn = keypoints[:, columns]
@@ -170,7 +170,7 @@ def distinct():
     return seen
 
 
-def test_exchanged_limbs_take_all_that_was_seen_along(distinct):
+def test_swapped_limbs_take_all_that_was_predicted_along(distinct):
     swapped = np.array([[True, False], [False, False], [True, True]])
     found = apply_swaps(distinct, swapped, COCO17)
     flip = np.array(COCO17.flip)
@@ -187,14 +187,14 @@ def test_exchanged_limbs_take_all_that_was_seen_along(distinct):
     )
 
 
-def test_exchanging_twice_changes_nothing(distinct):
+def test_swapping_twice_changes_nothing(distinct):
     swapped = np.array([[True, False], [False, True], [True, True]])
     twice = apply_swaps(apply_swaps(distinct, swapped, COCO17), swapped, COCO17)
     for name in ("keypoints", "side_odds", "spread", "single_view_keypoints", "peaks"):
         assert np.array_equal(getattr(twice, name), getattr(distinct, name)), name
 
 
-def test_exchanging_gives_the_keypoints_that_settling_gives(clip, no_odds):
+def test_swapping_gives_the_keypoints_that_the_correction_gives(clip, no_odds):
     keypoints, times = clip
     broken = _exchanged(_exchanged(keypoints, [10, 11, 40], LEGS), [40], ARMS)
     corrected, swapped = correct_swaps(broken, no_odds + 0.1, times, COCO17)
@@ -202,7 +202,7 @@ def test_exchanging_gives_the_keypoints_that_settling_gives(clip, no_odds):
     assert np.array_equal(apply_swaps(observation(broken), swapped, COCO17).keypoints, corrected)
 
 
-def test_a_skeleton_without_legs_has_arms_to_exchange():
+def test_a_skeleton_without_legs_has_arms_to_swap():
     seen = observation(np.random.default_rng(0).random((2, 7, 3)))
     found = apply_swaps(seen, np.array([[True, True], [True, False]]), BBC7)
     assert np.array_equal(found.keypoints[0], seen.keypoints[0, list(BBC7.flip)])

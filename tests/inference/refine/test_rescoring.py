@@ -9,11 +9,11 @@ from tests.observed import misled, observation, walking
 from tests.small_models import small_config
 from ttpose.adaptation.methods import fitted, method_named
 from ttpose.adaptation.settings import PRESETS
-from ttpose.core.skeleton import BBC7, COCO17, PENN13, torso_lengths
+from ttpose.core.skeleton import BBC7, COCO17, PENN13
 from ttpose.inference.prediction import TTAPrediction
 from ttpose.inference.refine import rescoring as module
 from ttpose.inference.refine.candidates import candidates, limb_joints
-from ttpose.inference.refine.rescoring import average_where_close, can_rescore, load_rescorer, rescore
+from ttpose.inference.refine.rescoring import can_rescore, load_rescorer, rescore
 from ttpose.inference.refine.viterbi import ViterbiCosts
 from ttpose.models.config import mobile_config
 
@@ -198,7 +198,7 @@ def asked():
     return replace(seen, ensemble=around)
 
 
-def test_keypoints_lean_towards_a_second_opinion_that_is_near(asked):
+def test_keypoints_move_towards_an_ensemble_prediction_that_is_near(asked):
     far, nowhere = COCO17.index("right_knee"), COCO17.index("left_ankle")
     torso = candidates(asked, TIMES, COCO17).torso
     asked.ensemble[3, far, 0] += 0.4 * torso
@@ -216,14 +216,14 @@ def test_keypoints_lean_towards_a_second_opinion_that_is_near(asked):
     assert not (found - before)[:, :5].any(), "faces are left alone"
 
 
-def test_a_second_opinion_may_be_the_likeliest_place(asked):
+def test_the_ensemble_may_have_the_likeliest_candidate(asked):
     asked.ensemble[10, LEFT_WRIST] = *(asked.keypoints[10, LEFT_WRIST, :2] + [60, 0]), 0.9, 0.0
     found, moved = rescore(asked, TIMES, COCO17, _ByKind(kind0=0.2, kind9=0.9), costs=STRAY)
     assert np.argwhere(moved).tolist() == [[10, LEFT_WRIST]]
     assert found[10, LEFT_WRIST].tolist() == pytest.approx([*asked.ensemble[10, LEFT_WRIST, :2], 0.9])
 
 
-def test_with_a_second_opinion_another_place_must_be_likelier_by_more(asked):
+def test_with_the_ensemble_another_candidate_must_be_likelier_by_more(asked):
     asked.ensemble[10, LEFT_WRIST, :2] += [60, 0]
     without = misled(replace(asked, ensemble=None), 10, "left_wrist", (90, 60), score=0.3, spare=0.2)
     for chance, moves in ((0.59, (True, False)), (0.71, (True, True))):
@@ -245,19 +245,6 @@ def test_trees_are_chosen_by_what_there_is_to_know(asked, monkeypatch):
     for seen in (asked, replace(asked, ensemble=None)):
         rescore(seen, TIMES, COCO17)
     assert told == [True, False]
-
-
-def test_half_way_between_two_results_where_they_are_close():
-    found = walking(6)
-    torso = np.median(torso_lengths(found, COCO17))
-    other = np.add(found, [0.1 * torso, -0.1 * torso, 0.1])
-    far = COCO17.index("right_ankle")
-    other[2, far, 0] = found[2, far, 0] + 0.2 * torso
-    mean = average_where_close(found, other, COCO17)
-    shift = (mean - found) / torso
-    assert np.allclose(shift[:, LIMBS[0]], [0.05, -0.05, 0]), "scores stay"
-    assert not shift[2, far].any() and shift[3, far].any()
-    assert not shift[:, :5].any(), "faces are left alone"
 
 
 def test_only_maps_that_the_trees_know_are_rescored():

@@ -13,7 +13,7 @@ from ttpose.inference.prediction import TTAPrediction
 from ttpose.inference.refine.candidates import limb_joints
 from ttpose.inference.refine.corrected import CorrectedFrames
 from ttpose.inference.refine.left_right import apply_swaps, correct_swaps
-from ttpose.inference.refine.rescoring import ENSEMBLE_SHARE, average_where_close, can_rescore, rescore
+from ttpose.inference.refine.rescoring import ENSEMBLE_SHARE, can_rescore, rescore
 from ttpose.inference.settings import RefineSettings
 from ttpose.models.config import ModelConfig
 
@@ -58,9 +58,6 @@ def refine(
 ) -> Refined:
     """Refine the keypoints of consecutive frames.
 
-    With several views and the ensemble, joints start half-way to what the plain view alone predicts, where the two are
-    close.
-
     Args:
         prediction: Of N frames of one clip, in order of time.
         times: [N] seconds.
@@ -96,9 +93,6 @@ def _refine(
     cleaned = apply_swaps(prediction, swapped, skeleton)
     keypoints = cleaned.keypoints
     if settings.rescore:
-        if cleaned.single_view is not None and cleaned.ensemble is not None and settings.trees:
-            single = apply_swaps(cleaned.single_view, swapped, skeleton).keypoints
-            cleaned = replace(cleaned, keypoints=average_where_close(keypoints, single, skeleton))
         keypoints = rescore(cleaned, when, skeleton, share=share, trees=settings.trees)[0]
     if cleaned.ensemble_onnx is not None:
         keypoints = merge_onnx(keypoints, cleaned.ensemble_onnx, skeleton)

@@ -48,7 +48,7 @@ class CorrectedFrames:
         # A peak whose score is 0 is none.
         peaks[placed] = np.concatenate([places, np.zeros((len(places), 1))], 1)[:, None]
         odds[placed], spread[placed] = _CERTAIN, 0.0
-        ensemble, single = prediction.ensemble, prediction.single_view
+        ensemble = prediction.ensemble
         if ensemble is not None:
             ensemble = ensemble.copy()
             ensemble[placed, :2] = places
@@ -60,7 +60,6 @@ class CorrectedFrames:
             side_odds=odds,
             spread=spread,
             ensemble=ensemble,
-            single_view=None if single is None else self.pin(single),
         )
 
     @property

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from ttpose.core.skeleton import Skeleton, skeleton_named, torso_lengths
+from ttpose.core.skeleton import Skeleton, skeleton_named
 from ttpose.inference.prediction import TTAPrediction
 from ttpose.inference.refine.candidates import NEIGHBOURHOOD, candidates, limb_joints
 from ttpose.inference.refine.heatmap_odds import HeatmapOdds
@@ -30,9 +30,6 @@ _BLOCK = 500
 # Where the ensemble's prediction is so near, in torsos, it counts for so much of the position: the mean of two networks
 # is better than either, on rendered people and on real ones.
 _NEAR, ENSEMBLE_SHARE = 0.3, 0.25
-
-# What all views and what the plain one give is the same position if it is no further apart than this, in torsos.
-_SAME = 0.15
 
 #: File names of the shipped trees, without and with the ensemble's prediction among a candidate's features.
 RESCORER_FILES = ("rescorer.safetensors", "rescorer_second.safetensors")
@@ -127,15 +124,6 @@ def _rescore_block(
 def _odds(seen: TTAPrediction) -> HeatmapOdds:
     # The ensemble's place is the last kind: after the keypoint, mirror, line, the peaks, and two of the plain view.
     return HeatmapOdds(None if seen.ensemble is None else 3 + seen.peaks.shape[2] + 2)
-
-
-def average_where_close(found: np.ndarray, other: np.ndarray, skeleton: Skeleton) -> np.ndarray:
-    """Keypoints [N, K, 3] with each limb joint half-way to another result's where the two are close.
-
-    Test-time augmentation moves many joints a little, in some people always to the same side: half of it harms fewer.
-    """
-    torso = float(np.median(torso_lengths(found, skeleton)))
-    return _nearer(found, other, limb_joints(skeleton), _SAME * torso, 0.5)
 
 
 def _nearer(
