@@ -15,6 +15,7 @@ from ttpose.adaptation.observed_clip import FEWEST_KEPT, MOST_KEPT, crops_of, ob
 from ttpose.adaptation.settings import PersonalizeSettings
 from ttpose.core.errors import NoPersonError
 from ttpose.core.progress import Progress
+from ttpose.inference.prediction import join
 from ttpose.inference.settings import RefineSettings
 from ttpose.inference.tta import TTA_VIEWS, predict_tta
 from ttpose.tracking.detector import Detection
@@ -63,7 +64,7 @@ def test_every_frame_is_predicted_once_and_crops_are_kept(walk):
 def test_the_refinements_views_are_the_teachers_as_well(walk):
     base = CountedDots()
     _, seen = _observe(walk, base=base)
-    teacher = seen.teacher
+    teacher = join(teacher_of([seen]))
     anew = predict_tta(base, seen.store.crops, TTA_VIEWS[:2], keep_maps=True)
     assert np.allclose(teacher.keypoints, anew.keypoints, atol=1e-3)
     assert torch.allclose(teacher.maps.float(), anew.maps.float(), atol=2e-3)
@@ -80,15 +81,15 @@ def test_the_refinements_views_are_the_teachers_as_well(walk):
 )
 def test_predictions_are_kept_where_they_teach(walk, changes, teaches, maps):
     _, seen = _observe(walk, replace(SETTINGS, **changes), frames=10)
-    assert (seen.teacher is not None) == teaches
-    assert teaches is False or (seen.teacher.maps is not None) == maps
+    assert (bool(seen.store.predictions)) == teaches
+    assert teaches is False or (seen.store.predictions[0].maps is not None) == maps
     assert (teacher_of([seen]) is not None) == teaches
 
 
 def test_of_a_long_clip_an_even_part_is_kept(walk):
     _, seen = _observe(walk, most=8)
     assert [crop.index for crop in seen.store.crops] == [0, 4, 8, 12, 16] and not seen.store.complete
-    assert len(seen.teacher) == 5 and len(seen.clip.prediction) == FRAMES
+    assert len(seen.store.predictions) == 5 and len(seen.clip.prediction) == FRAMES
 
 
 @pytest.mark.parametrize(("most", "reads"), [(100, 0), (8, 1)])
@@ -110,7 +111,7 @@ def test_an_earlier_person_predicts_and_the_base_follows(walk):
     by_start = predict_tta(start, seen.store.crops, TTA_VIEWS[:2])
     assert np.allclose(seen.clip.prediction.keypoints, by_start.keypoints, atol=1e-3)
     assert np.allclose(seen.clip.single_view.keypoints, predict_tta(base, seen.store.crops).keypoints, atol=1e-3)
-    assert np.allclose(seen.teacher.keypoints, by_start.keypoints, atol=1e-3)
+    assert np.allclose(join(teacher_of([seen])).keypoints, by_start.keypoints, atol=1e-3)
 
 
 def test_nobody_is_an_error(walk):

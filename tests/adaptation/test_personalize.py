@@ -85,11 +85,14 @@ def test_held_out_frames_do_not_teach(walk):
     teacher, held = predict_tta(base, crops, TTA_VIEWS[:2]), held_out(crops)
     dark = [replace(c, image=np.zeros_like(c.image)) if i in held else c for i, c in enumerate(crops)]
     first, second = (
-        personalize_model(base, some, replace(SETTINGS, steps=2), teacher=teacher).whole for some in (crops, dark)
+        personalize_model(base, some, replace(SETTINGS, steps=2), teacher=teacher.frames()).whole
+        for some in (crops, dark)
     )
     assert first.changes and all(torch.equal(c, second.changes[name]) for name, c in first.changes.items())
     unguarded = replace(SETTINGS, steps=2, guard=False)
-    everything, without = (personalize_model(base, some, unguarded, teacher=teacher).whole for some in (crops, dark))
+    everything, without = (
+        personalize_model(base, some, unguarded, teacher=teacher.frames()).whole for some in (crops, dark)
+    )
     assert not all(torch.equal(c, without.changes[name]) for name, c in everything.changes.items())
 
 
@@ -110,7 +113,7 @@ def test_a_known_teacher_is_not_predicted_again(walk, most):
     settings = replace(SETTINGS, steps=2, max_crops=most, guard=False, distillation=1.0)
     teacher = predict_tta(base, walk[2], TTA_VIEWS[:2], keep_maps=True)
     base.predicted = 0
-    done = personalize_model(base, walk[2], settings, teacher=teacher, progress=told)
+    done = personalize_model(base, walk[2], settings, teacher=teacher.frames(), progress=told)
     assert base.predicted == 0 and set(told.stages) == {"adapt"}
     anew = personalize_model(base, walk[2], settings)
     for name, change in anew.delta.changes.items():

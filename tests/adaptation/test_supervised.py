@@ -122,7 +122,7 @@ def test_the_learned_model_teaches_the_other_frames_once_more(base, crops, teach
     once = replace(SETTINGS, corrections=replace(SETTINGS.corrections, second_steps=0))
     told, off = Recorded(), []
     for settings in (once, SETTINGS):
-        done = personalize_from_corrections(base, crops, corrections, settings, teacher=teacher, progress=told)
+        done = personalize_from_corrections(base, crops, corrections, settings, teacher=teacher.frames(), progress=told)
         off.append([_off(done.model, crops, teacher, rows) for rows in (list(FRAMES), [0, 3, 6, 9])])
     assert told.stages["learn from all frames"] == [20, 20]
     assert told.stages["predict other frames"] == [len(crops), len(crops)]
@@ -144,7 +144,7 @@ def test_the_guard_keeps_the_base_where_labels_contradict_one_another(base, crop
     small = SHIFT / 2  # a twelfth of the torso; beyond a fifth wrong is wrong
     shifts = {1: small, 4: -small, 7: small[::-1], 10: -small[::-1]}
     said = _corrections(teacher, crops, shifts)
-    done = personalize_from_corrections(base, crops, said, SETTINGS, teacher=teacher)
+    done = personalize_from_corrections(base, crops, said, SETTINGS, teacher=teacher.frames())
     assert done.guard.decision == "base"
     assert done.guard.reason.endswith("kept the base")
     assert done.delta.changes == {}
@@ -152,7 +152,7 @@ def test_the_guard_keeps_the_base_where_labels_contradict_one_another(base, crop
 
 def test_with_two_corrected_frames_the_label_free_guard_decides(base, crops, teacher):
     said = _corrections(teacher, crops, {1: SHIFT, 7: SHIFT})
-    done = personalize_from_corrections(base, crops, said, SETTINGS, teacher=teacher)
+    done = personalize_from_corrections(base, crops, said, SETTINGS, teacher=teacher.frames())
     assert done.guard.leave_one_out is None
     assert set(done.guard.checks) == {"base", "interpolated", "personalized"}
 
@@ -161,7 +161,7 @@ def test_swaps_alone_are_no_labels(base, crops, teacher):
     nothing = np.full((17, 3), np.nan)
     said = {crops[3].index: FrameCorrection(nothing, ("legs",), teacher.single_view_keypoints[3, :, :2])}
     settings = replace(SETTINGS, steps=1, guard=False)
-    done = personalize_from_corrections(base, crops, said, settings, teacher=teacher)
+    done = personalize_from_corrections(base, crops, said, settings, teacher=teacher.frames())
     assert "supervised" not in done.history[0]
 
 

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+import torch
 
 from tests.observed import observation, walking
 from ttpose.core.geometry import Box
@@ -35,6 +38,16 @@ def test_predictions_stay_with_their_crops():
     assert kept == [0, 4, 8]
     for index, prediction in zip(kept, store.predictions, strict=True):
         assert np.array_equal(prediction.keypoints, seen.keypoints[[index]])
+
+
+def test_maps_can_be_let_go_and_the_rest_stays():
+    store, seen = CropStore(4), replace(observation(walking(3)), maps=torch.ones(3, 17, 4, 4))
+    for index in range(3):
+        store.offer(_crop(index), seen.part([index]))
+    store.keep_maps([1])
+    assert [prediction.maps is not None for prediction in store.predictions] == [False, True, False]
+    assert [crop.index for crop in store.crops] == [0, 1, 2] and store.complete
+    assert np.array_equal(store.predictions[2].keypoints, seen.keypoints[[2]])
 
 
 def test_without_predictions_there_are_none():

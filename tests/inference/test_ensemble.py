@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
 import torch
@@ -8,7 +11,7 @@ from tests.observed import walking
 from ttpose.core.geometry import Box
 from ttpose.core.skeleton import COCO17, COCO17_FEET, FEET, PENN13
 from ttpose.inference.crops import cut_crop
-from ttpose.inference.ensemble import EnsembleMember, ensemble_member
+from ttpose.inference.ensemble import EnsembleMember, ensemble_member, forget_ensemble
 from ttpose.models.blazepose import BLAZEPOSE_SIZE, LANDMARKS
 
 LEFT, RIGHT = COCO17.index("left_wrist"), COCO17.index("right_wrist")
@@ -147,3 +150,11 @@ def test_another_keypoint_set_has_no_opinion_of_what_the_network_does_not_know()
 def test_the_shipped_network_is_loaded_once():
     first, second = ensemble_member(COCO17), ensemble_member(PENN13)
     assert first._network is second._network
+
+
+def test_a_forgotten_network_is_freed_and_loaded_again():
+    kept = weakref.ref(ensemble_member(COCO17, compile=False)._network)
+    forget_ensemble()
+    gc.collect()
+    assert kept() is None
+    assert ensemble_member(COCO17, compile=False)._network.device.type == "cpu"

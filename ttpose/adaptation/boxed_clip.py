@@ -103,7 +103,7 @@ def _personalized(
         streamed = personalize_stream(model, crops, settings, ensemble=before.ensemble, progress=progress)
         return streamed, streamed.prediction
     said = (corrections or Corrections({})).frames
-    teacher = before if settings.shares_tta else None
+    teacher = before.frames() if settings.shares_tta else None
     done = personalize_from_corrections(model, crops, said, settings, teacher=teacher, progress=progress)
     if done.guard.decision == "base":
         return done, before

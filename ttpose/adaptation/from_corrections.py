@@ -22,7 +22,7 @@ from ttpose.core.memory import give_back_memory
 from ttpose.core.progress import Progress
 from ttpose.corrections.model import FrameCorrection
 from ttpose.inference.crops import PersonCrop, evenly_spaced
-from ttpose.inference.prediction import TTAPrediction
+from ttpose.inference.prediction import TTAPrediction, join
 from ttpose.models.person import PersonDelta
 from ttpose.models.pose_model import PoseModel
 
@@ -33,7 +33,7 @@ def personalize_from_corrections(
     corrections: Mapping[int, FrameCorrection],
     settings: PersonalizeSettings,
     *,
-    teacher: TTAPrediction | None = None,
+    teacher: Sequence[TTAPrediction] | None = None,
     base_sha256: str = "",
     progress: Progress | None = None,
 ) -> Personalized:
@@ -44,7 +44,7 @@ def personalize_from_corrections(
         crops: The corrected ones are used, and at most `settings.max_crops` others, evenly spread.
         corrections: By the crops' numbers.
         settings: How.
-        teacher: The base's prediction of the same crops by the teacher's views, with maps, where it is known already.
+        teacher: The base's prediction of each crop by the teacher's views, with maps, where it is known already.
         base_sha256: Fingerprint of the base's file, for the delta.
         progress: Receives progress.
     """
@@ -98,17 +98,23 @@ def _kept(
     crops: Sequence[PersonCrop],
     corrections: Mapping[int, FrameCorrection],
     settings: PersonalizeSettings,
-    teacher: TTAPrediction | None,
+    teacher: Sequence[TTAPrediction] | None,
     progress: Progress,
 ) -> tuple[list[PersonCrop], TTAPrediction]:
     """The crops that are learned from, and what the base predicts of them."""
-    corrected = [row for row, crop in enumerate(crops) if crop.index in corrections]
-    rows = sorted({*corrected, *evenly_spaced(len(crops), settings.max_crops)})
+    rows = learned_rows(crops, corrections, settings)
     kept = [crops[row] for row in rows]
-    known = None if teacher is None else teacher.part(rows)
-    if known is None:
-        known = predict_teacher(base, kept, settings, progress, keep_maps=True)
-    return kept, known
+    if teacher is not None:
+        return kept, join([teacher[row] for row in rows])
+    return kept, predict_teacher(base, kept, settings, progress, keep_maps=True)
+
+
+def learned_rows(
+    crops: Sequence[PersonCrop], corrections: Mapping[int, FrameCorrection], settings: PersonalizeSettings
+) -> list[int]:
+    """Which of the crops are learned from: the corrected ones, and others evenly over all."""
+    corrected = [row for row, crop in enumerate(crops) if crop.index in corrections]
+    return sorted({*corrected, *evenly_spaced(len(crops), settings.max_crops)})
 
 
 def _held_out(labels: TrainingLabels, settings: PersonalizeSettings) -> list[int]:

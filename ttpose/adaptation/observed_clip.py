@@ -15,7 +15,7 @@ from ttpose.corrections.model import Corrections, FrameCorrection
 from ttpose.inference.crop_store import CropStore
 from ttpose.inference.crops import PersonCrop
 from ttpose.inference.pipeline import PredictedClip, predict_crops
-from ttpose.inference.prediction import TTAPrediction, join
+from ttpose.inference.prediction import TTAPrediction
 from ttpose.inference.results import report_damage
 from ttpose.inference.settings import RefineSettings
 from ttpose.inference.video import Keep, predict_tracks, predict_tracks_again
@@ -59,11 +59,6 @@ class ObservedClip:
     def ensemble(self) -> np.ndarray | None:
         """What the ensemble's second network predicted for the frames in which the subject is known."""
         return None if self.clip.prediction is None else self.clip.prediction.ensemble
-
-    @property
-    def teacher(self) -> TTAPrediction | None:
-        """The kept crops' predictions with heatmaps, where they were kept."""
-        return join(self.store.predictions) if self.store.predictions else None
 
     def predict_again(self, model: PoseNetwork, settings: RefineSettings, progress: Progress) -> TTAPrediction | None:
         """Other weights' prediction of the frames in which the person is known; from the kept crops where all are."""
@@ -206,10 +201,19 @@ def corrections_of(clips: Sequence[ObservedClip], joints: int) -> dict[int, Fram
     return found
 
 
-def teacher_of(clips: Sequence[ObservedClip]) -> TTAPrediction | None:
-    """The predictions of `crops_of`, where every clip has them."""
-    known = [clip.teacher for clip in clips]
-    return join([one for one in known if one is not None]) if all(one is not None for one in known) else None
+def teacher_of(clips: Sequence[ObservedClip]) -> list[TTAPrediction] | None:
+    """The prediction of each of `crops_of`, with heatmaps, where every clip has them."""
+    known = [prediction for clip in clips for prediction in clip.store.predictions]
+    return known if all(clip.store.predictions for clip in clips) else None
+
+
+def keep_maps(clips: Sequence[ObservedClip], rows: Sequence[int]) -> None:
+    """Let the heatmaps of all of `crops_of` go but for some, by their place in that list."""
+    first = 0
+    for clip in clips:
+        count = len(clip.store.crops)
+        clip.store.keep_maps({row - first for row in rows if first <= row < first + count})
+        first += count
 
 
 def shares(kinds: Sequence[str]) -> int:

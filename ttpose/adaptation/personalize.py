@@ -19,7 +19,7 @@ from ttpose.adaptation.settings import PersonalizeSettings
 from ttpose.core.memory import give_back_memory
 from ttpose.core.progress import Progress
 from ttpose.inference.crops import PersonCrop, evenly_spaced
-from ttpose.inference.prediction import TTAPrediction
+from ttpose.inference.prediction import TTAPrediction, join
 from ttpose.models.person import PersonDelta
 from ttpose.models.pose_model import PoseModel
 
@@ -50,7 +50,7 @@ def personalize_model(
     crops: Sequence[PersonCrop],
     settings: PersonalizeSettings,
     *,
-    teacher: TTAPrediction | None = None,
+    teacher: Sequence[TTAPrediction] | None = None,
     base_sha256: str = "",
     progress: Progress | None = None,
 ) -> Personalized:
@@ -60,7 +60,7 @@ def personalize_model(
         base: Stays as it is.
         crops: At least one; at most `settings.max_crops`, evenly spread, are used.
         settings: How.
-        teacher: The base's prediction of the same crops by the teacher's views, with maps, where it is known already.
+        teacher: The base's prediction of each crop by the teacher's views, with maps, where it is known already.
         base_sha256: Fingerprint of the base's file, for the delta.
         progress: Receives progress.
     """
@@ -70,24 +70,29 @@ def personalize_model(
     clock = time.perf_counter()
     held = set(held_out(kept)) if settings.guard else set()
     learning = [i for i in range(len(kept)) if i not in held]
-    clip = _clip(base, kept, learning, settings, None if teacher is None else teacher.part(rows), progress)
+    known = None if teacher is None else join([teacher[row] for row in rows])
+    clip = _clip(base, kept, learning, settings, known, progress)
+    del known  # another copy of the heatmaps
     timings["teacher_s"] = time.perf_counter() - clock
     clock = time.perf_counter()
     adapter = adapt_offline(base, clip, settings, progress)
     timings["adapt_s"] = time.perf_counter() - clock
     clock = time.perf_counter()
-    give_back_memory()
     whole = PersonDelta.between(base, adapter.average, base_sha256, weight=settings.interpolation)
+    history, reconstructor = adapter.history, adapter.model if settings.reconstructs else None
+    # The guard compiles networks of its own: what learning needed, a hundred megabytes and more, goes before.
+    del adapter, clip
+    give_back_memory()
     # A clip too short to hold frames out is checked on what it learned from: less to trust, but better than nothing.
     compared = sorted(held) or list(range(len(kept)))
-    known = teacher.part([rows[i] for i in compared]) if teacher is not None and base_is_known(settings) else None
+    known = join([teacher[rows[i]] for i in compared]) if teacher is not None and base_is_known(settings) else None
     report = run_guard(
-        base, whole, [kept[i] for i in compared], settings, adapter.model if settings.reconstructs else None,
+        base, whole, [kept[i] for i in compared], settings, reconstructor,
         learned_from=not held, known=known, progress=progress,
     )  # fmt: skip
     delta = chosen(whole, report)
     timings["guard_s"] = time.perf_counter() - clock
-    return Personalized(delta.apply(base).eval(), delta, whole, report, adapter.history, timings)
+    return Personalized(delta.apply(base).eval(), delta, whole, report, history, timings)
 
 
 def _clip(

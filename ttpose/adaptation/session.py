@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from ttpose.adaptation.estimate import Estimate
-from ttpose.adaptation.from_corrections import personalize_from_corrections
+from ttpose.adaptation.from_corrections import learned_rows, personalize_from_corrections
 from ttpose.adaptation.guard.metrics import GuardReport
 from ttpose.adaptation.labels import corrected_frames
 from ttpose.adaptation.methods import fitted
@@ -19,6 +19,7 @@ from ttpose.adaptation.observed_clip import (
     ObservedClip,
     corrections_of,
     crops_of,
+    keep_maps,
     observe_clip,
     observe_people,
     predict_again,
@@ -33,7 +34,7 @@ from ttpose.core.memory import give_back_memory
 from ttpose.core.progress import Progress
 from ttpose.core.skeleton import COCO17, COCO17_FEET, Skeleton
 from ttpose.corrections.model import Corrections
-from ttpose.inference.ensemble import ensemble_member
+from ttpose.inference.ensemble import forget_ensemble
 from ttpose.inference.prediction import TTAPrediction
 from ttpose.inference.refine.corrected import CorrectedFrames
 from ttpose.inference.results import clip_result
@@ -190,12 +191,15 @@ class PersonalizationSession:
         return read
 
     def learn(self, clips: Sequence[ObservedClip]) -> PersonalizedWeights:
-        """Adapt on all clips together."""
+        """Adapt on all clips together; the heatmaps of their kept crops are let go."""
         self._release()
+        crops, said = crops_of(clips), corrections_of(clips, len(self.base.model.skeleton))
+        keep_maps(clips, learned_rows(crops, said, self.settings))
         done = personalize_from_corrections(
-            self.start.model, crops_of(clips), corrections_of(clips, len(self.base.model.skeleton)), self.settings,
-            teacher=teacher_of(clips), base_sha256=self.base.base_sha256, progress=self.progress,
+            self.start.model, crops, said, self.settings, teacher=teacher_of(clips),
+            base_sha256=self.base.base_sha256, progress=self.progress,
         )  # fmt: skip
+        keep_maps(clips, [])
         delta, personal = self._relative_to_base(done.delta, done.model)
         guard = self._report(done.guard)
         person = replace(delta, notes=self._notes(guard, clips))
@@ -259,8 +263,7 @@ class PersonalizationSession:
         """Free what was compiled for the first prediction; learning needs the memory and has weights of its own."""
         release(self.base.network, self.start.network)
         self.detector.release()
-        if self.settings.refine.ensemble:
-            ensemble_member(self.base.model.skeleton, str(self.base.model.device)).release()
+        forget_ensemble()  # it is not asked again after learning
         give_back_memory()
 
     def _made(

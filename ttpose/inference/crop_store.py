@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 
 from ttpose.inference.crops import PersonCrop
 from ttpose.inference.prediction import TTAPrediction
@@ -43,6 +44,13 @@ class CropStore:
     def predictions(self) -> list[TTAPrediction]:
         """The kept crops' predictions, as far as there are any, in order."""
         return [prediction for _, _, prediction in self._kept if prediction is not None]
+
+    def keep_maps(self, rows: Collection[int]) -> None:
+        """Let the heatmaps go, which take nearly as much memory as the crops, but for some of the kept crops."""
+        self._kept = [
+            (number, crop, seen if seen is None or row in rows else replace(seen, maps=None))
+            for row, (number, crop, seen) in enumerate(self._kept)
+        ]
 
     @property
     def complete(self) -> bool:

@@ -17,7 +17,7 @@ from ttpose.core.geometry import Box
 from ttpose.core.skeleton import Skeleton
 from ttpose.inference.crops import PersonCrop
 from ttpose.models.blazepose import BLAZEPOSE_SIZE, LANDMARKS, BlazePose, load_blazepose
-from ttpose.models.engine import CompiledBlazePose, compiled_blazepose, release
+from ttpose.models.engine import CompiledBlazePose, compiled_blazepose
 from ttpose.models.store import model_path
 
 #: File name of the shipped network.
@@ -39,10 +39,6 @@ class EnsembleMember:
         #: The keypoint set.
         self.skeleton = skeleton
         self._torso = [[skeleton.index(f"{side}_{part}") for side in ("left", "right")] for part in ("hip", "shoulder")]
-
-    def release(self) -> None:
-        """Free what was compiled; the next prediction compiles again."""
-        release(self._network)
 
     def predict(self, crops: Sequence[PersonCrop], keypoints: np.ndarray) -> np.ndarray:
         """Predict crops and their mirror images.
@@ -107,3 +103,8 @@ def _network(device: str, compile: bool) -> BlazePose | CompiledBlazePose:
 def ensemble_member(skeleton: Skeleton, device: str = "cpu", *, compile: bool = True) -> EnsembleMember:
     """The shipped network; raises WeightsError."""
     return EnsembleMember(_network(str(device), compile), skeleton)
+
+
+def forget_ensemble() -> None:
+    """Free the shipped network and what was compiled of it; the next `ensemble_member` loads it again."""
+    _network.cache_clear()

@@ -55,6 +55,10 @@ class TTAPrediction:
             some = replace(some, feet=self.feet[chosen])
         return some
 
+    def frames(self) -> list[TTAPrediction]:
+        """Each frame by itself, without copying anything."""
+        return [self.part(slice(row, row + 1)) for row in range(len(self))]
+
     @classmethod
     def of(
         cls, array: Callable[[str], np.ndarray], maps: Tensor | None = None, ensemble: np.ndarray | None = None
