@@ -19,7 +19,7 @@ from ttpose.corrections.model import Corrections, FrameCorrection
 LEAST = replace(
     PRESETS["fast"],
     corrections=CorrectionSettings(
-        steps=2, corrected_batch=1, distilled_batch=1, folds=2, fold_steps=1, second_steps=1
+        steps=2, corrected_batch=1, distilled_batch=1, folds=2, fold_steps=1, later_rounds=1, later_steps=1
     ),
 )
 FRAMES = (1, 5, 8)

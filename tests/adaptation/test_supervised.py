@@ -18,8 +18,8 @@ from ttpose.adaptation.cross_fit import cross_fit
 from ttpose.adaptation.from_corrections import personalize_from_corrections
 from ttpose.adaptation.guard.leave_one_out import LeaveOneOut
 from ttpose.adaptation.labels import training_labels
+from ttpose.adaptation.later_rounds import _trusted
 from ttpose.adaptation.losses import Clip
-from ttpose.adaptation.second_round import _trusted
 from ttpose.adaptation.settings import PersonalizeSettings
 from ttpose.adaptation.supervised import adapt_to_corrections
 from ttpose.core import geometry
@@ -37,7 +37,7 @@ SETTINGS = PersonalizeSettings(
     refine=SINGLE_VIEW,
     ema=0.5,
     corrections=CorrectionSettings(
-        steps=16, corrected_batch=3, distilled_batch=1, folds=2, fold_steps=12, second_steps=20
+        steps=16, corrected_batch=3, distilled_batch=1, folds=2, fold_steps=12, later_rounds=2, later_steps=10
     ),
 )
 SIZE = 128
@@ -118,14 +118,15 @@ def test_the_guard_keeps_what_holds_in_frames_that_were_left_out(base, crops, te
     assert report.leave_one_out["error_px"]["base"] == pytest.approx(measured.mean("base"), abs=1e-3)
 
 
-def test_the_learned_model_teaches_the_other_frames_once_more(base, crops, teacher, corrections):
-    once = replace(SETTINGS, corrections=replace(SETTINGS.corrections, second_steps=0))
+def test_the_learned_model_gives_pseudo_labels_for_later_rounds(base, crops, teacher, corrections):
+    once = replace(SETTINGS, corrections=replace(SETTINGS.corrections, later_rounds=0))
     told, off = Recorded(), []
     for settings in (once, SETTINGS):
         done = personalize_from_corrections(base, crops, corrections, settings, teacher=teacher.frames(), progress=told)
         off.append([_off(done.model, crops, teacher, rows) for rows in (list(FRAMES), [0, 3, 6, 9])])
-    assert told.stages["learn from all frames"] == [20, 20]
-    assert told.stages["predict other frames"] == [len(crops), len(crops)]
+    for number in (2, 3):
+        assert told.stages[f"learn from all frames (round {number} of 3)"] == [10, 10]
+        assert told.stages[f"predict other frames (round {number} of 3)"] == [len(crops), len(crops)]
     assert off[1][0] < off[0][0]
     assert off[1][1] < off[0][1], "other frames follow further"
 

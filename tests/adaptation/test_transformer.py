@@ -44,7 +44,7 @@ def test_no_block_is_frozen_and_all_rates_are_the_adapters():
     raised = settings.pose_rate / usual.pose_rate
     assert raised > 1
     assert settings.corrections.rate == pytest.approx(raised * usual.corrections.rate)
-    assert settings.corrections.second_rate == pytest.approx(raised * usual.corrections.second_rate)
+    assert settings.corrections.later_rate == pytest.approx(raised * usual.corrections.later_rate)
 
 
 @pytest.mark.parametrize("decoder", ["simple", "classic"])

@@ -21,8 +21,9 @@ class CorrectionSettings:
         frozen: Prefixes of parameters that do not learn.
         folds: Parts of the corrected frames that are left out in turn, at most; a model learns for each.
         fold_steps: Optimiser steps of each of these models.
-        second_steps: Optimiser steps with the learned model's pseudo-labels of the other frames; 0 leaves them out.
-        second_rate: Adam's learning rate in these.
+        later_rounds: Rounds after the first, each with the learned model's own pseudo-labels of the other frames.
+        later_steps: Optimiser steps of each.
+        later_rate: Adam's learning rate in these.
         fewest: Corrected frames from which on some are left out; with fewer one model learns from all of them, and
             the guard is label-free.
     """
@@ -38,7 +39,9 @@ class CorrectionSettings:
     # The mean of five models of 10 steps needs less time than one of 40 and a guard that learned for itself alone.
     fold_steps: int = 10
     # More steps of the first round gain less: four real clips have .730 / .910 (PCK@0.1 / 0.2) after 5 x 16
-    # without a second round, .744 / .922 after 5 x 10 and 60; six rendered people lose far more errors with one.
-    second_steps: int = 60
-    second_rate: float = 5e-5
+    # without a second round, .744 / .922 after 5 x 10 and 60; six rendered people lose far more errors with one. Two
+    # rounds of 30 are better than one of 60 (docs/experiments.md).
+    later_rounds: int = 2
+    later_steps: int = 30
+    later_rate: float = 5e-5
     fewest: int = 3

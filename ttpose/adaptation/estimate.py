@@ -63,8 +63,8 @@ class Estimate:
         settings, how = self._settings, self._settings.corrections
         if self._corrected:
             several = self._corrected >= how.fewest
-            steps = how.folds * how.fold_steps + how.second_steps if several else how.steps
-            again = min(settings.max_crops, frames) * settings.teacher_views * several
+            steps = how.folds * how.fold_steps + how.later_rounds * how.later_steps if several else how.steps
+            again = min(settings.max_crops, frames) * settings.teacher_views * several * how.later_rounds
             return again + steps * (how.corrected_batch + how.distilled_batch) * _FROZEN_STEP
         steps = (settings.steps or frames) + settings.decoder_warmup
         step = _FROZEN_STEP if settings.frozen else _STEP

@@ -13,9 +13,9 @@ from ttpose.adaptation.guard.held_out import held_out
 from ttpose.adaptation.guard.metrics import GuardReport
 from ttpose.adaptation.guard.selection import chosen, run_guard
 from ttpose.adaptation.labels import TrainingLabels, training_labels
+from ttpose.adaptation.later_rounds import learn_again
 from ttpose.adaptation.personalize import Personalized, personalize_model
 from ttpose.adaptation.pseudo_labels import predict_teacher
-from ttpose.adaptation.second_round import learn_again
 from ttpose.adaptation.settings import PersonalizeSettings
 from ttpose.adaptation.supervised import adapt_to_corrections
 from ttpose.core.memory import give_back_memory
@@ -62,7 +62,7 @@ def personalize_from_corrections(
         fitted = cross_fit(base, labels, settings, progress)
         learned, history = fitted.model, fitted.history
         report = fitted.left_out.decide() if fitted.left_out else GuardReport("personalized", "the guard was off", {})
-        if settings.corrections.second_steps and report.decision != "base":
+        if report.decision != "base":
             learned = learn_again(learned, labels, corrections, known.ensemble, settings, progress)
         whole = PersonDelta.between(base, learned, base_sha256)
         timings["adapt_s"] = _lap(clock)[0]

@@ -170,7 +170,7 @@ def fitted(settings: PersonalizeSettings, config: ModelConfig) -> PersonalizeSet
         # Its blocks are no edges and textures, as the first ones of the shipped encoder are.
         how, rate = settings.corrections, _ADAPTER_RATE * settings.pose_rate
         corrections = replace(
-            how, frozen=(), rate=_ADAPTER_RATE * how.rate, second_rate=_ADAPTER_RATE * how.second_rate
+            how, frozen=(), rate=_ADAPTER_RATE * how.rate, later_rate=_ADAPTER_RATE * how.later_rate
         )  # fmt: skip
         settings = replace(settings, trainable=_ON_A_TRANSFORMER, frozen=(), pose_rate=rate, corrections=corrections)
     settings = replace(settings, refine=fitted_refinement(settings.refine, config))

@@ -1,9 +1,10 @@
-"""The second round of learning from corrected frames, with new pseudo-labels for the other frames.
+"""Later rounds of learning from corrected frames, each with new pseudo-labels for the other frames.
 
 In the first round the distillation targets of the other frames are the base's, so that nothing it knew is lost. But
 where the base is wrong, so are they, and they pull against what the person corrected. The model that has learned from
-the corrected frames errs less: its own prediction, refined with the corrections pinned, gives the pseudo-labels now, as
-far as it can be trusted (self-training with a teacher that is replaced once: noisy student, Xie et al., CVPR 2020).
+the corrected frames errs less: its own prediction, refined with the corrections pinned, gives the pseudo-labels of the
+next round, as far as it can be trusted (self-training whose teacher is replaced by its student after every round: noisy
+student, Xie et al., CVPR 2020).
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ def learn_again(
     settings: PersonalizeSettings,
     progress: Progress | None = None,
 ) -> PoseModel:
-    """Learn once more from all corrected frames, and from the learned model's pseudo-labels of the others.
+    """Learn in further rounds from all corrected frames, and from the learned model's pseudo-labels of the others.
 
     Args:
         learned: What came of the first round; it stays as it is.
@@ -49,16 +50,36 @@ def learn_again(
         settings: As in the first round.
         progress: Receives progress.
     """
-    how, crops, progress = settings.corrections, labels.corrected.crops, progress or Progress()
+    progress = progress or Progress()
+    how = settings.corrections
+    for number in range(how.later_rounds):
+        # Other draws in each round, as in each part of the first.
+        own = replace(settings, seed=settings.seed + how.folds + number)
+        name = f"round {number + 2} of {how.later_rounds + 1}"
+        learned = _round(learned, labels, corrections, ensemble, own, progress, name)
+    return learned
+
+
+def _round(
+    learned: PoseModel,
+    labels: TrainingLabels,
+    corrections: Mapping[int, FrameCorrection],
+    ensemble: np.ndarray | None,
+    settings: PersonalizeSettings,
+    progress: Progress,
+    name: str,
+) -> PoseModel:
+    """One round; arguments as of `learn_again`, and the round's name for the progress."""
+    how, crops = settings.corrections, labels.corrected.crops
     views = replace(settings.refine, views=settings.teacher_views)
-    with progress.stage("predict other frames", len(crops)) as advance:
+    with progress.stage(f"predict other frames ({name})", len(crops)) as advance:
         teacher = predict_crops(compiled(learned), crops, views, advance, ensemble=ensemble, keep_maps=True)
     said = corrected_frames(corrections, [crop.index for crop in crops], len(learned.skeleton))
     refined = refined_labels(teacher, crops, learned.skeleton, settings, learned.config.crop, said)
     again = TrainingLabels(labels.corrected, _trusted(refined, crops, corrections))
-    settings = replace(settings, corrections=replace(how, rate=how.second_rate))
-    with progress.stage("learn from all frames", how.second_steps) as advance:
-        return adapt_to_corrections(learned, again, settings, how.second_steps, advance).average
+    settings = replace(settings, corrections=replace(how, rate=how.later_rate))
+    with progress.stage(f"learn from all frames ({name})", how.later_steps) as advance:
+        return adapt_to_corrections(learned, again, settings, how.later_steps, advance).average
 
 
 def _trusted(clip: Clip, crops: Sequence[PersonCrop], corrections: Mapping[int, FrameCorrection]) -> Clip:
