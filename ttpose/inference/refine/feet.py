@@ -102,15 +102,15 @@ class Legs:
         return np.asarray(np.linalg.norm(self.said[..., :2] - self.ankles[..., :2], axis=-1) / self.torso)
 
     def assigned(self) -> Legs:
-        """With the second network's legs exchanged in the frames in which it has them the other way round."""
+        """With the second network's legs swapped in the frames in which it has them the other way round."""
         orders = [self, replace(self, said=self.said[:, ::-1], feet=self.feet[:, :, ::-1])]
         own = np.stack([np.minimum(each.away, _LONGEST).mean(1) for each in orders], 1)
         offset = np.stack([each.feet[..., :2] - self.ankles[:, None, :, :2] for each in orders], 1) / self.torso
         moved = np.linalg.norm(offset[1:, None] - offset[:-1, :, None], axis=-1)
         moves = np.minimum(moved, _LONGEST).mean((3, 4)) * (np.diff(self.times) <= _REACH_S)[:, None, None]
-        exchanged = _cheapest(own, moves) == 1
-        said = np.where(exchanged[:, None, None], orders[1].said, self.said)
-        return replace(self, said=said, feet=np.where(exchanged[:, None, None, None], orders[1].feet, self.feet))
+        swapped = _cheapest(own, moves) == 1
+        said = np.where(swapped[:, None, None], orders[1].said, self.said)
+        return replace(self, said=said, feet=np.where(swapped[:, None, None, None], orders[1].feet, self.feet))
 
     def points(self) -> np.ndarray:
         """[N, 2 parts, 2 sides, 2] pixels: the second network's, shifted with its ankles towards the refined ones."""
