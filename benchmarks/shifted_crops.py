@@ -60,7 +60,7 @@ def main() -> None:
     )
     parser.add_argument("-o", "--output", type=Path, required=True)
     options = parser.parse_args()
-    model = load()
+    model = load().model
     networks = {"float32": CompiledPose(model)}
     if options.precision == "bfloat16":
         networks["bfloat16"] = CompiledPose(model, bfloat16=True)
