@@ -14,27 +14,25 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ttpose.adaptation.methods import fitted
-from ttpose.adaptation.settings import PRESETS
-from ttpose.core.geometry import Box
+from ttpose.core.geometry import Box, CropGrid
 from ttpose.core.skeleton import Skeleton
 from ttpose.data.labelled_clip import LabelledClip, find_clips, read_clip
+from ttpose.evaluation.clips import THRESHOLDS
 from ttpose.inference.crops import PersonCrop, cut_crop
 from ttpose.inference.pipeline import predict_crops
 from ttpose.inference.prediction import TTAPrediction
 from ttpose.inference.refine.clip import refine
-from ttpose.inference.settings import RefineSettings
+from ttpose.inference.settings import REFINE_PRESETS, RefineSettings
+from ttpose.inference.tta import plain_view
 from ttpose.metrics.pck import CLIP_RULE, by_name, measure
 from ttpose.models.engine import CompiledPose
 from ttpose.models.shipped import load
 
-LIMITS = (0.05, 0.1, 0.2)
 STAGES = ("base", "fast", "refined")
 _MOST = 0.01  # of the box's width or height
 
@@ -64,16 +62,16 @@ def main() -> None:
     networks = {"float32": CompiledPose(model)}
     if options.precision == "bfloat16":
         networks["bfloat16"] = CompiledPose(model, bfloat16=True)
-    presets = {name: fitted(PRESETS[name], model.config).refine for name in ("fast", "balanced")}
+    clips = [clip for clip in map(read_clip, find_clips(options.clips)) if clip.person is not None]
     lines = [json.loads(line) for line in options.output.read_text().splitlines()] if options.output.exists() else []
     done = {(line["clip"], line["copy"], line["precision"]) for line in lines}
     for copy in range(options.copies):
-        for clip in [clip for clip in map(read_clip, find_clips(options.clips)) if clip.person is not None]:
+        for clip in clips:
             name = clip.folder.name
             missing = [precision for precision in networks if (name, copy, precision) not in done]
             crops = _crops(clip, copy, model.config.crop) if missing else []
             for precision in missing:
-                found = _stages(networks[precision], crops, presets)
+                found = _stages(networks[precision], crops)
                 figures = {stage: _pck(clip, keypoints, model.skeleton) for stage, keypoints in found.items()}
                 lines.append({"clip": name, "copy": copy, "precision": precision, **figures})
                 with options.output.open("a") as handle:
@@ -81,51 +79,45 @@ def main() -> None:
     print(_table(lines))
 
 
-def _crops(clip: LabelledClip, copy: int, grid: Any) -> list[PersonCrop]:
+def _crops(clip: LabelledClip, copy: int, grid: CropGrid) -> list[PersonCrop]:
     rng = np.random.default_rng([copy, sum(map(ord, clip.folder.name))])
     boxes = [shifted(frame.box, rng) if copy else frame.box for frame in clip.frames]
     frames = zip(clip.frames, boxes, strict=True)
     return [cut_crop(frame.read(), box, grid, index=i, time_s=i / 25) for i, (frame, box) in enumerate(frames)]
 
 
-def _stages(
-    network: CompiledPose, crops: Sequence[PersonCrop], presets: dict[str, RefineSettings]
-) -> dict[str, np.ndarray]:
+def _stages(network: CompiledPose, crops: Sequence[PersonCrop]) -> dict[str, np.ndarray]:
     """Keypoints [N, K, 3] of each stage."""
-    times = [crop.time_s for crop in crops]
+    fast, balanced, times = REFINE_PRESETS["fast"], REFINE_PRESETS["balanced"], [crop.time_s for crop in crops]
 
     def refined(found: TTAPrediction, settings: RefineSettings) -> np.ndarray:
         return refine(found, times, network.skeleton, settings).keypoints
 
-    one = predict_crops(network, crops, presets["fast"])
-    all_views = predict_crops(network, crops, replace(presets["balanced"], feet=False))
-    return {
-        "base": one.keypoints,
-        "fast": refined(one, presets["fast"]),
-        "refined": refined(all_views, presets["balanced"]),
-    }
+    plain = plain_view(network, crops)
+    one, all_views = (predict_crops(network, crops, settings, plain=plain) for settings in (fast, balanced))
+    return {"base": one.keypoints, "fast": refined(one, fast), "refined": refined(all_views, balanced)}
 
 
 def _pck(clip: LabelledClip, keypoints: np.ndarray, skeleton: Skeleton) -> list[float]:
-    """PCK at `LIMITS` in percent."""
+    """PCK at `THRESHOLDS` in percent."""
     scored = clip.scored & np.array([joint in skeleton.keypoints for joint in clip.joints])
     named = by_name(keypoints, skeleton.keypoints, clip.joints)
     told = measure(named, clip.keypoints, clip.joints, CLIP_RULE, scored)
-    return [round(100 * float(told.tally(limit).mean()), 3) for limit in LIMITS]
+    return [round(100 * float(told.tally(limit).mean()), 3) for limit in THRESHOLDS]
 
 
 def _table(lines: Sequence[dict[str, Any]]) -> str:
     """Means and standard deviations by clip and stage in 32 bits; differences of 16 bits where there are any."""
     by_run = {(line["clip"], line["copy"], line["precision"]): line for line in lines}
     clips = list(dict.fromkeys(line["clip"] for line in lines))
-    rows = ["| clip | stage | " + " | ".join(f"PCK@{limit}" for limit in LIMITS) + " |", "|---" * 5 + "|"]
+    rows = ["| clip | stage | " + " | ".join(f"PCK@{limit}" for limit in THRESHOLDS) + " |", "|---" * 5 + "|"]
     for stage in STAGES:
         means = []
         for clip in clips:
             values = np.array(
                 [line[stage] for (name, _, bits), line in by_run.items() if (name, bits) == (clip, "float32")]
             )
-            spread = values.std(0, ddof=1) if len(values) > 1 else np.full(len(LIMITS), np.nan)
+            spread = values.std(0, ddof=1) if len(values) > 1 else np.full(len(THRESHOLDS), np.nan)
             means.append(values.mean(0))
             cells = [f"{mean:.1f} ± {sd:.1f}" for mean, sd in zip(means[-1], spread, strict=True)]
             rows.append(f"| {clip} | {stage} | " + " | ".join(cells) + " |")

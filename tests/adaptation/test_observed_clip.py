@@ -81,7 +81,7 @@ def test_the_refinements_views_are_the_teachers_as_well(walk):
 )
 def test_predictions_are_kept_where_they_teach(walk, changes, teaches, maps):
     _, seen = _observe(walk, replace(SETTINGS, **changes), frames=10)
-    assert (bool(seen.store.predictions)) == teaches
+    assert bool(seen.store.predictions) == teaches
     assert teaches is False or (seen.store.predictions[0].maps is not None) == maps
     assert (teacher_of([seen]) is not None) == teaches
 

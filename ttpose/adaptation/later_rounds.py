@@ -50,36 +50,21 @@ def learn_again(
         settings: As in the first round.
         progress: Receives progress.
     """
-    progress = progress or Progress()
-    how = settings.corrections
-    for number in range(how.later_rounds):
-        # Other draws in each round, as in each part of the first.
-        own = replace(settings, seed=settings.seed + how.folds + number)
-        name = f"round {number + 2} of {how.later_rounds + 1}"
-        learned = _round(learned, labels, corrections, ensemble, own, progress, name)
-    return learned
-
-
-def _round(
-    learned: PoseModel,
-    labels: TrainingLabels,
-    corrections: Mapping[int, FrameCorrection],
-    ensemble: np.ndarray | None,
-    settings: PersonalizeSettings,
-    progress: Progress,
-    name: str,
-) -> PoseModel:
-    """One round; arguments as of `learn_again`, and the round's name for the progress."""
-    how, crops = settings.corrections, labels.corrected.crops
+    progress, how, crops = progress or Progress(), settings.corrections, labels.corrected.crops
     views = replace(settings.refine, views=settings.teacher_views)
-    with progress.stage(f"predict other frames ({name})", len(crops)) as advance:
-        teacher = predict_crops(compiled(learned), crops, views, advance, ensemble=ensemble, keep_maps=True)
     said = corrected_frames(corrections, [crop.index for crop in crops], len(learned.skeleton))
-    refined = refined_labels(teacher, crops, learned.skeleton, settings, learned.config.crop, said)
-    again = TrainingLabels(labels.corrected, _trusted(refined, crops, corrections))
-    settings = replace(settings, corrections=replace(how, rate=how.later_rate))
-    with progress.stage(f"learn from all frames ({name})", how.later_steps) as advance:
-        return adapt_to_corrections(learned, again, settings, how.later_steps, advance).average
+    for number in range(how.later_rounds):
+        name = f"round {number + 2} of {how.later_rounds + 1}"
+        with progress.stage(f"predict other frames ({name})", len(crops)) as advance:
+            teacher = predict_crops(compiled(learned), crops, views, advance, ensemble=ensemble, keep_maps=True)
+        refined = refined_labels(teacher, crops, learned.skeleton, settings, learned.config.crop, said)
+        again = TrainingLabels(labels.corrected, _trusted(refined, crops, corrections))
+        # Other draws in each round, as in each part of the first.
+        seed = settings.seed + how.folds + number
+        own = replace(settings, seed=seed, corrections=replace(how, rate=how.later_rate))
+        with progress.stage(f"learn from all frames ({name})", how.later_steps) as advance:
+            learned = adapt_to_corrections(learned, again, own, how.later_steps, advance).average
+    return learned
 
 
 def _trusted(clip: Clip, crops: Sequence[PersonCrop], corrections: Mapping[int, FrameCorrection]) -> Clip:

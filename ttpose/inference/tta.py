@@ -203,7 +203,8 @@ def _averaged(
 ) -> _Decoded:
     """Several views together, on the finer grid over the plain one; it has no offset head."""
     crop, mirror, dark = model.config.crop, list(model.skeleton.flip), model.config.decoding == "dark"
-    own = crop.resized(*first.heatmaps.shape[2:])
+    alone = _decoded(model, first)
+    own = alone.own_cells
     cells = own.resized(round(own.height * _FINER), round(own.width * _FINER))
     maps, covered = [], []
     anchors: list[Tensor] = []
@@ -221,8 +222,7 @@ def _averaged(
     anchor = _cells(torch.stack(anchors).mean(0), crop, cells) if anchors else None
     positions = torch.stack([decode(m, anchor, dark=dark)[..., :2] for m in maps])
     spread = (positions.std(0, correction=0).norm(dim=-1) / cells.height).cpu().numpy()
-    single = decode(first.heatmaps, first.anchors, first.offsets, dark=dark)
-    return _Decoded(mean, decode(mean, anchor, dark=dark), spread, single, own)
+    return _Decoded(mean, decode(mean, anchor, dark=dark), spread, alone.found, own)
 
 
 def _cells(points: Tensor, crop: CropGrid, cells: CropGrid) -> Tensor:
